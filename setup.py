@@ -1,0 +1,66 @@
+"""Installs spot_jax; the folders gin/ and tasks/ travel inside the package."""
+
+import pathlib
+
+import setuptools
+
+HERE = pathlib.Path(__file__).parent
+
+setuptools.setup(
+    name="spot_jax",
+    version="0.1.0",
+    description="Soft prompts for frozen T5 models, and their transfer (SPoT), in JAX",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    # Listed by hand: gin/ and tasks/ are plain folders (an __init__.py in gin/ would
+    # shadow the library of that name), which automatic discovery refuses.
+    packages=[
+        "spot_jax",
+        "spot_jax.gin",
+        "spot_jax.pretrained",
+        "spot_jax.prompts",
+        "spot_jax.t5",
+        "spot_jax.tasks",
+        "spot_jax.text",
+    ],
+    package_dir={"spot_jax.gin": "gin", "spot_jax.tasks": "tasks"},
+    package_data={"spot_jax.gin": ["*/*.gin"]},
+    install_requires=[
+        "flax>=0.12,<0.13",
+        "gin-config>=0.5,<0.6",
+        # tensorflow-datasets imports it without declaring it.
+        "importlib_resources>=6",
+        "jax>=0.9,<0.11",
+        "jaxtyping>=0.3,<0.4",
+        "ml_dtypes>=0.5",
+        "msgpack>=1.0,<2",
+        "numpy>=2.0,<3",
+        "optax>=0.2.5,<0.3",
+        "orbax-checkpoint>=0.11,<0.13",
+        "safetensors>=0.5,<1",
+        "scikit-learn>=1.5,<2",
+        "scipy>=1.13,<2",
+        "sentencepiece>=0.2,<0.3",
+        "seqio>=0.0.20,<0.1",
+        "tensorboardX>=2.6,<3",
+        "tensorflow-datasets>=4.9.10,<5",
+        "tensorstore>=0.1.70,<0.2",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require={
+        "test": [
+            "beartype>=0.20,<0.24",
+            "pytest>=8,<10",
+            "ruff>=0.14,<0.18",
+        ],
+        # What the results are compared with; nothing of spot_jax imports it.
+        "parity": [
+            "peft>=0.18,<0.22",
+            "torch==2.13.0",
+            "transformers>=4.57,<6",
+        ],
+    },
+    entry_points={"console_scripts": ["spot_jax = spot_jax.__main__:main"]},
+)

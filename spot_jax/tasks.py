@@ -1,0 +1,22 @@
+"""The door to the folder tasks/: `spot_jax.tasks.glue` is the file tasks/glue.py.
+
+The folder stands beside the package in a checkout and inside it in a wheel; setting
+`__path__` makes this module a package whose members are found in either place.
+"""
+
+import importlib
+import pathlib
+import pkgutil
+
+_HERE = pathlib.Path(__file__).parent
+__path__ = [
+    str(folder)
+    for folder in (_HERE.parent / "tasks", _HERE / "tasks")
+    if (folder / "catalog.py").exists()
+][:1]
+
+
+def register_all() -> None:
+    """Imports every file of tasks/, which registers its tasks with SeqIO."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
