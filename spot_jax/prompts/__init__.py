@@ -1,0 +1,1 @@
+"""Prompts: the contract, the kinds of prompt, their starting values and files."""

@@ -1,0 +1,140 @@
+"""The file of a prompt: one .safetensors whose header tells the prompt's story.
+
+Also read: what T5X and prompt-tuning write (numpy, usually without a suffix) and what
+PEFT writes (adapter_model.safetensors beside adapter_config.json).
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+FORMAT = "spot_jax prompt 1"
+_NUMPY_MAGIC = b"\x93NUMPY"
+
+
+@dataclasses.dataclass(frozen=True)
+class SavedPrompt:
+    """One prompt as read from a file.
+
+    Attributes:
+        enc_input: [prompt, d_model] float32.
+        story: what the file says of itself: model, task, step, seed, scores,
+            configuration; empty for numpy and PEFT files, which say nothing.
+        path: where it was read.
+    """
+
+    enc_input: np.ndarray
+    story: dict[str, Any]
+    path: str
+
+
+def write(path: str | os.PathLike, enc_input: np.ndarray, story: Mapping) -> None:
+    """Writes a prompt; whoever reads sees the old file or the new one, never half.
+
+    Args:
+        path: the file, ending in .safetensors; its folder is made.
+        enc_input: [prompt, d_model].
+        story: what the header says; values are kept as JSON.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = {"format": FORMAT} | {k: json.dumps(v) for k, v in story.items()}
+    data = safetensors.numpy.save(
+        {"enc_input": np.ascontiguousarray(enc_input, np.float32)}, header
+    )
+    replace_file(path, data)
+
+
+def replace_file(path: pathlib.Path, data: bytes) -> None:
+    """Replaces a file in one step that survives a crash at any moment."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: str | os.PathLike) -> SavedPrompt:
+    """Reads a prompt of spot_jax, T5X / prompt-tuning or PEFT.
+
+    Args:
+        path: the file, or the folder PEFT wrote.
+
+    Raises:
+        ValueError: when there is no such file, or it holds no usable prompt.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        path = path / "adapter_model.safetensors"
+    if not path.is_file():
+        raise ValueError(
+            f"There is no prompt file {path}. Give a .safetensors file of spot_jax, a "
+            "numpy file of T5X's prompt-tuning, or the folder of a PEFT adapter."
+        )
+    with open(path, "rb") as file:
+        is_numpy = file.read(len(_NUMPY_MAGIC)) == _NUMPY_MAGIC
+    try:
+        enc_input, story = _read_numpy(path) if is_numpy else _read_safetensors(path)
+    except (safetensors.SafetensorError, OSError, EOFError) as error:
+        raise ValueError(
+            f"{path} is neither a numpy nor a safetensors file, or it is damaged "
+            f"({error}). Copy it again from where it was written."
+        ) from error
+    _check(path, enc_input)
+    return SavedPrompt(enc_input.astype(np.float32), story, str(path))
+
+
+def _read_numpy(path: pathlib.Path) -> tuple[np.ndarray, dict]:
+    return np.load(path, allow_pickle=False), {}
+
+
+def _read_safetensors(path: pathlib.Path) -> tuple[np.ndarray, dict]:
+    with safetensors.safe_open(path, framework="numpy") as file:
+        names = set(file.keys())
+        if "enc_input" in names:
+            header = dict(file.metadata() or {})
+            header.pop("format", None)
+            story = {key: json.loads(value) for key, value in header.items()}
+            return file.get_tensor("enc_input"), story
+        if "prompt_embeddings" in names:
+            rows = _peft_prompt_length(path)
+            # PEFT stores as many rows again for the decoder, which nothing reads.
+            return file.get_slice("prompt_embeddings")[:rows], {}
+    raise ValueError(
+        f"{path} holds {', '.join(sorted(names)) or 'nothing'}; a prompt of spot_jax "
+        "has 'enc_input', one of PEFT 'prompt_embeddings'."
+    )
+
+
+def _peft_prompt_length(path: pathlib.Path) -> int:
+    config = path.with_name("adapter_config.json")
+    if not config.is_file():
+        raise ValueError(
+            f"{path} is a PEFT adapter, but {config.name} is not beside it; it says "
+            "how many of the rows are the prompt. Copy the adapter's whole folder."
+        )
+    return json.loads(config.read_text(encoding="utf-8"))["num_virtual_tokens"]
+
+
+def _check(path: pathlib.Path, enc_input: np.ndarray) -> None:
+    if enc_input.ndim != 2:
+        raise ValueError(
+            f"{path} holds an array of shape {enc_input.shape}; a prompt is "
+            "[prompt, d_model]."
+        )
+    if not np.isfinite(enc_input).all():
+        raise ValueError(
+            f"{path} holds values that are not finite: its training diverged. Take an "
+            "earlier prompt of that run, or train it again with a smaller rate."
+        )

@@ -1,0 +1,174 @@
+"""Starting values of a prompt (Lester et al. 2021, §3.2; SPoT §2.1.4).
+
+Each is a function `(Surroundings, options) -> [prompt, d_model]`; gin chooses one and
+sets its options. They stand outside the prompt's module because most of them need the
+frozen model's embedding.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from absl import logging
+
+from spot_jax.prompts import files
+
+
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """What a starting value may draw on.
+
+    Attributes:
+        length: how many vectors the prompt has.
+        d_model: their width.
+        vocab_size: rows of the embedding.
+        rng: the randomness of this prompt.
+        embed: ids [n] -> [n, d_model] rows of the frozen embedding.
+        encode: text -> ids, without EOS.
+        labels: the task's class labels as text, empty when it has none.
+        model: the frozen model's fingerprint.
+    """
+
+    length: int
+    d_model: int
+    vocab_size: int
+    rng: np.random.Generator
+    embed: Callable[[Sequence[int]], np.ndarray]
+    encode: Callable[[str], Sequence[int]]
+    labels: tuple[str, ...]
+    model: str
+
+
+class Start(Protocol):
+    """A starting value with its options bound."""
+
+    def __call__(self, around: Surroundings) -> np.ndarray:
+        """Returns [prompt, d_model]."""
+
+
+def random_uniform(
+    around: Surroundings, low: float = -0.5, high: float = 0.5
+) -> np.ndarray:
+    """Draws from a uniform distribution, symmetric as in the paper.
+
+    prompt-tuning's released gin draws from [0, 0.5): low=0.0 does the same.
+    """
+    return around.rng.uniform(low, high, (around.length, around.d_model))
+
+
+def sampled_vocabulary(around: Surroundings, population: int = 5000) -> np.ndarray:
+    """Takes embeddings of distinct tokens among the `population` most common.
+
+    A T5 vocabulary is ordered by frequency, so these are the first ids.
+
+    Raises:
+        ValueError: when the prompt is longer than the population.
+    """
+    return _sample(around, around.length, population)
+
+
+def _sample(around: Surroundings, count: int, population: int) -> np.ndarray:
+    population = min(population, around.vocab_size)
+    if count > population:
+        raise ValueError(
+            f"{count} different tokens cannot be sampled from {population}. Shorten "
+            "the prompt (--gin.PROMPT_LENGTH) or use gin/prompts/random_uniform.gin."
+        )
+    return around.embed(around.rng.choice(population, count, replace=False))
+
+
+def class_labels(
+    around: Surroundings,
+    labels: Sequence[str] | None = None,
+    population: int = 5000,
+) -> np.ndarray:
+    """Gives each class label one vector, and sampled vocabulary the rest.
+
+    A label of several pieces is the mean of their embeddings.
+
+    Args:
+        around: the surroundings.
+        labels: the words; None takes the task's own, which may be none (a regression
+            or a question): then all vectors are sampled.
+        population: see `sampled_vocabulary`.
+
+    Raises:
+        ValueError: when there are more labels than vectors.
+    """
+    labels = around.labels if labels is None else tuple(labels)
+    if len(labels) > around.length:
+        raise ValueError(
+            f"{len(labels)} labels do not fit in a prompt of {around.length}. Set "
+            "--gin.PROMPT_LENGTH higher, or name fewer with --gin.class_labels.labels."
+        )
+    if not labels:
+        logging.info("The task has no class labels: every vector is sampled.")
+    means = [around.embed(around.encode(label)).mean(axis=0) for label in labels]
+    rest = _sample(around, around.length - len(labels), population)
+    return np.concatenate([np.reshape(means, (len(labels), around.d_model)), rest])
+
+
+def text(around: Surroundings, text: str, population: int = 5000) -> np.ndarray:
+    """Starts from the pieces of a text, and sampled vocabulary after its end.
+
+    Raises:
+        ValueError: when the text has more pieces than the prompt has vectors.
+    """
+    ids = list(around.encode(text))
+    if len(ids) > around.length:
+        raise ValueError(
+            f"The text has {len(ids)} pieces, the prompt {around.length} vectors. "
+            "Shorten the text or set --gin.PROMPT_LENGTH to fit."
+        )
+    rest = _sample(around, around.length - len(ids), population)
+    return np.concatenate([around.embed(ids), rest]) if ids else rest
+
+
+def from_file(
+    around: Surroundings,
+    path: str,
+    length_mismatch: str = "error",
+    allow_other_model: bool = False,
+) -> np.ndarray:
+    """Starts from a saved prompt: the step that makes it SPoT.
+
+    Args:
+        around: the surroundings.
+        path: see `files.read`.
+        length_mismatch: what to do when the file's prompt has another length:
+            "error", "truncate" (keep the first vectors) or "pad" (sampled vocabulary
+            after the last).
+        allow_other_model: take a prompt whose file names another frozen model.
+
+    Raises:
+        ValueError: when the prompt does not fit this model or length.
+    """
+    saved = files.read(path)
+    model = saved.story.get("model", {}).get("fingerprint", around.model)
+    if saved.enc_input.shape[1] != around.d_model:
+        raise ValueError(
+            f"{path} has vectors of width {saved.enc_input.shape[1]}, the model "
+            f"{around.d_model}. A prompt fits only the model size it was trained for."
+        )
+    if model != around.model and not allow_other_model:
+        raise ValueError(
+            f"{path} was trained for the frozen model {model}, this one is "
+            f"{around.model}. If you mean it: --gin.from_file.allow_other_model=True."
+        )
+    return _fit(around, saved.enc_input, path, length_mismatch)
+
+
+def _fit(around: Surroundings, prompt: np.ndarray, path: str, choice: str):
+    found, wanted = len(prompt), around.length
+    if found == wanted:
+        return prompt
+    if choice == "truncate" and found > wanted:
+        return prompt[:wanted]
+    if choice == "pad" and found < wanted:
+        return np.concatenate([prompt, _sample(around, wanted - found, 5000)])
+    raise ValueError(
+        f"{path} has {found} vectors, PROMPT_LENGTH is {wanted}. Set "
+        f"--gin.PROMPT_LENGTH={found}, or choose with "
+        f"--gin.PROMPT_LENGTH_MISMATCH: truncate (a longer file) or pad (a shorter one)."
+    )

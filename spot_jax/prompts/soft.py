@@ -1,0 +1,37 @@
+"""The soft prompt of Prompt Tuning and SPoT: vectors in front of the input."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.linen.partitioning import param_with_axes
+
+from spot_jax.prompts.base import PromptBundle
+
+
+class SoftPrompt(nn.Module):
+    """A prompt of `length` vectors at the encoder's input (Lester et al. 2021, §2).
+
+    The vectors are float32 whatever the model computes in: trained prompts have norms
+    of several hundred, and bfloat16 would round their late updates away.
+
+    Attributes:
+        length: how many vectors (P), 100 in SPoT.
+        d_model: width of the T5.
+    """
+
+    length: int
+    d_model: int
+
+    @nn.compact
+    def __call__(self) -> PromptBundle:
+        """Returns a bundle with enc_input [prompt, d_model]."""
+        enc_input = param_with_axes(
+            "enc_input",
+            # Only a place holder: starting values come from prompts/init.py, outside
+            # the module, because most of them need the embedding matrix.
+            nn.initializers.zeros,
+            (self.length, self.d_model),
+            jnp.float32,
+            # Replicated, so that the file of a prompt is complete on every machine.
+            axes=("prompt", "prompt_embed"),
+        )
+        return PromptBundle(enc_input=enc_input)

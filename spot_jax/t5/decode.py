@@ -1,0 +1,240 @@
+"""Writing text: greedy, sampled and beam search over a T5 with a cache.
+
+A search is a function `(scorer, *, max_length, key) -> (tokens, scores)`; options such
+as `beams` are keyword arguments that gin sets.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from spot_jax.prompts.base import PromptBundle
+from spot_jax.t5.config import T5Config
+from spot_jax.t5.network import T5
+
+PAD_ID, EOS_ID = 0, 1
+# Scores are sums of log-probabilities; nothing real comes near.
+IMPOSSIBLE = -1e9
+
+
+@dataclasses.dataclass(frozen=True)
+class Scorer:
+    """A T5 that has read its inputs and is ready to write.
+
+    Attributes:
+        next_logits: `(tokens [rows], cache, position) -> (logits [rows, vocab], cache)`,
+            for the row order of `cache`.
+        cache: the empty cache, every leaf [rows, ...].
+        batch: how many inputs there are; rows = batch * width.
+        width: how many rows each input has, next to one another (beams).
+    """
+
+    next_logits: Callable[[Array, Any, Array], tuple[Array, Any]]
+    cache: Any
+    batch: int
+    width: int
+
+
+class Search(Protocol):
+    """What chooses the tokens."""
+
+    def __call__(
+        self, make_scorer: Callable[[int], Scorer], *, max_length: int, key: Array
+    ) -> tuple[Array, Array]:
+        """Returns tokens [batch, max_length] and their scores [batch]."""
+
+
+def generate(
+    config: T5Config,
+    params: dict,
+    tokens: Int[Array, "batch length"],
+    *,
+    max_length: int,
+    search: Search | None = None,
+    key: Array | None = None,
+    prompt: PromptBundle | None = None,
+    segment_ids: Int[Array, "batch length"] | None = None,
+    prompt_ids: Int[Array, "batch length"] | None = None,
+    positions: Int[Array, "batch length"] | None = None,
+) -> tuple[Int[Array, "batch max_length"], Float[Array, " batch"]]:
+    """Writes a target for every row; rows are not packed, one example each.
+
+    Args:
+        config: the T5.
+        params: its parameters.
+        tokens: [batch, length] the inputs, 0 for padding.
+        max_length: how many tokens to write at most, EOS included.
+        search: `greedy` (None), `sample` or `beam_search`, options bound.
+        key: for `sample`; the others ignore it.
+        prompt: see `T5.encode`, as segment_ids, prompt_ids and positions.
+        segment_ids: see `T5.encode`.
+        prompt_ids: see `T5.encode`.
+        positions: see `T5.encode`.
+
+    Returns:
+        [batch, max_length] tokens, 0 after EOS, and [batch] the score the search
+        ranked them by: the sum of log-probabilities, beam search's after its penalty.
+    """
+    model = T5(config)
+    encoded, segments = model.apply(
+        {"params": params},
+        tokens,
+        prompt=prompt,
+        segment_ids=segment_ids,
+        prompt_ids=prompt_ids,
+        positions=positions,
+        method=T5.encode,
+    )
+    cross = model.apply({"params": params}, encoded, method=T5.cross_keys_values)
+
+    def make_scorer(width: int) -> Scorer:
+        wide_cross, wide_segments = jax.tree.map(
+            lambda x: jnp.repeat(x, width, axis=0), (cross, segments)
+        )
+        rows = tokens.shape[0] * width
+
+        def apply(new_tokens, cache, position):
+            return model.apply(
+                {"params": params, **cache},
+                wide_cross,
+                wide_segments,
+                new_tokens,
+                position=position,
+                max_length=max_length,
+                mutable=["cache"],
+                method=T5.decode_one,
+            )
+
+        # Without a cache among the variables the call makes one, of zeros.
+        whole = jax.ShapeDtypeStruct((rows, max_length), jnp.int32)
+        _, shapes = jax.eval_shape(lambda t: apply(t, {}, 0), whole)
+        cache = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+        def next_logits(last, cache, position):
+            logits, cache = apply(last[:, None], cache, position)
+            return logits[:, 0], cache
+
+        return Scorer(next_logits, cache, tokens.shape[0], width)
+
+    search = greedy if search is None else search
+    key = jax.random.key(0) if key is None else key
+    return search(make_scorer, max_length=max_length, key=key)
+
+
+def greedy(
+    make_scorer: Callable[[int], Scorer], *, max_length: int, key: Array
+) -> tuple[Array, Array]:
+    """Takes the likeliest token at every position."""
+    del key
+    return _one_token_at_a_time(
+        make_scorer(1), max_length, lambda logits, position: jnp.argmax(logits, -1)
+    )
+
+
+def sample(
+    make_scorer: Callable[[int], Scorer],
+    *,
+    max_length: int,
+    key: Array,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+) -> tuple[Array, Array]:
+    """Draws every token from the model's distribution, sharpened and cut.
+
+    Args:
+        make_scorer: see `Search`.
+        max_length: how many tokens to write at most.
+        key: the randomness; the same key writes the same text.
+        temperature: below 1 sharpens; must be positive (0 would be `greedy`).
+        top_k: draw among the k likeliest tokens only, 0: among all.
+        top_p: draw among the fewest tokens that hold this probability, 1: all.
+
+    Returns:
+        Tokens [batch, max_length] and the sum of their log-probabilities [batch],
+        under the model itself, not the sharpened distribution.
+
+    Raises:
+        ValueError: when an option is out of its range.
+    """
+    if temperature <= 0 or top_k < 0 or not 0 < top_p <= 1:
+        raise ValueError(
+            f"sample needs temperature > 0, top_k >= 0 and 0 < top_p <= 1; got "
+            f"{temperature}, {top_k} and {top_p}. Use greedy for temperature 0."
+        )
+
+    def choose(logits, position):
+        logits = keep_top_p(keep_top_k(logits / temperature, top_k), top_p)
+        return jax.random.categorical(jax.random.fold_in(key, position), logits)
+
+    return _one_token_at_a_time(make_scorer(1), max_length, choose)
+
+
+def keep_top_k(
+    logits: Float[Array, "rows vocab"], top_k: int
+) -> Float[Array, "rows vocab"]:
+    """Makes all but the k largest logits impossible; 0 keeps all."""
+    if top_k == 0:
+        return logits
+    threshold = jax.lax.top_k(logits, top_k)[0][:, -1:]
+    return jnp.where(logits < threshold, IMPOSSIBLE, logits)
+
+
+def keep_top_p(
+    logits: Float[Array, "rows vocab"], top_p: float
+) -> Float[Array, "rows vocab"]:
+    """Makes all but the likeliest tokens that hold top_p impossible (Holtzman 2020)."""
+    if top_p == 1.0:
+        return logits
+    ordered = jnp.sort(logits, axis=-1, descending=True)
+    before = jnp.cumsum(jax.nn.softmax(ordered), axis=-1) - jax.nn.softmax(ordered)
+    # A token stays if those before it hold less than top_p: the likeliest always does.
+    threshold = jnp.min(
+        jnp.where(before < top_p, ordered, jnp.inf), axis=-1, keepdims=True
+    )
+    return jnp.where(logits < threshold, IMPOSSIBLE, logits)
+
+
+def _one_token_at_a_time(scorer: Scorer, max_length: int, choose: Callable):
+    rows = scorer.batch
+
+    def unfinished(state):
+        position, _, _, is_done, _, _ = state
+        return (position < max_length) & ~jnp.all(is_done)
+
+    def step(state):
+        position, last, tokens, is_done, scores, cache = state
+        logits, cache = scorer.next_logits(last, cache, position)
+        chosen = choose(logits, position).astype(jnp.int32)
+        chosen = jnp.where(is_done, PAD_ID, chosen)
+        log_probability = jnp.take_along_axis(
+            jax.nn.log_softmax(logits), chosen[:, None], axis=1
+        )[:, 0]
+        scores = scores + jnp.where(is_done, 0.0, log_probability)
+        tokens = tokens.at[:, position].set(chosen)
+        return position + 1, chosen, tokens, is_done | (chosen == EOS_ID), scores, cache
+
+    start = (
+        jnp.int32(0),
+        jnp.full((rows,), PAD_ID, jnp.int32),
+        jnp.full((rows, max_length), PAD_ID, jnp.int32),
+        jnp.zeros((rows,), bool),
+        jnp.zeros((rows,)),
+        scorer.cache,
+    )
+    _, _, tokens, _, scores, _ = jax.lax.while_loop(unfinished, step, start)
+    return tokens, scores
+
+
+def gnmt_penalty(length: Array, alpha: float) -> Array:
+    """Returns ((5 + length) / 6) ** alpha, T5X's (Wu et al. 2016)."""
+    return ((5.0 + length) / 6.0) ** alpha
+
+
+def power_penalty(length: Array, alpha: float) -> Array:
+    """Returns length ** alpha, the transformers library's."""
+    return jnp.asarray(length, jnp.float32) ** alpha
