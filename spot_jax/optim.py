@@ -162,10 +162,10 @@ def linear_warmup(peak: float, warmup_steps: int) -> Schedule:
 def reciprocal_square_root(base: float, warmup_steps: int) -> Schedule:
     """Returns T5X's `constant * rsqrt_decay`: base / sqrt(max(step, warmup_steps))."""
     _require_warmup(warmup_steps)
-    return lambda step: base / jnp.sqrt(jnp.maximum(1.0 * step, warmup_steps))
+    return lambda step: base / jnp.sqrt(jnp.maximum(step, warmup_steps))
 
 
-def linear_warmup_reciprocal_square_root(base: float, warmup_steps: int) -> Schedule:
+def linear_warmup_rsqrt(base: float, warmup_steps: int) -> Schedule:
     """Returns T5X's default, `constant * linear_warmup * rsqrt_decay`."""
     warmup = linear_warmup(1.0, warmup_steps)
     decay = reciprocal_square_root(base, warmup_steps)

@@ -1,0 +1,189 @@
+"""The batch: examples of one or several prompts, laid out in rows.
+
+A row holds one or more examples (segments). Every segment begins with the slots that
+its own prompt fills inside the model. For prompts of length 2, an example of prompt 0
+with inputs [7, 1] and targets [5, 1], and one of prompt 1 with inputs [8, 9, 1] and
+targets [6, 1] share this row:
+
+    encoder_input_tokens   0 0 7 1 0 0 8 9 1 0      decoder_input_tokens   0 5 0 6
+    encoder_segment_ids    1 1 1 1 2 2 2 2 2 0      decoder_target_tokens  5 1 6 1
+    encoder_positions      0 1 2 3 0 1 2 3 4 0      decoder_loss_weights   1 1 1 1
+    encoder_prompt_ids     1 1 0 0 2 2 0 0 0 0      decoder_segment_ids    1 1 2 2
+                                                    decoder_prompt_ids     1 1 2 2
+
+The segment ids are the only mask, and T5's position bias depends on differences alone,
+so a packed row gives the losses and gradients of the same examples in rows of their
+own. Only numpy here: this runs on the host.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+Batch = dict[str, np.ndarray]
+
+
+class Example(NamedTuple):
+    """One example of one prompt, tokenized.
+
+    Attributes:
+        inputs: [length] int32, EOS included.
+        targets: [length] int32, EOS included.
+        prompt: index of its prompt in the bank.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    prompt: int = 0
+
+
+def pack(
+    examples: Sequence[Example],
+    *,
+    prompt_length: int,
+    row_length: int,
+    target_length: int,
+    rows_multiple: int = 1,
+) -> Batch:
+    """Lays examples out in as few rows as first-fit decreasing finds.
+
+    The number of rows, and the length of their targets, are rounded up to one of a
+    few sizes, so that a step is compiled for a few shapes only.
+
+    Args:
+        examples: what the rows hold; every one of them, exactly once.
+        prompt_length: slots in front of every example, 0 for none.
+        row_length: length of a row of the encoder, slots included.
+        target_length: the longest target; a row's targets are a multiple of it.
+        rows_multiple: the number of rows is a multiple of this (the mesh's data axis
+            times the microbatches).
+
+    Raises:
+        ValueError: when an example does not fit in a row.
+    """
+    bins: list[list[Example]] = []
+    room: list[int] = []
+    for example in sorted(examples, key=lambda e: -len(e.inputs)):
+        size = prompt_length + len(example.inputs)
+        fits = next((i for i, free in enumerate(room) if free >= size), None)
+        if fits is None:
+            bins.append([])
+            room.append(row_length)
+            fits = len(bins) - 1
+        bins[fits].append(example)
+        room[fits] -= size
+    longest = max(sum(len(e.targets) for e in row) for row in bins)
+    return _lay_out(
+        bins,
+        prompt_length=prompt_length,
+        row_length=row_length,
+        target_row_length=target_length * _few_sizes(-(-longest // target_length)),
+        rows=rows_multiple * _few_sizes(-(-len(bins) // rows_multiple)),
+    )
+
+
+def one_per_row(
+    examples: Sequence[Example],
+    *,
+    prompt_length: int,
+    row_length: int,
+    target_length: int,
+    rows: int | None = None,
+    rows_multiple: int = 1,
+) -> Batch:
+    """Lays examples out one a row, in their order; the last rows may be padding.
+
+    Args:
+        examples: what the rows hold.
+        prompt_length: slots in front of every example, 0 for none.
+        row_length: length of a row of the encoder, slots included.
+        target_length: length of a row of the decoder.
+        rows: how many rows there are; None: as many as examples.
+        rows_multiple: the number of rows is rounded up to a multiple of this.
+
+    Raises:
+        ValueError: when an example does not fit in a row.
+    """
+    rows = len(examples) if rows is None else rows
+    return _lay_out(
+        [[example] for example in examples],
+        prompt_length=prompt_length,
+        row_length=row_length,
+        target_row_length=target_length,
+        rows=-(-rows // rows_multiple) * rows_multiple,
+    )
+
+
+def _few_sizes(count: int) -> int:
+    """Rounds up to three binary digits: 1..8, 10, 12, 14, 16, 20, ... (at most +25%)."""
+    step = 1 << max(0, count.bit_length() - 3)
+    return -(-count // step) * step
+
+
+def _lay_out(
+    bins: Sequence[Sequence[Example]],
+    *,
+    prompt_length: int,
+    row_length: int,
+    target_row_length: int,
+    rows: int,
+) -> Batch:
+    def empty(length: int, dtype=np.int32) -> np.ndarray:
+        return np.zeros((rows, length), dtype)
+
+    batch = {
+        "encoder_input_tokens": empty(row_length),
+        "encoder_segment_ids": empty(row_length),
+        "encoder_positions": empty(row_length),
+        "encoder_prompt_ids": empty(row_length),
+        "decoder_input_tokens": empty(target_row_length),
+        "decoder_target_tokens": empty(target_row_length),
+        "decoder_loss_weights": empty(target_row_length, np.float32),
+        "decoder_segment_ids": empty(target_row_length),
+        "decoder_prompt_ids": empty(target_row_length),
+    }
+    for row, members in enumerate(bins):
+        start = target_start = 0
+        for segment, example in enumerate(members, start=1):
+            end = start + prompt_length + len(example.inputs)
+            target_end = target_start + len(example.targets)
+            if end > row_length or target_end > target_row_length:
+                raise ValueError(
+                    f"An example of {len(example.inputs)} input and "
+                    f"{len(example.targets)} target tokens, with a prompt of "
+                    f"{prompt_length}, does not fit in a row of {row_length} and "
+                    f"{target_row_length}. Raise TASK_FEATURE_LENGTHS."
+                )
+            _write(batch, row, (start, end), prompt_length, segment, example)
+            _write_target(batch, row, (target_start, target_end), segment, example)
+            start, target_start = end, target_end
+    return batch
+
+
+def _write(
+    batch: Batch,
+    row: int,
+    span: tuple[int, int],
+    prompt_length: int,
+    segment: int,
+    example: Example,
+) -> None:
+    start, end = span
+    text = slice(start + prompt_length, end)
+    batch["encoder_input_tokens"][row, text] = example.inputs
+    batch["encoder_segment_ids"][row, start:end] = segment
+    batch["encoder_positions"][row, start:end] = np.arange(end - start)
+    batch["encoder_prompt_ids"][row, start : text.start] = 1 + example.prompt
+
+
+def _write_target(
+    batch: Batch, row: int, span: tuple[int, int], segment: int, example: Example
+) -> None:
+    here = slice(*span)
+    batch["decoder_target_tokens"][row, here] = example.targets
+    # Shifted right within the example: the first token is read after a 0.
+    batch["decoder_input_tokens"][row, here] = [0, *example.targets[:-1]]
+    batch["decoder_loss_weights"][row, here] = 1.0
+    batch["decoder_segment_ids"][row, here] = segment
+    batch["decoder_prompt_ids"][row, here] = 1 + example.prompt

@@ -1,0 +1,72 @@
+"""What a reader hands over: arrays that know their shape and are not read yet."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import ml_dtypes
+import numpy as np
+
+Index = tuple[slice, ...]
+
+# Weights come as one of these; whole numbers or 8-bit floats mean a quantised model,
+# whose scales no plain copy would apply.
+WEIGHT_DTYPES = frozenset(
+    np.dtype(kind) for kind in (np.float64, np.float32, np.float16, ml_dtypes.bfloat16)
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredArray:
+    """An array of a checkpoint that has not been read.
+
+    Attributes:
+        shape: Its whole shape.
+        dtype: The dtype it is stored in.
+        read: From one slice per dimension (start and stop given) to a fresh numpy
+            array of that part, in the stored dtype.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    read: Callable[[Index], np.ndarray]
+
+    def whole(self) -> Index:
+        """Returns the index that covers every element."""
+        return tuple(slice(0, size) for size in self.shape)
+
+    def transposed(self) -> "StoredArray":
+        """Returns the same array with its dimensions in reverse order."""
+        return StoredArray(
+            shape=self.shape[::-1],
+            dtype=self.dtype,
+            read=lambda index: self.read(index[::-1]).T,
+        )
+
+    def viewed(self, dtype: np.dtype) -> "StoredArray":
+        """Returns the same bits as another dtype of the same width."""
+        return StoredArray(
+            shape=self.shape,
+            dtype=np.dtype(dtype),
+            read=lambda index: self.read(index).view(dtype),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint whose names, shapes and dtypes are known.
+
+    Attributes:
+        arrays: From our parameter names (`encoder/layers_0/mlp/wo/kernel`) to arrays; an
+            array that has no name of ours keeps its own.
+        step: The optimizer step saved with the weights, None where the format has none.
+        problems: Sentences about what makes the checkpoint unfit whatever its shapes.
+        copies: From the name of a second copy of an array to the copy and the original,
+            which have to be equal.
+    """
+
+    arrays: Mapping[str, StoredArray]
+    step: int | None
+    problems: tuple[str, ...] = ()
+    copies: Mapping[str, tuple[StoredArray, StoredArray]] = dataclasses.field(
+        default_factory=dict
+    )

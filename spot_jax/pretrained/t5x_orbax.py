@@ -1,0 +1,61 @@
+"""T5X's orbax checkpoints: zarr arrays named by the path of each parameter.
+
+They lie in folders (`target.encoder.encoder_norm.scale/`), or as keys of that form in an
+OCDBT store.
+"""
+
+import re
+
+import tensorstore as ts
+
+from spot_jax.pretrained.arrays import Checkpoint
+from spot_jax.pretrained.folder import Folder
+from spot_jax.pretrained.t5x_native import whole_step
+from spot_jax.pretrained.zarr import open_arrays
+
+_METADATA_FILE = {"zarr": "/.zarray", "zarr3": "/zarr.json"}
+_STEP = re.compile(r"(_optimizer\.)?state\.step")
+_TARGET = re.compile(r"(_optimizer\.)?target\.(.+)")
+
+
+def read(folder: Folder) -> Checkpoint:
+    """Reads which arrays an orbax checkpoint has.
+
+    Args:
+        folder: The folder `state` of the checkpoint.
+
+    Returns:
+        The `target` arrays and the step.
+
+    Raises:
+        ValueError: if the store or an array in it does not open.
+    """
+    store = folder.kvstore()
+    if folder.has("manifest.ocdbt"):
+        store = {"driver": "ocdbt", "base": store}
+    try:
+        keys = [key.decode() for key in ts.KvStore.open(store).result().list().result()]
+    except ValueError as error:
+        raise ValueError(f"cannot list the arrays of {folder.url}: {error}") from error
+    driver, names = _arrays(keys)
+
+    def inside(name: str) -> dict:
+        return store | {"path": f"{store.get('path', '')}{name}/"}
+
+    targets = {
+        match[2].replace(".", "/"): inside(name)
+        for name in names
+        if (match := _TARGET.fullmatch(name))
+    }
+    steps = {"step": inside(name) for name in names if _STEP.fullmatch(name)}
+    opened = open_arrays(targets | steps, driver)
+    step = whole_step(opened.pop("step").read(())) if steps else None
+    return Checkpoint(opened, step)
+
+
+def _arrays(keys: list[str]) -> tuple[str, list[str]]:
+    """Returns the driver and the names of the arrays that the keys belong to."""
+    for driver, suffix in _METADATA_FILE.items():
+        if names := [k.removesuffix(suffix) for k in keys if k.endswith(suffix)]:
+            return driver, names
+    return "zarr", []

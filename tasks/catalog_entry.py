@@ -1,0 +1,70 @@
+"""What is known of a task or mixture without reading any of its data."""
+
+import dataclasses
+from collections.abc import Mapping
+
+TRAIN_VALIDATION = {"train": "train", "validation": "validation"}
+WITH_TEST = TRAIN_VALIDATION | {"test": "test"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TaskInfo:
+    """One line of the catalog; importing it needs no TensorFlow.
+
+    Attributes:
+        name: the name under which SeqIO registers the task or mixture.
+        family: the paper's type of task (SPoT Table 2); the mixture's own name.
+        kind: "task" or "mixture".
+        role: "source" or "target" of the transfer study, else "none".
+        tfds: builder, configuration and version, as TFDS spells them.
+        train_examples: rows of the TFDS training split. One row can give several
+            examples (an example for each answer of a ReCoRD query, for each question of
+            a RACE article) or none (WSC); SPoT Table 2 counts rows as well.
+        metrics: the names of the figures that evaluation reports.
+        labels: every target text the task can have, in the order of its classes; what
+            rank classification compares and what a prompt may start from. Empty where
+            answers are free.
+        prompt_words: what a prompt may start from where there are no labels
+            (Lester et al., footnote 7).
+        columns: the columns that a row must bring; others are bookkeeping.
+        splits: the task's splits and what TFDS calls them.
+        best_metric: how the best prompt is chosen: "mean", the unweighted mean of
+            `metrics` (SPoT footnote 5), or "loss", where there is no metric.
+        members: the tasks of a mixture.
+        publisher: where the files come from, for sets that TFDS cannot download.
+        note: what a reader of the sizes should know.
+    """
+
+    name: str
+    family: str
+    kind: str = "task"
+    role: str = "none"
+    tfds: str = ""
+    train_examples: int = 0
+    metrics: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    prompt_words: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    splits: Mapping[str, str] = dataclasses.field(
+        default_factory=lambda: TRAIN_VALIDATION
+    )
+    best_metric: str = "mean"
+    members: tuple[str, ...] = ()
+    publisher: str = ""
+    note: str = ""
+
+    def score(self, results: Mapping[str, float]) -> float:
+        """Returns the unweighted mean of this task's metrics (SPoT footnote 5).
+
+        `{"f1": 80.0, "accuracy": 70.0}` -> `75.0` for mrpc.
+
+        Raises:
+            ValueError: the task has no metric, or `results` lacks one of them.
+        """
+        missing = [metric for metric in self.metrics if metric not in results]
+        if missing or not self.metrics:
+            raise ValueError(
+                f"{self.name} is scored by the mean of {list(self.metrics)}; the "
+                f"results have {sorted(results)}"
+            )
+        return sum(results[metric] for metric in self.metrics) / len(self.metrics)
