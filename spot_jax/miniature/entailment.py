@@ -2,14 +2,13 @@
 
 from spot_jax.miniature.facts import (
     Fact,
-    alter,
     askable,
     can_be_false,
     contradicted,
     deny,
+    draw_value,
     entailed,
     falsify,
-    question,
     say,
     unknown,
 )
@@ -81,30 +80,42 @@ def doc_nli_row(world: World, label: int) -> dict:
     }
 
 
-def _silent(world: World, fact: Fact, role: str) -> Fact:
-    """A fact of much the same words that does not tell the role of `fact`."""
-    kept = [r for r in fact.frame.free if r != role]
-    if fact.frame.swaps and role in fact.frame.swaps and world.chance(0.5):
-        return falsify(world, fact)
-    if not kept:
-        return draw_any(world)
-    other = alter(world, Fact(fact.frame, fact.roles))
-    return other if other.roles[role] == fact.roles[role] else _silent(world, fact, role)
+def _silent(world: World, fact: Fact, role: str, template: str) -> Fact:
+    """A fact of much the same words that leaves the question `template` open."""
+    frame, asked = fact.frame, fact.fill(template)
+    others = [
+        fact.change(
+            **{r: draw_value(world, frame.kinds[r], tuple(fact.roles.values()))}
+        )
+        for r in (*frame.free, *frame.exclusive)
+        if r != role
+    ]
+    # "Who is taller, A or B?" is answered by either of them being it.
+    if role in frame.swaps and " or " not in template:
+        others.append(falsify(world, fact))
+    others = [other for other in others if other.fill(template) != asked]
+    return world.one(others) if others else draw_any(world)
 
 
 def qnli_row(world: World, label: int) -> dict:
     """A question, and a sentence that answers it or only sounds like it."""
     fact = draw_any(world)
     role = world.one(askable(fact))
-    told = fact if label == 0 else _silent(world, fact, role)
+    template = world.one(fact.frame.questions[role])
+    told = fact if label == 0 else _silent(world, fact, role, template)
     return {
-        "question": sentence(question(world, fact, role), "?"),
+        "question": sentence(fact.fill(template), "?"),
         "sentence": sentence(say(world, told)),
         "label": label,
     }
 
 
-_HOLDS = ("{} knows that {}", "{} saw that {}", "{} forgot that {}", "{} proved that {}")
+_HOLDS = (
+    "{} knows that {}",
+    "{} saw that {}",
+    "{} forgot that {}",
+    "{} proved that {}",
+)
 _FAILS = (
     "{} lied that {}",
     "{} only dreamed that {}",
@@ -114,31 +125,37 @@ _FAILS = (
 _OPEN = ("{} thinks that {}", "{} asked whether {}", "{} hopes that {}")
 
 
-def cb_row(world: World, label: int) -> dict:
-    """A clause under a verb that makes it hold, fail or stay open, and a hypothesis.
+def _committed(world: World, fact: Fact, relation: str) -> tuple[str, str]:
+    """A clause under a verb that makes it hold or fail, and a hypothesis of a class.
 
     The verb, the clause and the hypothesis each decide, so that none does alone.
     """
+    if world.chance(0.7):
+        told = say(world, fact)
+        return world.one(_HOLDS), told, hypothesis(world, relation, fact, told)
+    claimed = world.chance(0.5)
+    told = say(world, fact) if claimed else deny(world, fact)
+    # The claim fails: what it says does not hold, what it denies does.
+    holds = claimed == (relation == CONTRADICTION)
+    clause = say(world, fact, told) if holds else deny(world, fact)
+    return world.one(_FAILS), told, clause
+
+
+def cb_row(world: World, label: int) -> dict:
+    """What somebody knows, fancies or wonders about, and a hypothesis."""
+    relation = (ENTAILMENT, CONTRADICTION, NEUTRAL)[label]
     fact = draw_any(world)
     while not can_be_false(fact):
         fact = draw_any(world)
+    if relation == NEUTRAL:
+        told = say(world, fact)
+        clause = world.one((entailed, contradicted))(world, fact)
+        verb = world.one(_OPEN)
+    else:
+        verb, told, clause = _committed(world, fact, relation)
     speaker = world.person(tuple(fact.roles.values()))
-    if label == 2:
-        frame = world.one(_OPEN)
-        claim, told = say(world, fact), fact
-    elif world.chance(0.7):
-        frame = world.one(_HOLDS)
-        claim, told = say(world, fact), fact
-    else:
-        frame = world.one(_FAILS)
-        claim = say(world, falsify(world, fact)) if world.chance(0.5) else deny(world, fact)
-        told = fact
-    if label == 2:
-        clause = world.one((entailed, contradicted))(world, told)
-    else:
-        clause = (entailed, contradicted)[label](world, told)
     return {
-        "premise": sentence(frame.format(speaker, claim)),
+        "premise": sentence(verb.format(speaker, told)),
         "hypothesis": sentence(clause),
         "label": label,
     }

@@ -221,7 +221,10 @@ KEEPS = Frame(
     questions={
         "room": ("where does {a} keep the {object}", "where is {a}'s {object}"),
         "object": ("what does {a} keep in the {room}", "what of {a} is in the {room}"),
-        "a": ("who keeps the {object} in the {room}", "whose {object} is in the {room}"),
+        "a": (
+            "who keeps the {object} in the {room}",
+            "whose {object} is in the {room}",
+        ),
     },
     exclusive=("room",),
     free=("a", "object"),

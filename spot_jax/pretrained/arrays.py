@@ -56,10 +56,10 @@ class Checkpoint:
     """A checkpoint whose names, shapes and dtypes are known.
 
     Attributes:
-        arrays: From our parameter names (`encoder/layers_0/mlp/wo/kernel`) to arrays; an
-            array that has no name of ours keeps its own.
-        step: The optimizer step saved with the weights, None where the format has none.
-        problems: Sentences about what makes the checkpoint unfit whatever its shapes.
+        arrays: From our parameter names (`encoder/layers_0/mlp/wo/kernel`) to arrays;
+            one that has no name of ours keeps its own.
+        step: The optimizer step saved with the weights, None if there is none.
+        problems: Sentences about what makes it unfit whatever its shapes.
         copies: From the name of a second copy of an array to the copy and the original,
             which have to be equal.
     """

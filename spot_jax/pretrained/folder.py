@@ -66,11 +66,13 @@ class Folder:
         """Returns a file's bytes; those of a local file are paged in when touched.
 
         Raises:
-            ValueError: if the file is empty or the bucket does not answer.
+            ValueError: if the bucket does not answer.
         """
         if not self.is_local:
             return self._fetch(name).value
         with open(f"{self.url}/{name}", "rb") as file:
+            if not os.fstat(file.fileno()).st_size:  # which cannot be mapped
+                return b""
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def names(self) -> list[str]:
@@ -90,9 +92,9 @@ class Folder:
             return self._open().read(name, **options).result(timeout=_PROBE_SECONDS)
         except (ValueError, TimeoutError) as error:
             raise ValueError(
-                f"cannot read {self.url}/{name}: {error}. Check the url and the network; "
-                "on a machine without one, copy the folder there (gcloud storage cp "
-                f"--recursive {self.url} .) and give the path of the copy"
+                f"cannot read {self.url}/{name}: {error}. Check the url and the "
+                "network; on a machine without one, copy the folder there (gcloud "
+                f"storage cp --recursive {self.url} .) and give the path of the copy"
             ) from error
 
 
@@ -116,15 +118,18 @@ def find(path: str) -> tuple[Folder, str | None]:
         return Folder(str(local.parent)), local.name
     url = PUBLISHED.get(path, path).rstrip("/")
     if url.startswith(_GS):
-        return Folder(url), None
+        # As in T5X, the url may name the index file of a native checkpoint.
+        whole = not url.endswith("/checkpoint")
+        return (Folder(url), None) if whole else (Folder(url[:-11]), "checkpoint")
     if path in HUGGING_FACE:
         name = path.split("/")[1]
         raise ValueError(
-            f"{path} is on the Hugging Face hub, from which nothing is downloaded here: "
-            f"get its folder (hf download {path} --local-dir {name}) and give the path, "
-            f"for example ./{name}"
+            f"{path} is on the Hugging Face hub, from which nothing is downloaded "
+            f"here: get its folder (hf download {path} --local-dir {name}) and give "
+            f"its path, for example ./{name}"
         )
     raise ValueError(
-        f"no pretrained weights at {path!r} ({local} does not exist): give a checkpoint's "
-        f"folder, a gs:// url, or one of the published names {', '.join(PUBLISHED)}"
+        f"no pretrained weights at {path!r} ({local} does not exist): give the folder "
+        "of a checkpoint, a gs:// url, or one of the published names "
+        f"{', '.join(PUBLISHED)}"
     )

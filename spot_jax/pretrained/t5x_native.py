@@ -1,9 +1,9 @@
 """T5X's own checkpoints: a msgpack file `checkpoint`, and zarr folders beside it.
 
 The msgpack holds the tree of the training state. A leaf of it is an array, the
-tensorstore spec of an array that lies beside it, the name of one
-(`PLACEHOLDER://target.a.b`, the first orbax checkpoints), or None where an optimizer left
-a parameter alone. Old checkpoints have their small arrays only inside the msgpack.
+tensorstore spec of an array that lies beside it, the name of one (in the first orbax
+checkpoints: `PLACEHOLDER://target.a.b`), or None where an optimizer left a parameter
+alone. Old checkpoints have their small arrays only inside the msgpack.
 """
 
 import io
@@ -64,8 +64,12 @@ def read(folder: Folder, file: str = "checkpoint") -> Checkpoint:
             if name not in inline and leaf is not None
         }
     )
-    arrays = {name: _weights(array, version) for name, array in (inline | beside).items()}
-    return Checkpoint(arrays, _step(folder, data, (state.get("state") or {}).get("step")))
+    arrays = {
+        name: _weights(array, version) for name, array in (inline | beside).items()
+    }
+    return Checkpoint(
+        arrays, _step(folder, data, (state.get("state") or {}).get("step"))
+    )
 
 
 def whole_step(value: Any) -> int:
@@ -85,7 +89,7 @@ def _index(data: mmap.mmap | bytes, source: str) -> dict[str, Any]:
     if data[: len(_TENSORFLOW)] == _TENSORFLOW:
         raise ValueError(
             f"{source} belongs to a Mesh TensorFlow checkpoint, which is not readable "
-            "here: convert it with T5X, or use the published T5X or Hugging Face weights"
+            "here: convert it with T5X, or use T5X or Hugging Face weights"
         )
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
     # 0 lifts the limit of 100 MB on one item.

@@ -1,7 +1,7 @@
 """T5X's orbax checkpoints: zarr arrays named by the path of each parameter.
 
-They lie in folders (`target.encoder.encoder_norm.scale/`), or as keys of that form in an
-OCDBT store.
+They lie in folders (`target.encoder.encoder_norm.scale/`), or as keys of that form in
+an OCDBT store.
 """
 
 import re
@@ -47,10 +47,10 @@ def read(folder: Folder) -> Checkpoint:
         for name in names
         if (match := _TARGET.fullmatch(name))
     }
-    steps = {"step": inside(name) for name in names if _STEP.fullmatch(name)}
-    opened = open_arrays(targets | steps, driver)
-    step = whole_step(opened.pop("step").read(())) if steps else None
-    return Checkpoint(opened, step)
+    steps = {name: inside(name) for name in names if _STEP.fullmatch(name)}
+    read_steps = [array.read(()) for array in open_arrays(steps, driver).values()]
+    step = whole_step(read_steps[0]) if read_steps else None
+    return Checkpoint(open_arrays(targets, driver), step)
 
 
 def _arrays(keys: list[str]) -> tuple[str, list[str]]:

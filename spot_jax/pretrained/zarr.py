@@ -21,7 +21,8 @@ def open_arrays(
         The arrays under their names.
 
     Raises:
-        ValueError: if one cannot be opened; the message names it.
+        ValueError: if one cannot be opened; the message names the first and counts
+            the others.
     """
     context = ts.Context()
     futures = {
@@ -38,15 +39,17 @@ def open_arrays(
         )
         for name, kvstore in kvstores.items()
     }
-    return {name: _stored(name, future) for name, future in futures.items()}
+    errors = {name: e for name, f in futures.items() if (e := f.exception())}
+    if errors:
+        name, error = next(iter(errors.items()))
+        raise ValueError(
+            f"{len(errors)} of {len(futures)} arrays cannot be opened (was the folder "
+            f"copied as a whole?), the first {name}: {error}"
+        ) from error
+    return {name: _stored(future.result()) for name, future in futures.items()}
 
 
-def _stored(name: str, future: ts.Future) -> StoredArray:
-    try:
-        store = future.result()
-    except ValueError as error:
-        raise ValueError(f"cannot open the array {name}: {error}") from error
-
+def _stored(store: ts.TensorStore) -> StoredArray:
     def read(index: Index):
         return store[index].read().result()
 

@@ -1,0 +1,94 @@
+"""A bank: the prompts that one run trains over one frozen model.
+
+Every prompt has its own task, seed, starting value, data order, optimizer state,
+metrics and best checkpoint; trained in a bank it equals itself trained alone.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from spot_jax import data, sharding
+from spot_jax.frozen import LoadedModel
+from spot_jax.prompts.init import Start, Surroundings
+from spot_jax.settings import Prompts
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One prompt of a bank.
+
+    Attributes:
+        name: of its folder and its lines in the metrics.
+        task: the SeqIO task or mixture it learns.
+        seed: decides its data order and what its starting value samples.
+        start: its starting value.
+    """
+
+    name: str
+    task: str
+    seed: int
+    start: Start | None
+
+
+def entries(names: Sequence[str], prompts: Prompts) -> list[Entry]:
+    """Lists every task with every seed and starting value."""
+    many = len(prompts.starts) > 1
+    return [
+        Entry(
+            f"{task}-seed{seed}" + (f"-start{number}" if many else ""),
+            task,
+            seed,
+            start,
+        )
+        for task, (number, start), seed in itertools.product(
+            names, enumerate(prompts.starts), prompts.seeds
+        )
+    ]
+
+
+def starting_values(
+    bank: Sequence[Entry],
+    length: int,
+    model: LoadedModel,
+    encode: Callable[[str], Sequence[int]],
+) -> dict[str, jax.Array]:
+    """Computes where every prompt begins.
+
+    Args:
+        bank: the prompts.
+        length: how many vectors each has.
+        model: the frozen model, whose embedding most starting values use.
+        encode: text -> ids without EOS.
+
+    Returns:
+        {"enc_input": [bank, prompt, d_model] float32}, replicated over the mesh.
+
+    Raises:
+        ValueError: when a starting value does not fit; see prompts/init.py.
+    """
+    embedding = model.params["token_embedder"]["embedding"]
+
+    def embed(ids: Sequence[int]) -> np.ndarray:
+        rows = embedding[jnp.asarray(ids, jnp.int32)] if len(ids) else embedding[:0]
+        return np.asarray(rows.astype(jnp.float32))
+
+    def start(entry: Entry) -> np.ndarray:
+        around = Surroundings(
+            length=length,
+            d_model=model.config.d_model,
+            vocab_size=model.config.vocab_size,
+            rng=np.random.default_rng(entry.seed),
+            embed=embed,
+            encode=encode,
+            labels=data.labels_of(entry.task),
+            model=model.fingerprint,
+        )
+        return entry.start(around)
+
+    values = np.stack([start(entry) for entry in bank]).astype(np.float32)
+    return jax.device_put({"enc_input": values}, sharding.replicated(model.mesh))

@@ -1,0 +1,355 @@
+"""Exact evaluation: whole splits, several prompts at once, the tasks' own metrics."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from spot_jax import data, losses, packing, sharding
+from spot_jax.frozen import LoadedModel
+from spot_jax.packing import Example
+from spot_jax.settings import Evaluation
+from spot_jax.step import LossOptions, Split, make_loss, on_mesh
+from spot_jax.t5 import T5
+from spot_jax.t5.decode import generate
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalTask:
+    """A task's examples, ready to be predicted and scored.
+
+    Attributes:
+        name: of the task.
+        task: SeqIO's.
+        examples: as SeqIO gives them, with inputs and targets int32 [length].
+        labels: its class labels as text, () where answers are free.
+    """
+
+    name: str
+    task: Any
+    examples: list[dict]
+    labels: tuple[str, ...]
+
+    @property
+    def has_metrics(self) -> bool:
+        """Whether predictions can be scored; else the loss is what there is."""
+        return bool(self.task.predict_metric_fns)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What a prompt answered to one example.
+
+    Attributes:
+        example: index in the task's split.
+        text: the answer as text.
+        score: the sum of its tokens' log-probabilities (after beam search's penalty).
+    """
+
+    example: int
+    text: str
+    score: float
+
+
+def load_task(
+    name: str, settings: Evaluation, lengths: Mapping[str, int], *, truncate: bool
+) -> EvalTask:
+    """Reads the split a task is evaluated on.
+
+    Raises:
+        ValueError: when it is missing, empty, or too long for the lengths.
+    """
+    task = data.provider(name)
+    if settings.split not in task.splits:
+        raise ValueError(
+            f"{name} has no split {settings.split!r}; it has "
+            f"{', '.join(sorted(task.splits))}. Set --gin.EVAL_SPLIT."
+        )
+    dataset = task.get_dataset(
+        dict(lengths),
+        settings.split,
+        shuffle=False,
+        num_epochs=1,
+        trim_output_features=False,
+    )
+    if settings.examples is not None:
+        dataset = dataset.take(settings.examples)
+    check = data.LengthCheck(f"{name} ({settings.split})", lengths, truncate)
+    examples = []
+    for example in dataset.as_numpy_iterator():
+        check.seen += 1
+        cut = {f: check(f, example[f].astype(np.int32)) for f in ("inputs", "targets")}
+        examples.append(example | cut)
+    if not examples:
+        raise ValueError(f"{name}: the split {settings.split!r} is empty.")
+    check.report()
+    return EvalTask(name, task, examples, data.labels_of(name))
+
+
+class Evaluator:
+    """Predicts with a bank of prompts, or with a model alone, and scores.
+
+    Args:
+        model: the frozen model (its configuration and mesh).
+        split: what is trained, to bind parameters and prompts.
+        settings: how to predict.
+        lengths: TASK_FEATURE_LENGTHS.
+        prompt_length: slots in front of every input, 0 without prompts.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        split: Split,
+        settings: Evaluation,
+        lengths: Mapping[str, int],
+        prompt_length: int,
+    ):
+        self._mesh, self._settings, self._lengths = model.mesh, settings, lengths
+        self._prompt_length, self._split = prompt_length, split
+        config = dataclasses.replace(model.config, dropout_rate=0.0)
+        self._write = on_mesh(jax.jit(self._make_write(config)), model.mesh)
+        self._rank = on_mesh(jax.jit(self._make_rank(config)), model.mesh)
+        options = LossOptions(lengths["targets"], z_loss=0.0)
+        self._loss = on_mesh(jax.jit(make_loss(config, split, options)), model.mesh)
+
+    def evaluate(
+        self, trained: Any, frozen: Any, tasks: Mapping[int, Sequence[EvalTask]]
+    ) -> tuple[dict[int, dict[str, dict[str, float]]], dict]:
+        """Scores every prompt on its tasks.
+
+        Args:
+            trained: the trained arrays.
+            frozen: the frozen ones.
+            tasks: which tasks each prompt (index in the bank) is evaluated on.
+
+        Returns:
+            {prompt: {task: {metric: value}}}, and {(prompt, task): [Prediction]}.
+        """
+        prompts_of: dict[str, list[int]] = {}
+        by_name: dict[str, EvalTask] = {}
+        for prompt, its_tasks in tasks.items():
+            for task in its_tasks:
+                prompts_of.setdefault(task.name, []).append(prompt)
+                by_name[task.name] = task
+        results: dict = {prompt: {} for prompt in tasks}
+        all_predictions = {}
+        for name, prompts in prompts_of.items():
+            task = by_name[name]
+            if not task.has_metrics:
+                for prompt, loss in self._losses(trained, frozen, task, prompts):
+                    results[prompt][name] = {"loss": loss}
+                continue
+            predictions = self.predict(trained, frozen, task, prompts)
+            for prompt in prompts:
+                results[prompt][name] = score(task, predictions[prompt])
+                all_predictions[prompt, name] = predictions[prompt]
+        return results, all_predictions
+
+    def predict(
+        self, trained: Any, frozen: Any, task: EvalTask, prompts: Sequence[int]
+    ) -> dict[int, list[Prediction]]:
+        """Answers every example of a task with every one of these prompts.
+
+        Raises:
+            ValueError: when labels are to be ranked and the task has none.
+        """
+        by_rank = self._settings.method == "rank"
+        if by_rank and not task.labels:
+            raise ValueError(
+                f"{task.name} has no set of labels to rank. Evaluate it with "
+                "--gin.EVALUATION=decode."
+            )
+        vocabulary = task.task.output_features["targets"].vocabulary
+        answer = self._ranked(task, vocabulary) if by_rank else self._written(vocabulary)
+        predictions = {prompt: [None] * len(task.examples) for prompt in prompts}
+        for pairs, batch in self._batches(task, prompts):
+            texts, scores = answer(trained, frozen, batch)
+            for (prompt, index), text, value in zip(pairs, texts, scores, strict=False):
+                predictions[prompt][index] = Prediction(index, text, float(value))
+        return predictions
+
+    def _written(self, vocabulary: Any) -> Callable:
+        key = jax.random.key(0)
+
+        def answer(trained, frozen, batch):
+            tokens, scores = jax.device_get(self._write(trained, frozen, batch, key))
+            # A padding id is no piece: it would decode to an unknown mark.
+            texts = [vocabulary.decode([int(t) for t in row if t]) for row in tokens]
+            return texts, scores
+
+        return answer
+
+    def _ranked(self, task: EvalTask, vocabulary: Any) -> Callable:
+        targets = [
+            np.asarray([*vocabulary.encode(label), vocabulary.eos_id], np.int32)
+            for label in task.labels
+        ]
+        longest = max(len(target) for target in targets)
+        labels = np.stack([np.pad(t, (0, longest - len(t))) for t in targets])
+
+        def answer(trained, frozen, batch):
+            scores = jax.device_get(self._rank(trained, frozen, batch, labels))
+            best = scores.argmax(axis=1)
+            return [task.labels[i] for i in best], scores.max(axis=1)
+
+        return answer
+
+    def _batches(
+        self, task: EvalTask, prompts: Sequence[int]
+    ) -> Iterator[tuple[list[tuple[int, int]], dict]]:
+        """Yields rows of (prompt, example), the longest first.
+
+        Rows come in three lengths only, for each is compiled.
+        """
+        pairs = [(p, i) for i in range(len(task.examples)) for p in prompts]
+        pairs.sort(key=lambda pair: -len(task.examples[pair[1]]["inputs"]))
+        limit, rows = self._lengths["inputs"], self._settings.rows
+        for start in range(0, len(pairs), rows):
+            chunk = pairs[start : start + rows]
+            longest = len(task.examples[chunk[0][1]]["inputs"])
+            fitting = [n for n in (limit // 4, limit // 2, limit) if n >= longest]
+            none = np.zeros(0, np.int32)
+            batch = packing.one_per_row(
+                [Example(task.examples[i]["inputs"], none, p) for p, i in chunk],
+                prompt_length=self._prompt_length,
+                row_length=self._prompt_length + fitting[0],
+                target_length=1,
+                rows=rows,
+                rows_multiple=self._mesh.shape["data"],
+            )
+            yield chunk, sharding.shard_rows(batch, self._mesh)
+
+    def _losses(
+        self, trained: Any, frozen: Any, task: EvalTask, prompts: Sequence[int]
+    ) -> Iterator[tuple[int, float]]:
+        """Yields each prompt's mean loss over the target tokens of the split."""
+        for prompt in prompts:
+            total = tokens = 0.0
+            rows = self._settings.rows
+            for start in range(0, len(task.examples), rows):
+                batch = packing.one_per_row(
+                    [
+                        Example(example["inputs"], example["targets"], prompt)
+                        for example in task.examples[start : start + rows]
+                    ],
+                    prompt_length=self._prompt_length,
+                    row_length=self._prompt_length + self._lengths["inputs"],
+                    target_length=self._lengths["targets"],
+                    rows=rows,
+                    rows_multiple=self._mesh.shape["data"],
+                )
+                _, metrics = self._loss(
+                    trained, frozen, sharding.shard_rows(batch, self._mesh), None
+                )
+                count = float(metrics["weight_sum"][prompt])
+                total += float(metrics["loss"][prompt]) * count
+                tokens += count
+            yield prompt, total / tokens
+
+    def _make_write(self, config):
+        def write(trained, frozen, batch, key):
+            params, bundle = self._split.bind(trained, frozen)
+            return generate(
+                config,
+                params,
+                batch["encoder_input_tokens"],
+                max_length=self._lengths["targets"],
+                search=self._settings.search,
+                key=key,
+                **_encoder_arguments(batch, bundle),
+            )
+
+        return write
+
+    def _make_rank(self, config):
+        model = T5(config)
+
+        def rank(trained, frozen, batch, labels):
+            params, bundle = self._split.bind(trained, frozen)
+            encoded, segments = model.apply(
+                {"params": params},
+                batch["encoder_input_tokens"],
+                **_encoder_arguments(batch, bundle),
+                method=T5.encode,
+            )
+            rows, count = len(encoded), len(labels)
+            targets = jax.numpy.tile(labels, (rows, 1))
+            logits = model.apply(
+                {"params": params},
+                jax.numpy.repeat(encoded, count, axis=0),
+                jax.numpy.repeat(segments, count, axis=0),
+                jax.numpy.pad(targets[:, :-1], ((0, 0), (1, 0))),
+                method=T5.decode,
+            )
+            scores = losses.sequence_scores(
+                logits,
+                {
+                    "decoder_target_tokens": targets,
+                    "decoder_loss_weights": (targets > 0).astype(logits.dtype),
+                },
+            )
+            return scores.reshape(rows, count)
+
+        return rank
+
+
+def _encoder_arguments(batch: dict, bundle: Any) -> dict:
+    return {
+        "prompt": bundle,
+        "segment_ids": batch["encoder_segment_ids"],
+        "prompt_ids": batch["encoder_prompt_ids"],
+        "positions": batch["encoder_positions"],
+    }
+
+
+def score(task: EvalTask, predictions: Sequence[Prediction]) -> dict[str, float]:
+    """Applies the task's postprocessor and metric functions, as seqio.Evaluator does.
+
+    Args:
+        task: the task with its examples.
+        predictions: one for each example, in order.
+
+    Returns:
+        {metric: value}, in the metric's own scale (percent for the published tasks).
+    """
+    targets, answers = [], []
+    for example, prediction in zip(task.examples, predictions, strict=True):
+        targets.append(
+            task.task.postprocess_fn(
+                _target_text(task, example), example=example, is_target=True
+            )
+        )
+        answers.append(
+            task.task.postprocess_fn(
+                prediction.text, example=example, is_target=False
+            )
+        )
+    results: dict[str, float] = {}
+    for metric in task.task.predict_metric_fns:
+        results |= {k: float(v) for k, v in metric(targets, answers).items()}
+    return results
+
+
+def _target_text(task: EvalTask, example: Mapping[str, Any]) -> str:
+    if "targets_pretokenized" in example:
+        return example["targets_pretokenized"].decode("utf-8")
+    vocabulary = task.task.output_features["targets"].vocabulary
+    return vocabulary.decode([int(t) for t in example["targets"]])
+
+
+def overall(name: str, results: Mapping[str, float]) -> float:
+    """Returns the one number that decides which prompt is best; higher is better.
+
+    The mean of the task's metrics (SPoT fn 5), or minus the loss where it has none.
+    """
+    if set(results) == {"loss"}:
+        return -results["loss"]
+    from spot_jax.tasks import catalog
+
+    info = catalog.TASKS.get(name)
+    if info and info.metrics:
+        return info.score(results)
+    return sum(results.values()) / len(results)

@@ -1,0 +1,193 @@
+"""Answers to be found in a passage: SQuAD, DROP, ReCoRD, MultiRC, RACE and BoolQ."""
+
+from collections.abc import Sequence
+
+from spot_jax.miniature import words
+from spot_jax.miniature.facts import (
+    Fact,
+    ask,
+    askable,
+    can_be_false,
+    contradicted,
+    draw_value,
+    entailed,
+    falsify,
+    question,
+    say,
+)
+from spot_jax.miniature.scenes import draw_scene, tell
+from spot_jax.miniature.world import World, sentence
+
+
+def wrong_values(
+    world: World, facts: Sequence[Fact], fact: Fact, role: str
+) -> list[str]:
+    """Returns other values of the role's kind: those of the passage, then new ones."""
+    kind, right = fact.frame.kinds[role], fact.roles[role]
+    told = {
+        f.roles[r] for f in facts for r, k in f.frame.kinds.items() if k == kind
+    } - {right}
+    wrong = world.some(sorted(told), len(told))
+    while len(wrong) < 3:
+        wrong.append(draw_value(world, kind, (right, *wrong)))
+    return wrong
+
+
+def squad_row(world: World, _: int) -> dict:
+    """A passage and a question whose answer stands in it."""
+    facts = draw_scene(world, world.one((3, 4)))
+    fact = world.one(facts)
+    role = world.one(askable(fact))
+    told = [sentence(say(world, f)) for f in facts]
+    at = next(i for i, f in enumerate(facts) if f is fact)
+    before = sum(len(text) + 1 for text in told[:at])
+    answer = fact.roles[role]
+    start = told[at].find(answer)
+    if start < 0:  # The sentence begins with it, in capitals.
+        answer = sentence(answer, "")
+        start = told[at].index(answer)
+    return {
+        "title": "The people of the world",
+        "context": " ".join(told),
+        "question": sentence(question(world, fact, role), "?"),
+        "answers": {"text": [answer], "answer_start": [before + start]},
+    }
+
+
+def boolq_row(world: World, label: int) -> dict:
+    """A passage and a question to answer with yes or no, in lower case."""
+    asked: list[Fact] = []
+    while not asked:
+        facts = draw_scene(world, world.one((2, 3)))
+        asked = [fact for fact in facts if can_be_false(fact)]
+    fact = world.one(asked)
+    return {
+        "passage": tell(world, facts),
+        "question": ask(world, fact if label else falsify(world, fact, facts)),
+        "label": label,
+    }
+
+
+def record_row(world: World, _: int) -> dict:
+    """A passage with two highlights, and a statement on it that lacks a name."""
+    facts = draw_scene(world, 4)
+    fact, *others = facts
+    names = [r for r, k in fact.frame.kinds.items() if k in ("person", "place")]
+    role = world.one(names)
+    answer = fact.roles[role]
+    query = say(world, fact.change(**{role: "@placeholder"}))
+    entities = {
+        f.roles[r]
+        for f in facts
+        for r, k in f.frame.kinds.items()
+        if k in ("person", "place")
+    }
+    body = world.some([fact, *others[:2]], 3)
+    highlight = sentence(say(world, others[2]), "")
+    return {
+        "passage": f"{tell(world, body)}\n@highlight\n{highlight}",
+        "query": sentence(query),
+        "entities": sorted(entities),
+        "answers": [answer],
+    }
+
+
+def _claims(world: World, facts: Sequence[Fact], fact: Fact, role: str) -> tuple:
+    """Right and wrong answers to the question for a role: values and statements."""
+    right = [fact.roles[role], sentence(say(world, fact))]
+    other = wrong_values(world, facts, fact, role)
+    wrong = [*other[:2], sentence(say(world, fact.change(**{role: other[0]})))]
+    if fact.frame.swaps:
+        wrong.append(sentence(say(world, falsify(world, fact))))
+    return wrong, right
+
+
+def multirc_group(world: World, labels: Sequence[int]) -> list[dict]:
+    """A passage, a question, and one row for each answer, right or wrong."""
+    facts = draw_scene(world, world.one((3, 4)))
+    fact = world.one(facts)
+    role = world.one(askable(fact))
+    paragraph = tell(world, facts)
+    asked = sentence(question(world, fact, role), "?")
+    claims = _claims(world, facts, fact, role)
+    kept = {label: world.some(claims[label], len(claims[label])) for label in (0, 1)}
+    return [
+        {
+            "paragraph": paragraph,
+            "question": asked,
+            "answer": kept[label].pop(),
+            "label": label,
+        }
+        for label in labels
+    ]
+
+
+def _true_one(world: World, facts: Sequence[Fact], fact: Fact) -> tuple[str, list]:
+    """The question which of four statements is right, with its options."""
+    wrong = [f for f in facts if f is not fact][:3]
+    return (
+        "Which of these is right?",
+        [
+            sentence(entailed(world, fact, near=facts)),
+            *(sentence(contradicted(world, f, facts)) for f in wrong),
+        ],
+    )
+
+
+def race_row(world: World, config: str) -> dict:
+    """An article with two questions of four options each; middle is the easier."""
+    facts = draw_scene(world, 4 if config == "high" else 3)
+    asked, options, answers = [], [], []
+    for fact in world.some(facts, 2):
+        role = world.one(askable(fact))
+        if config == "high" and world.chance(0.4):
+            text, choices = _true_one(world, facts, fact)
+        else:
+            text = question(world, fact, role)
+            text = sentence(text, "?")
+            choices = [fact.roles[role], *wrong_values(world, facts, fact, role)[:3]]
+        right = choices[0]
+        choices = world.some(choices, 4)
+        asked.append(text)
+        options.append(choices)
+        answers.append("ABCD"[choices.index(right)])
+    return {
+        "article": tell(world, facts),
+        "questions": asked,
+        "options": options,
+        "answers": answers,
+    }
+
+
+def _market(world: World) -> tuple[list[str], str, list[str], dict]:
+    """Three people, a fruit that two of them have, what is told and how many."""
+    people, (fruit, other) = world.people(3), world.some(words.FRUITS, 2)
+    more, less = sorted(world.some(range(1, 10), 2), reverse=True)
+    counts = {people[0]: more, people[1]: less}
+    lines = [f"{person} has {count} {fruit}" for person, count in counts.items()]
+    lines += [f"{p} has {world.rng.randint(1, 9)} {other}" for p in people[1:]]
+    return world.some(lines, 4), fruit, people[:2], counts
+
+
+def drop_row(world: World, _: int) -> dict:
+    """People with baskets of fruit, and a question that counts or compares."""
+    lines, fruit, (most, least), counts = _market(world)
+    more, less = counts[most], counts[least]
+    one, two = world.some([most, least], 2)
+    asked, answer = world.rng.choices(
+        (
+            (f"how many {fruit} does {one} have", counts[one]),
+            (f"who has more {fruit}, {one} or {two}", most),
+            (f"who has fewer {fruit}, {one} or {two}", least),
+            (f"how many {fruit} do {one} and {two} have together", more + less),
+            (f"how many more {fruit} does {most} have than {least}", more - less),
+        ),
+        (40, 15, 15, 15, 15),
+    )[0]
+    market = f"There is a market in {world.place()}."
+    return {
+        "passage": " ".join((market, *map(sentence, lines))),
+        "question": sentence(asked, "?"),
+        "answer": str(answer),
+        "validated_answers": [str(answer)],
+    }

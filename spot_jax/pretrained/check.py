@@ -1,0 +1,120 @@
+"""Whether a checkpoint is the model's, decided by names and shapes alone."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from spot_jax.pretrained.arrays import WEIGHT_DTYPES, Checkpoint
+
+_SHOWN = 5
+
+
+class _Size(NamedTuple):
+    d_model: int
+    joined: int  # heads x head size
+    mlp: int
+    layers: int
+    gated: bool
+
+
+# T5 1.0: Raffel et al. 2020, section 3.7. T5 1.1: T5X's gin files of that name.
+_GIN_MODELS = {
+    _Size(512, 512, 2048, 6, False): "t5_1_0_small",
+    _Size(768, 768, 3072, 12, False): "t5_1_0_base",
+    _Size(1024, 1024, 4096, 24, False): "t5_1_0_large",
+    _Size(1024, 4096, 16384, 24, False): "t5_1_0_3b",
+    _Size(1024, 16384, 65536, 24, False): "t5_1_0_11b",
+    _Size(512, 384, 1024, 8, True): "t5_1_1_small",
+    _Size(768, 768, 2048, 12, True): "t5_1_1_base",
+    _Size(1024, 1024, 2816, 24, True): "t5_1_1_large",
+    _Size(2048, 2048, 5120, 24, True): "t5_1_1_xl",
+    _Size(4096, 4096, 10240, 24, True): "t5_1_1_xxl",
+}
+
+
+def check(checkpoint: Checkpoint, expected: Mapping[str, Any], source: str) -> None:
+    """Checks that a checkpoint holds exactly the model's arrays.
+
+    Args:
+        checkpoint: The checkpoint, of which nothing is read.
+        expected: From every parameter name of the model to something with its shape.
+        source: Where the checkpoint lies, for the message.
+
+    Raises:
+        ValueError: if an array is missing, has no place in the model, has another
+            shape or is not in floating point. The message names the first of each
+            kind, counts them, and names the model file that would fit.
+    """
+    problems = [*_problems(checkpoint, expected), *checkpoint.problems]
+    if not problems:
+        return
+    found = recognise(checkpoint.arrays)
+    if found and found != recognise(expected):
+        problems.append(
+            f"these are the shapes of {found}: choose gin/models/{found}.gin, or "
+            "another checkpoint"
+        )
+    lines = "\n  ".join(problems)
+    raise ValueError(f"the weights in {source} are not those of the model:\n  {lines}")
+
+
+def recognise(arrays: Mapping[str, Any]) -> str | None:
+    """Returns the published T5 that has arrays of these shapes, None if none has.
+
+    Args:
+        arrays: From parameter names to anything with a shape.
+    """
+    layer = "encoder/layers_{}/attention/query/kernel"
+    try:
+        size = _Size(
+            d_model=arrays["token_embedder/embedding"].shape[1],
+            joined=arrays[layer.format(0)].shape[1],
+            mlp=arrays["encoder/layers_0/mlp/wo/kernel"].shape[0],
+            layers=sum(layer.format(i) in arrays for i in range(len(arrays))),
+            gated="encoder/layers_0/mlp/wi_0/kernel" in arrays,
+        )
+    except (KeyError, IndexError):
+        return None
+    return _GIN_MODELS.get(size)
+
+
+def _problems(checkpoint: Checkpoint, expected: Mapping[str, Any]) -> Iterator[str]:
+    arrays = checkpoint.arrays
+    both = sorted(arrays.keys() & expected.keys())
+    yield from _list(
+        "missing from the checkpoint",
+        [
+            f"{name} {list(expected[name].shape)}"
+            for name in sorted(expected.keys() - arrays.keys())
+        ],
+    )
+    yield from _list(
+        "without a place in the model",
+        [
+            f"{name} {list(arrays[name].shape)}"
+            for name in sorted(arrays.keys() - expected.keys())
+        ],
+    )
+    yield from _list(
+        "of another shape",
+        [
+            f"{name} (the model's is {list(expected[name].shape)}, the checkpoint's "
+            f"{list(arrays[name].shape)})"
+            for name in both
+            if tuple(arrays[name].shape) != tuple(expected[name].shape)
+        ],
+    )
+    yield from _list(
+        "not in floating point (is the model quantised?)",
+        [
+            f"{name} {arrays[name].dtype}"
+            for name in both
+            if arrays[name].dtype not in WEIGHT_DTYPES
+        ],
+    )
+
+
+def _list(kind: str, items: list[str]) -> Iterator[str]:
+    if items:
+        more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+        noun = "array" if len(items) == 1 else "arrays"
+        yield f"{len(items)} {noun} {kind}: {', '.join(items[:_SHOWN])}{more}"

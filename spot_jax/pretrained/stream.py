@@ -1,0 +1,97 @@
+"""Brings arrays from their files into the sharding and dtype they are held in.
+
+Each is placed and done with before the next ones are read, so that the host's memory
+needs room for a few arrays and not for a model.
+"""
+
+import concurrent.futures
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from spot_jax.pretrained.arrays import Index, StoredArray
+
+# Enough that a disk or bucket is not idle while an array is decoded; peak memory grows
+# with it.
+_ARRAYS_IN_FLIGHT = 3
+
+
+def read_all(
+    arrays: Mapping[str, StoredArray],
+    wanted: Mapping[str, jax.ShapeDtypeStruct],
+    source: str,
+) -> dict[str, jax.Array]:
+    """Reads arrays, a few at a time.
+
+    Args:
+        arrays: The stored arrays by name.
+        wanted: Of each the shape, the dtype and the sharding (None: the default device)
+            to hold it in.
+        source: Where they lie, for the message.
+
+    Returns:
+        The arrays under the names of `wanted`.
+
+    Raises:
+        ValueError: if one cannot be read; the message names it.
+    """
+    executor = concurrent.futures.ThreadPoolExecutor(_ARRAYS_IN_FLIGHT)
+    futures = {
+        name: executor.submit(_place, arrays[name], target)
+        for name, target in wanted.items()
+    }
+    name = None
+    try:
+        params = {}
+        for name, future in futures.items():
+            params[name] = future.result()
+        return params
+    except (ValueError, OSError) as error:
+        raise ValueError(f"cannot read {name} from {source}: {error}") from error
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _place(array: StoredArray, target: jax.ShapeDtypeStruct) -> jax.Array:
+    """Reads what this process needs of an array, into its sharding and dtype."""
+    if target.sharding is None:
+        placed = jax.device_put(_read(array, array.whole(), target.dtype))
+        return placed.block_until_ready()
+    # One read for all shards of this process: a stored chunk may cover several of them
+    # and is decoded as a whole.
+    box = _box(array, target.sharding)
+    values = _read(array, box, target.dtype)
+
+    def shard(index: Index) -> np.ndarray:
+        return values[_within(index, box, array.shape)]
+
+    placed = jax.make_array_from_callback(array.shape, target.sharding, shard)
+    return placed.block_until_ready()
+
+
+def _read(array: StoredArray, index: Index, dtype) -> np.ndarray:
+    return array.read(index).astype(dtype, order="C", copy=False)
+
+
+def _box(array: StoredArray, sharding: jax.sharding.Sharding) -> Index:
+    """Returns the smallest index that covers this process's shards."""
+    shards = sharding.addressable_devices_indices_map(array.shape).values()
+    bounds = [_bounds(index, array.shape) for index in shards]
+    return tuple(
+        slice(min(starts), max(stops))
+        for starts, stops in (
+            zip(*dimension, strict=True) for dimension in zip(*bounds, strict=True)
+        )
+    )
+
+
+def _within(index: Index, box: Index, shape: tuple[int, ...]) -> Index:
+    return tuple(
+        slice(start - outer.start, stop - outer.start)
+        for (start, stop), outer in zip(_bounds(index, shape), box, strict=True)
+    )
+
+
+def _bounds(index: Index, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    return [part.indices(size)[:2] for part, size in zip(index, shape, strict=True)]

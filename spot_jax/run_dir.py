@@ -1,0 +1,108 @@
+"""MODEL_DIR: made, claimed by one configuration, and described.
+
+Before anything expensive starts it is sure that the folder can be written and that it
+does not hold another run.
+"""
+
+import difflib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from importlib import metadata
+
+import jax
+
+from spot_jax.prompts.files import replace_file
+
+# What may change when a run goes on: how long it takes, and where its folder is.
+_MAY_CHANGE = ("TRAIN_STEPS", "MODEL_DIR")
+
+
+def claim(model_dir: str, config: str) -> pathlib.Path:
+    """Makes MODEL_DIR and writes its config.gin, or recognises its own.
+
+    Args:
+        model_dir: the folder.
+        config: the configuration as gin text.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: when it cannot be written, or holds a run of another configuration.
+    """
+    folder = pathlib.Path(model_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".writable.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"MODEL_DIR {model_dir} cannot be written ({error.strerror}). Choose a "
+            "folder of yours: --gin.MODEL_DIR=..."
+        ) from error
+    path = folder / "config.gin"
+    if path.exists():
+        _compare(path, config)
+    elif (folder / "checkpoints").exists():
+        raise ValueError(
+            f"MODEL_DIR {model_dir} holds checkpoints but no config.gin, so nobody can "
+            "say of which run. Choose another folder."
+        )
+    replace_file(path, config.encode("utf-8"))
+    return folder
+
+
+def _compare(path: pathlib.Path, config: str) -> None:
+    before, now = _what_matters(path.read_text(encoding="utf-8")), _what_matters(config)
+    if before == now:
+        return
+    changes = [
+        line
+        for line in difflib.unified_diff(before, now, lineterm="", n=0)
+        if not line.startswith(("---", "+++", "@@"))
+    ]
+    shown = "\n  ".join(changes[:10])
+    raise ValueError(
+        f"MODEL_DIR {path.parent} holds a run of another configuration "
+        f"(- there, + asked for):\n  {shown}\nChoose another MODEL_DIR, or give the "
+        "configuration of config.gin to go on with that run. Nothing was changed."
+    )
+
+
+def _what_matters(config: str) -> list[str]:
+    statements = config.replace("\\\n", " ").splitlines()
+    kept = [line.strip() for line in statements if not line.startswith("#")]
+    return sorted(
+        " ".join(line.split())
+        for line in kept
+        if line and not line.split("=")[0].strip().startswith(_MAY_CHANGE)
+    )
+
+
+def describe(folder: pathlib.Path, facts: dict) -> None:
+    """Writes MODEL_DIR/run.json: the command, versions, commit, devices and `facts`."""
+    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "seqio")
+    story = {
+        "command": sys.argv,
+        "versions": {"python": sys.version.split()[0]}
+        | {name: metadata.version(name) for name in packages},
+        "git_commit": _git_commit(),
+        "devices": [str(device) for device in jax.devices()],
+    }
+    text = json.dumps(story | facts, indent=1)
+    replace_file(folder / "run.json", text.encode("utf-8"))
+
+
+def _git_commit() -> str | None:
+    here = pathlib.Path(__file__).parent
+    try:
+        result = subprocess.run(
+            ["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return result.stdout.strip() or None

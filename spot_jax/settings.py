@@ -1,0 +1,139 @@
+"""What a run needs to know, in the groups that programs share.
+
+gin fills these in; they check what can be checked without reading a file, so that a
+mistake costs a second and not the loading of a model.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from spot_jax.prompts.init import Start
+from spot_jax.t5 import T5Config
+from spot_jax.t5.decode import Search, greedy
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """The frozen model, or the one to tune.
+
+    Attributes:
+        config: its shape (gin/models).
+        checkpoint: INITIAL_CHECKPOINT_PATH: a folder, a gs:// path or a published
+            name; None only where a model is trained from scratch.
+        num_partitions: over how many devices each weight is split.
+        weights_dtype: what frozen weights are held in; "bfloat16" halves their memory,
+            the prompt stays float32.
+    """
+
+    config: T5Config
+    checkpoint: str | None
+    num_partitions: int = 1
+    weights_dtype: str = "float32"
+
+    def __post_init__(self):
+        if self.weights_dtype not in ("float32", "bfloat16"):
+            raise ValueError(
+                f"WEIGHTS_DTYPE is {self.weights_dtype!r}; weights are held in "
+                "'float32' or 'bfloat16'."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Which examples, and how they become tokens.
+
+    Attributes:
+        names: MIXTURE_OR_TASK_NAME, one or a list; in a list each has its own prompts.
+        lengths: TASK_FEATURE_LENGTHS, the longest inputs and targets, EOS included.
+        vocabulary: path of the SentencePiece model, the published one by default.
+        extra_ids: sentinels to add to it (100 for a plain file of 32,000 pieces that
+            is used for span corruption).
+        truncate: whether longer examples are cut instead of refused.
+    """
+
+    names: str | Sequence[str]
+    lengths: Mapping[str, int]
+    vocabulary: str
+    extra_ids: int = 0
+    truncate: bool = False
+
+    def __post_init__(self):
+        names = [self.names] if isinstance(self.names, str) else list(self.names)
+        object.__setattr__(self, "names", tuple(names))
+        if not names:
+            raise ValueError("MIXTURE_OR_TASK_NAME is an empty list; name a task.")
+        missing = {"inputs", "targets"} - set(self.lengths)
+        if missing or any(length < 1 for length in self.lengths.values()):
+            raise ValueError(
+                f"TASK_FEATURE_LENGTHS is {dict(self.lengths)}; it needs a positive "
+                "length for inputs and one for targets, e.g. "
+                "{'inputs': 512, 'targets': 16}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompts:
+    """Which prompts are trained: every task with every seed and starting value.
+
+    Attributes:
+        length: PROMPT_LENGTH, how many vectors.
+        starts: one starting value of prompts/init.py, or a list.
+        seeds: one RANDOM_SEED or a list: data order, dropout, sampled starting values.
+    """
+
+    length: int
+    starts: Start | Sequence[Start]
+    seeds: int | Sequence[int] = 0
+
+    def __post_init__(self):
+        starts = [self.starts] if callable(self.starts) else list(self.starts)
+        seeds = [self.seeds] if isinstance(self.seeds, int) else list(self.seeds)
+        object.__setattr__(self, "starts", tuple(starts))
+        object.__setattr__(self, "seeds", tuple(seeds))
+        if self.length < 1 or not starts or not seeds:
+            raise ValueError(
+                f"PROMPT_LENGTH is {self.length}, with {len(starts)} starting values "
+                f"and {len(seeds)} seeds; each must be at least 1."
+            )
+
+    def check_against(self, lengths: Mapping[str, int]) -> None:
+        """Raises ValueError where a prompt is longer than the input it stands before.
+
+        A prompt does not take room away from the input, but one that outweighs it is a
+        mistake in the lengths more often than a wish.
+        """
+        if self.length > lengths["inputs"]:
+            raise ValueError(
+                f"PROMPT_LENGTH is {self.length}, the inputs are at most "
+                f"{lengths['inputs']} tokens long. Shorten the prompt or raise "
+                "TASK_FEATURE_LENGTHS['inputs']."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """How predictions are made and scored.
+
+    Attributes:
+        method: "decode" writes the answer and compares text; "rank" scores the task's
+            labels and takes the likeliest, quicker and never off the label set.
+        split: which split.
+        examples: how many of its examples; None: all.
+        rows: how many rows are computed at once.
+        search: what writes the answer (t5/decode.py, t5/beam.py).
+    """
+
+    method: str = "decode"
+    split: str = "validation"
+    examples: int | None = None
+    rows: int = 32
+    search: Search = greedy
+
+    def __post_init__(self):
+        if self.method not in ("decode", "rank"):
+            raise ValueError(
+                f"EVALUATION is {self.method!r}; choose 'decode' (the text of the "
+                "answer) or 'rank' (the likeliest of the task's labels)."
+            )
+        if self.rows < 1:
+            raise ValueError(f"EVAL_BATCH_SIZE is {self.rows}; it must be at least 1.")

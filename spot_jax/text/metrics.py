@@ -1,0 +1,176 @@
+"""The figures that evaluation reports, from true targets and predictions.
+
+Each function takes two sequences of equal length and returns `{name: figure}`, with
+figures from 0 to 100 (correlations from -100 to 100), under the names that the t5
+library gives them. Only numpy is needed here.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+
+Results = dict[str, float]
+Metric = Callable[[Sequence, Sequence], Results]
+
+
+def accuracy(targets: Sequence, predictions: Sequence) -> Results:
+    """How many are equal: `[1, 0, 1, 1]`, `[1, 1, 1, -1]` -> `{"accuracy": 50.0}`."""
+    _check_lengths(targets, predictions)
+    equal = [
+        target == guess for target, guess in zip(targets, predictions, strict=True)
+    ]
+    return {"accuracy": 100 * float(np.mean(equal))}
+
+
+def f1(targets: Sequence[int], predictions: Sequence[int]) -> Results:
+    """F1 of class 1; what is neither 0 nor 1 counts as the wrong one of the two.
+
+    `[1, 1, 0, 0]`, `[1, -1, 0, 1]` -> `{"f1": 50.0}`.
+    """
+    _check_lengths(targets, predictions)
+    target, guess = np.asarray(targets), np.asarray(predictions)
+    guess = np.where((guess == 0) | (guess == 1), guess, 1 - target)
+    return {"f1": 100 * _class_f1(target, guess, 1)}
+
+
+def mean_3class_f1(targets: Sequence[int], predictions: Sequence[int]) -> Results:
+    """The unweighted mean of the F1 of the classes 0, 1 and 2 (CB).
+
+    `[0, 1, 2, 2]`, `[0, 1, 2, -1]` -> `{"mean_3class_f1": 88.8...}`.
+    """
+    _check_lengths(targets, predictions)
+    target, guess = np.asarray(targets), np.asarray(predictions)
+    scores = [_class_f1(target, guess, label) for label in range(3)]
+    return {"mean_3class_f1": 100 * float(np.mean(scores))}
+
+
+def matthews_corrcoef(targets: Sequence[int], predictions: Sequence[int]) -> Results:
+    """The multi-class Matthews correlation (Gorodkin's R_K); 0 for a constant.
+
+    `[1, 1, 0, 0]`, `[1, 1, 0, 1]` -> `{"matthews_corrcoef": 57.7...}`.
+    """
+    _check_lengths(targets, predictions)
+    classes = np.unique([*targets, *predictions])
+    target = np.asarray(targets)[:, None] == classes
+    guess = np.asarray(predictions)[:, None] == classes
+    covariance = _covariance(target, guess)
+    spread = _covariance(target, target) * _covariance(guess, guess)
+    value = covariance / np.sqrt(spread) if spread > 0 else 0.0
+    return {"matthews_corrcoef": 100 * float(value)}
+
+
+def pearson_corrcoef(targets: Sequence[float], predictions: Sequence[float]) -> Results:
+    """Pearson's correlation: `[1, 2, 3]`, `[2, 4, 6]` -> `{"pearson_corrcoef": 100.0}`.
+
+    Where all targets or all predictions are equal it is 0, not NaN: a prompt that
+    always answers "3.0" has learnt nothing, and its mean with other figures exists.
+    """
+    _check_lengths(targets, predictions)
+    return {"pearson_corrcoef": 100 * _correlation(targets, predictions)}
+
+
+def spearman_corrcoef(
+    targets: Sequence[float], predictions: Sequence[float]
+) -> Results:
+    """Pearson's correlation of the ranks, equal values sharing their mean rank.
+
+    `[1, 2, 3]`, `[1, 10, 100]` -> `{"spearman_corrcoef": 100.0}`; 0 for a constant.
+    """
+    _check_lengths(targets, predictions)
+    ranks = _mean_ranks(targets), _mean_ranks(predictions)
+    return {"spearman_corrcoef": 100 * _correlation(*ranks)}
+
+
+def exact_match(targets: Sequence, predictions: Sequence) -> Results:
+    """100 if everything is equal, else 0: `[1, 0]`, `[1, 0]` -> 100.0."""
+    return {"exact_match": 100 * float(list(targets) == list(predictions))}
+
+
+def of_values(metric: Metric) -> Metric:
+    """Makes a metric look at the `value` of each target and prediction.
+
+    `of_values(f1)([{"value": 1, "group": 3}], [{"value": 1}])` -> `{"f1": 100.0}`.
+    """
+
+    def metric_of_values(targets: Sequence[dict], predictions: Sequence[dict]):
+        return metric(
+            [target["value"] for target in targets],
+            [guess["value"] for guess in predictions],
+        )
+
+    return metric_of_values
+
+
+def first_of_group(metric: Metric) -> Metric:
+    """Makes a metric look at the first example of each group only (ReCoRD).
+
+    A query with three answers gives three examples with the same input; all answers
+    are in each target's `value`, so one of the three is enough.
+    """
+
+    def metric_of_first(targets: Sequence[dict], predictions: Sequence[dict]):
+        _check_lengths(targets, predictions)
+        pairs: dict[Hashable, tuple] = {}
+        for target, guess in zip(targets, predictions, strict=True):
+            pairs.setdefault(target["group"], (target["value"], guess["value"]))
+        return metric(*map(list, zip(*pairs.values(), strict=True)))
+
+    return metric_of_first
+
+
+def mean_over_groups(metric: Metric) -> Metric:
+    """Makes a metric the unweighted mean over the groups of examples (MultiRC).
+
+    `mean_over_groups(exact_match)` is the share of questions of which every answer was
+    judged rightly.
+    """
+
+    def metric_of_groups(targets: Sequence[dict], predictions: Sequence[dict]):
+        _check_lengths(targets, predictions)
+        groups: dict[Hashable, tuple[list, list]] = {}
+        for target, guess in zip(targets, predictions, strict=True):
+            values = groups.setdefault(target["group"], ([], []))
+            values[0].append(target["value"])
+            values[1].append(guess["value"])
+        results = [metric(*values) for values in groups.values()]
+        names = results[0]
+        return {
+            name: float(np.mean([result[name] for result in results])) for name in names
+        }
+
+    return metric_of_groups
+
+
+def _check_lengths(targets: Sequence, predictions: Sequence) -> None:
+    if len(targets) != len(predictions) or not len(targets):
+        raise ValueError(
+            f"a metric compares as many predictions as targets, and at least one; it "
+            f"was given {len(targets)} targets and {len(predictions)} predictions"
+        )
+
+
+def _class_f1(targets: np.ndarray, predictions: np.ndarray, label: int) -> float:
+    both = np.sum((targets == label) & (predictions == label))
+    either = np.sum(targets == label) + np.sum(predictions == label)
+    return float(2 * both / either) if either else 0.0
+
+
+def _covariance(one: np.ndarray, other: np.ndarray) -> float:
+    """Sums the covariances of matching columns; [examples, classes] each."""
+    return float(np.sum((one - one.mean(axis=0)) * (other - other.mean(axis=0))))
+
+
+def _correlation(one: Sequence[float], other: Sequence[float]) -> float:
+    one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    if np.all(one == one[0]) or np.all(other == other[0]):
+        return 0.0
+    one, other = one - one.mean(), other - other.mean()
+    norm = np.linalg.norm(one) * np.linalg.norm(other)
+    return float(np.clip(one @ other / norm, -1.0, 1.0))
+
+
+def _mean_ranks(values: Sequence[float]) -> np.ndarray:
+    """Ranks from 1, ties sharing their mean: `[5, 7, 7]` -> `[1.0, 2.5, 2.5]`."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[inverse]

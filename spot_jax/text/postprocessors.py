@@ -1,0 +1,108 @@
+"""From a decoded text, or a true target, to the value that a metric compares.
+
+SeqIO calls each with the text, the example it belongs to and whether the text is the
+example's true target. TensorFlow is not needed here.
+"""
+
+from collections.abc import Mapping, Sequence
+
+# Words that do not decide what a pronoun refers to.
+_DETERMINERS = frozenset(
+    "a an few her his each every many much my our some that the their these this those "
+    "which whose your".split()
+)
+
+
+def label_index(
+    text: str,
+    labels: Sequence[str],
+    example: Mapping | None = None,
+    is_target: bool = False,
+) -> int:
+    """Returns the class of a label: `"positive"` -> 1; -1 for any other text."""
+    return labels.index(text) if text in labels else -1
+
+
+def number(text: str, example: Mapping | None = None, is_target: bool = False) -> float:
+    """Returns the number written in a text: `"3.4"` -> 3.4; -1.0 for any other."""
+    try:
+        return float(text)
+    except ValueError:
+        return -1.0
+
+
+def plain(text: str, example: Mapping | None = None, is_target: bool = False) -> str:
+    """Returns the text itself."""
+    return text
+
+
+def answers(
+    text: str, example: Mapping | None = None, is_target: bool = False
+) -> str | list[str]:
+    """Returns a predicted answer, or for a true target all answers that are right.
+
+    `"two"` -> `"two"`; as a target `["two", "2"]`, the example's `answers`.
+    """
+    return as_texts(example["answers"]) if is_target else text
+
+
+def record(
+    text: str, example: Mapping | None = None, is_target: bool = False
+) -> dict[str, object]:
+    """Returns a ReCoRD answer; for a true target all of them, and the query.
+
+    `"Bhutto"` -> `{"value": "Bhutto"}`; as a target `{"value": ["Bhutto", "Benazir
+    Bhutto"], "group": (12705, 19617)}`, since one query gives several examples.
+    """
+    if not is_target:
+        return {"value": text}
+    group = (int(example["idx/passage"]), int(example["idx/query"]))
+    return {"value": as_texts(example["answers"]), "group": group}
+
+
+def multirc(
+    text: str, example: Mapping | None = None, is_target: bool = False
+) -> dict[str, int]:
+    """Returns whether an answer is right; for a true target also its question.
+
+    `"True"` -> `{"value": 1}`; as a target `{"value": 1, "group": 42}`.
+    """
+    value = {"value": label_index(text, ("False", "True"))}
+    return value | {"group": int(example["idx/question"])} if is_target else value
+
+
+def wsc(text: str, example: Mapping | None = None, is_target: bool = False) -> int:
+    """Returns whether the text names the candidate that the example asks about.
+
+    WSC is generated (T5, §2.4): the model names what the pronoun refers to, and the
+    answer is 1 where that is the candidate. `"the box"`, candidate `"The old box"` -> 1
+    as one set of words contains the other; an empty text -> -1, which is never right;
+    a true target -> its label.
+    """
+    if is_target:
+        return int(example["label"])
+    predicted = _content(text)
+    candidate = _content(as_text(example["targets_pretokenized"]))
+    if not predicted:
+        return -1
+    # "Bob" does not name "Bob's hat".
+    if ("'" in predicted) != ("'" in candidate):
+        return 0
+    words, wanted = set(predicted.split(" ")), set(candidate.split(" "))
+    return int(words <= wanted or wanted <= words)
+
+
+def _content(text: str) -> str:
+    """Drops capitals and determiners: `"The old Box "` -> `"old box"`."""
+    words = text.strip().lower().split(" ")
+    return " ".join(word for word in words if word not in _DETERMINERS)
+
+
+def as_text(value: object) -> str:
+    """Returns a string: bytes are decoded as UTF-8."""
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def as_texts(values: Sequence[object]) -> list[str]:
+    """Returns strings: `[b"two", b"2"]` -> `["two", "2"]`."""
+    return [as_text(value) for value in values]

@@ -1,0 +1,91 @@
+"""Registering a task with SeqIO: the same source, features and last steps for all."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import seqio
+
+from spot_jax.text import metrics, postprocessors, preprocessors
+from spot_jax.text.vocabulary import VOCABULARY
+
+FEATURES = {
+    # A language model may have no inputs.
+    "inputs": seqio.Feature(VOCABULARY, add_eos=True, required=False),
+    "targets": seqio.Feature(VOCABULARY, add_eos=True),
+}
+
+
+class Info(Protocol):
+    """What registration needs of a line of the catalog."""
+
+    name: str
+    tfds: str
+    splits: Mapping[str, str]
+    labels: tuple[str, ...]
+
+
+def tfds_source(info: Info) -> seqio.TfdsDataSource:
+    """Returns a source that reads prepared data and never downloads unasked."""
+    return seqio.TfdsDataSource(info.tfds, splits=dict(info.splits), read_only=True)
+
+
+def add_task(
+    info: Info,
+    preprocess: Callable,
+    metric_fns: Sequence[Callable],
+    *,
+    postprocess: Callable = postprocessors.plain,
+    source: seqio.DataSource | None = None,
+) -> None:
+    """Registers a task.
+
+    Args:
+        info: name, data set and splits, from the catalog.
+        preprocess: from a tf.data set of rows to one of examples with `inputs` and
+            `targets` as text.
+        metric_fns: what evaluation reports.
+        postprocess: from a decoded text to what the metrics compare.
+        source: where rows come from, when not simply from TFDS.
+    """
+    seqio.TaskRegistry.add(
+        info.name,
+        source=source or tfds_source(info),
+        preprocessors=[
+            preprocess,
+            seqio.preprocessors.tokenize,
+            seqio.CacheDatasetPlaceholder(),
+            seqio.preprocessors.append_eos_after_trim,
+        ],
+        output_features=FEATURES,
+        postprocess_fn=postprocess,
+        metric_fns=list(metric_fns),
+    )
+
+
+def each_row(preprocess: Callable, **settings: object) -> Callable:
+    """Returns `preprocess`, with these settings, mapped over a tf.data set."""
+    return seqio.map_over_dataset(functools.partial(preprocess, **settings))
+
+
+def add_classification(
+    info: Info,
+    prefix: str,
+    columns: Sequence[str],
+    *,
+    kept: Sequence[str] = (),
+    metric_fns: Sequence[Callable] = (metrics.accuracy,),
+) -> None:
+    """Registers a task that names one of the catalog's labels; see `classify`."""
+    add_task(
+        info,
+        each_row(
+            preprocessors.classify,
+            prefix=prefix,
+            columns=tuple(columns),
+            labels=info.labels,
+            kept=tuple(kept),
+        ),
+        metric_fns,
+        postprocess=functools.partial(postprocessors.label_index, labels=info.labels),
+    )

@@ -1,0 +1,385 @@
+"""Program: learn a bank of prompts over a frozen T5, or tune the T5 itself.
+
+A run reads its tasks, loads the model, trains, evaluates and writes, into MODEL_DIR:
+
+    config.gin, run.json     what ran: configuration, versions, commit, devices
+    metrics.jsonl            every metric; tensorboard/ has the same
+    prompts/NAME/            best, last and embedding.safetensors of each prompt
+    checkpoints/             the state to resume from; never the frozen model
+    checkpoint_N/            of model tuning only: the best model, as T5X writes it
+
+The same command continues a run that was stopped, at any moment, to the same end.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import numpy as np
+from absl import logging
+
+from spot_jax import bank as banks
+from spot_jax import (
+    config,
+    data,
+    evaluation,
+    frozen,
+    packing,
+    records,
+    run_dir,
+    sharding,
+    step,
+)
+from spot_jax.checkpoint import Checkpoints
+from spot_jax.data import Position
+from spot_jax.optim import Optimizer
+from spot_jax.outputs import Best, Outputs
+from spot_jax.prompts.soft import SoftPrompt
+from spot_jax.settings import Data, Evaluation, Model, Prompts
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How long, how much at once, and how often to look.
+
+    Attributes:
+        steps: TRAIN_STEPS, the run's own, not counting the checkpoint's.
+        batch_size: examples of each prompt in a step.
+        eval_period: steps between evaluations, which choose the best prompt.
+        checkpoint_period: steps between checkpoints to resume from.
+        log_period: steps between lines of metrics.
+        embedding_step: the step whose prompt embeds the task (SPoT §3.2: 10,000).
+        pack: whether rows hold several examples.
+        microbatches: parts a batch is computed in, to save memory.
+        optimizer_clock: the step the optimizer counts from: "checkpoint" goes on from
+            the base checkpoint's as T5X does, a number starts there.
+        keep: how many checkpoints to keep.
+    """
+
+    steps: int
+    batch_size: int = 32
+    eval_period: int = 1000
+    checkpoint_period: int = 1000
+    log_period: int = 100
+    embedding_step: int = 10_000
+    pack: bool = True
+    microbatches: int = 1
+    optimizer_clock: str | int = "checkpoint"
+    keep: int = 2
+
+    def __post_init__(self):
+        for name in (
+            *("steps", "batch_size", "eval_period", "checkpoint_period"),
+            *("log_period", "embedding_step", "microbatches", "keep"),
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} of the training is {getattr(self, name)}; it must be at "
+                    "least 1."
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """What is minimised; see step.LossOptions for the attributes."""
+
+    z_loss: float = 1e-4
+    label_smoothing: float = 0.0
+    normalizing_factor: str | float | None = "NUM_REAL_TARGET_TOKENS"
+
+
+def train(
+    *,
+    model_dir: str,
+    model: Model,
+    data: Data,
+    training: Training,
+    optimizer: Callable[..., Optimizer],
+    evaluation: Evaluation,
+    loss: Loss,
+    prompts: Prompts | None,
+    seed: int = 0,
+) -> dict[str, Best]:
+    """Trains, or continues, the run of MODEL_DIR.
+
+    Args:
+        model_dir: MODEL_DIR, where everything is written.
+        model: the T5.
+        data: the tasks and their lengths.
+        training: how long, how often.
+        optimizer: makes the optimizer, given `base_step`.
+        evaluation: how the best prompt is found.
+        loss: what is minimised.
+        prompts: the prompts to train; None tunes the model itself.
+        seed: dropout's, and a model's that is trained from scratch.
+
+    Returns:
+        The best result of every prompt, by its name ("model" for model tuning).
+
+    Raises:
+        ValueError: for anything wrong with the settings, before the model is loaded
+            where that is possible, or when the loss is not finite.
+    """
+    run = _prepare(model_dir, model, data, training, evaluation, prompts, seed)
+    made = optimizer(base_step=_base_step(training, run.model))
+    options = step.LossOptions(
+        target_length=data.lengths["targets"],
+        microbatches=training.microbatches,
+        **dataclasses.asdict(loss),
+    )
+    return _loop(run, made, options, training, seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What is ready before the first step."""
+
+    folder: pathlib.Path
+    model: frozen.LoadedModel
+    bank: list[banks.Entry]
+    split: step.Split
+    frozen: dict
+    trained: dict
+    prompt_length: int
+    lengths: Mapping[str, int]
+    open_examples: list[Callable]
+    eval_tasks: dict[int, list[evaluation.EvalTask]]
+    evaluator: evaluation.Evaluator
+    outputs: Outputs
+
+
+def _prepare(
+    model_dir: str,
+    model: Model,
+    settings: Data,
+    training: Training,
+    how: Evaluation,
+    prompts: Prompts | None,
+    seed: int,
+) -> _Run:
+    """Checks and reads everything, cheap things first."""
+    from spot_jax.text import vocabulary
+
+    if prompts:
+        prompts.check_against(settings.lengths)
+        bank = banks.entries(settings.names, prompts)
+    elif len(settings.names) == 1:
+        bank = [banks.Entry("model", settings.names[0], seed, None)]
+    else:
+        raise ValueError(
+            f"A model is tuned on one task or mixture, not on {settings.names}; name a "
+            "mixture of them."
+        )
+    folder = run_dir.claim(model_dir, config.text())
+    vocabulary.check_vocabulary(settings.vocabulary)
+    vocabulary.use_vocabulary(settings.vocabulary, settings.extra_ids)
+
+    logging.info("Reading %s.", ", ".join(settings.names))
+    cut = {"truncate": settings.truncate}
+    readers = {
+        name: data.load_training(name, settings.lengths, **cut)
+        for name in settings.names
+    }
+    load_task = functools.cache(
+        lambda name: evaluation.load_task(name, how, settings.lengths, **cut)
+    )
+    eval_tasks = {
+        index: [load_task(name) for name in data.task_names(entry.task)]
+        for index, entry in enumerate(bank)
+    }
+
+    if prompts or model.checkpoint is not None:
+        loaded = frozen.load(model)
+    else:
+        loaded = frozen.fresh(model, seed)
+    length = prompts.length if prompts else 0
+    if prompts:
+        encode = vocabulary.VOCABULARY.encode
+        split = step.prompt_tuning(SoftPrompt(length, loaded.config.d_model), len(bank))
+        trained = banks.starting_values(bank, length, loaded, encode)
+    else:
+        split, trained = step.model_tuning(), loaded.params
+    return _Run(
+        folder=folder,
+        model=loaded,
+        bank=bank,
+        split=split,
+        frozen=loaded.params if prompts else {},
+        trained=trained,
+        prompt_length=length,
+        lengths=settings.lengths,
+        open_examples=[readers[entry.task] for entry in bank],
+        eval_tasks=eval_tasks,
+        evaluator=evaluation.Evaluator(loaded, split, how, settings.lengths, length),
+        outputs=Outputs(folder, bank, loaded, is_model=prompts is None),
+    )
+
+
+def _base_step(training: Training, model: frozen.LoadedModel) -> int:
+    clock = training.optimizer_clock
+    if isinstance(clock, int):
+        return clock
+    if clock != "checkpoint":
+        raise ValueError(
+            f"OPTIMIZER_CLOCK is {clock!r}; give 'checkpoint' or a step number."
+        )
+    if model.step is None:
+        raise ValueError(
+            f"{model.source} does not say at which step it was saved, and the "
+            "optimizer's clock goes on from there. Set --gin.OPTIMIZER_CLOCK=1100000 "
+            "for LM-adapted T5 1.1, 1000000 for T5 1.1, or 0 for a clock of its own."
+        )
+    return model.step
+
+
+def _loop(
+    run: _Run,
+    optimizer: Optimizer,
+    options: step.LossOptions,
+    training: Training,
+    seed: int,
+) -> dict[str, Best]:
+    # The state, new or where the run stopped.
+    state = step.initial_state(run.trained, optimizer, run.split)
+    state = jax.device_put(state, _state_shardings(state, run))
+    checkpoints = Checkpoints(run.folder, training.keep)
+    restored = checkpoints.restore(state)
+    positions = [Position() for _ in run.bank]
+    if restored:
+        state, progress = restored
+        positions = [Position(**position) for position in progress["positions"]]
+        run.outputs.resume(progress["best"])
+    done = int(state.step)
+    if done:
+        logging.info("Resuming at step %d.", done)
+    if done >= training.steps:
+        logging.info("The run is complete: %d steps were asked for.", training.steps)
+    examples = [
+        reader(entry.seed, position)
+        for reader, entry, position in zip(
+            run.open_examples, run.bank, positions, strict=True
+        )
+    ]
+    run_dir.describe(run.folder, {"model": run.model.story(), "resumed_at": done})
+
+    # The machinery.
+    train_step = step.make_train_step(
+        run.model.config, run.split, optimizer, options, run.model.mesh
+    )
+    key = jax.device_put(jax.random.key(seed), sharding.replicated(run.model.mesh))
+    metrics = records.Metrics(run.folder, done)
+    rows = training.batch_size * len(run.bank)
+    progress_bar = records.Progress(training.steps, done, rows)
+    recent: list[dict] = []
+    logging.info(
+        "Training %d prompt(s) for %d steps; the first step compiles.",
+        len(run.bank),
+        training.steps - done,
+    )
+
+    # The steps.
+    for number in range(done + 1, training.steps + 1):
+        batch = _next_batch(run, examples, training)
+        state, step_metrics = train_step(state, run.frozen, batch, key)
+        recent.append(step_metrics)
+        progress_bar.step()
+        is_last = number == training.steps
+        evaluates = is_last or number % training.eval_period == 0
+        saves = is_last or number % training.checkpoint_period == 0
+        embeds = number == training.embedding_step
+        if evaluates or saves or embeds or number % training.log_period == 0:
+            values = _summarise(recent, run, number)
+            recent = []
+            _log(metrics, progress_bar, run, number, values, optimizer)
+        if embeds:
+            run.outputs.write("embedding", state.trained, number, {})
+        if evaluates:
+            results, _ = run.evaluator.evaluate(
+                state.trained, run.frozen, run.eval_tasks
+            )
+            _log_results(metrics, run, number, results)
+            run.outputs.keep_best(state.trained, number, results)
+        if saves:
+            positions = [dataclasses.asdict(e.position) for e in examples]
+            checkpoints.save(
+                state, {"positions": positions, "best": run.outputs.progress()}
+            )
+    if done < training.steps:
+        run.outputs.write("last", state.trained, training.steps, {})
+    progress_bar.close()
+    checkpoints.close()
+    metrics.close()
+    return run.outputs.best
+
+
+def _state_shardings(state: step.TrainState, run: _Run):
+    """Statistics of an array are split as the array is; all else is replicated."""
+    whole = sharding.replicated(run.model.mesh)
+    by_shape = {x.shape: x.sharding for x in jax.tree.leaves(run.trained)}
+    return jax.tree.map(lambda x: by_shape.get(x.shape, whole), state)
+
+
+def _next_batch(run: _Run, examples: Sequence, training: Training) -> dict:
+    lay_out = packing.pack if training.pack else packing.one_per_row
+    batch = lay_out(
+        data.next_examples(examples, training.batch_size),
+        prompt_length=run.prompt_length,
+        row_length=run.prompt_length + run.lengths["inputs"],
+        target_length=run.lengths["targets"],
+        rows_multiple=run.model.mesh.shape["data"] * training.microbatches,
+    )
+    return sharding.shard_rows(batch, run.model.mesh)
+
+
+def _summarise(recent: Sequence[dict], run: _Run, number: int) -> dict:
+    """Averages metrics [bank] over the steps since the last line.
+
+    Raises:
+        ValueError: when a loss is not finite.
+    """
+    recent = jax.device_get(list(recent))
+    values = {name: np.mean([m[name] for m in recent], axis=0) for name in recent[0]}
+    tokens = sum(m["weight_sum"] for m in recent)
+    values["accuracy"] = sum(m["correct"] for m in recent) / np.maximum(tokens, 1)
+    del values["correct"]
+    bad = [
+        entry.name
+        for entry, loss in zip(run.bank, values["loss"], strict=True)
+        if not np.isfinite(loss)
+    ]
+    if bad:
+        raise ValueError(
+            f"The loss of {', '.join(bad)} is not finite near step {number}. Lower the "
+            "learning rate (--gin.LEARNING_RATE), or compute in float32 "
+            "(--gin.ACTIVATION_DTYPE=float32). Earlier checkpoints and prompts in "
+            f"{run.folder} are untouched."
+        )
+    return values
+
+
+def _log(metrics, progress, run: _Run, number: int, values: dict, optimizer) -> None:
+    for index, entry in enumerate(run.bank):
+        its_own = {name: float(v[index]) for name, v in values.items()}
+        metrics.write(number, entry.name, "train", its_own)
+    rate = float(optimizer.learning_rate(number - 1))
+    speed = progress.speed() | {"learning_rate": rate}
+    metrics.write(number, "", "speed", speed)
+    progress.report(f"loss {values['loss'].mean():.4f}")
+
+
+def _log_results(metrics, run: _Run, number: int, results: dict) -> None:
+    for index, entry in enumerate(run.bank):
+        for task, values in results[index].items():
+            metrics.write(number, entry.name, task, values)
+            shown = ", ".join(f"{k} {v:.2f}" for k, v in values.items())
+            logging.info("step %d  %s on %s: %s", number, entry.name, task, shown)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs `spot_jax train`."""
+    config.parse_flags("train", argv)
+    best = config.configured(train)()
+    for name, result in best.items():
+        print(f"{name}: best {result.score:.2f} at step {result.step}")
