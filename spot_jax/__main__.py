@@ -1,7 +1,10 @@
 """One command line: `python -m spot_jax PROGRAM`, or `spot_jax PROGRAM`."""
 
 import importlib
+import logging
+import os
 import sys
+import traceback
 
 PROGRAMS = {
     "train": "learn prompts (or tune a model) on tasks or mixtures",
@@ -24,12 +27,36 @@ def main(argv: list[str] | None = None) -> None:
     program, rest = argv[0], argv[1:]
     if program not in PROGRAMS:
         _fail(f"There is no program {program!r}; choose {', '.join(PROGRAMS)}.")
+    # Errors of TensorFlow's C++ libraries are shown, its looking for a GPU is not.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _speak()
     try:
         importlib.import_module(f"spot_jax.{program}").main(rest)
     except ValueError as error:
-        if "SPOT_JAX_TRACEBACK" in __import__("os").environ:
+        if not _is_about_input(error):
             raise
-        _fail(str(error))
+        # gin appends in which call the error happened; the message is complete.
+        _fail(str(error).split("\n  In call to configurable")[0])
+    except KeyboardInterrupt:
+        print("\nspot_jax: interrupted; the same command continues.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _speak() -> None:
+    """Shows what spot_jax is doing on stderr, and of other libraries only warnings."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("spot_jax")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+
+
+def _is_about_input(error: ValueError) -> bool:
+    """Tells an error of ours, whose message is enough, from one that needs a trace."""
+    innermost = traceback.extract_tb(error.__traceback__)[-1].filename
+    here = os.path.dirname(os.path.abspath(__file__))
+    ours = (here, os.path.join(os.path.dirname(here), "tasks"))
+    return os.path.abspath(innermost).startswith(ours)
 
 
 def _fail(message: str) -> None:

@@ -105,7 +105,9 @@ def _explain(error: Exception) -> str:
             f"--gin.{name}=VALUE, or give the --gin_file that sets it (gin/models for "
             "MODEL, gin/prompts for PROMPT_START)."
         )
-    return f"The configuration does not parse. {text.splitlines()[0] if text else error!r}"
+    return (
+        f"The configuration does not parse. {text.splitlines()[0] if text else error!r}"
+    )
 
 
 def configured(function: Callable) -> Callable:

@@ -9,13 +9,16 @@ TensorFlow is imported with SeqIO when the first task is looked up, not before.
 """
 
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from absl import logging
 
 from spot_jax.packing import Example
+from spot_jax.settings import Data
+
+logger = logging.getLogger(__name__)
 
 # Above this a set is streamed. 2**17 examples of 600 tokens are about 300 MB.
 MAX_EXAMPLES_IN_MEMORY = 2**17
@@ -168,7 +171,23 @@ class LengthCheck:
                 f"{self.name}: {found}. Raise TASK_FEATURE_LENGTHS, or cut them with "
                 "--gin.TRUNCATE=True."
             )
-        logging.warning("%s: %s; they are cut.", self.name, found)
+        logger.warning("%s: %s; they are cut.", self.name, found)
+
+
+def open_vocabulary(settings: Data) -> Any:
+    """Makes all tasks use the settings' vocabulary, and returns it.
+
+    Raises:
+        ValueError: when it cannot be read.
+    """
+    from spot_jax import text
+
+    text.import_tensorflow()
+    from spot_jax.text import vocabulary
+
+    vocabulary.check_vocabulary(settings.vocabulary)
+    vocabulary.use_vocabulary(settings.vocabulary, settings.extra_ids)
+    return vocabulary.VOCABULARY
 
 
 def provider(name: str) -> Any:
@@ -235,7 +254,7 @@ def load_training(
             "data again (spot_jax convert), or choose another task."
         )
     check.report()
-    logging.info("%s: %d training examples in memory.", name, len(examples))
+    logger.info("%s: %d training examples in memory.", name, len(examples))
     return lambda seed, position: MemoryExamples(examples, seed, position)
 
 
@@ -264,7 +283,7 @@ def _stream(task: Any, lengths: Mapping[str, int], check: LengthCheck):
     if not sample:
         raise ValueError(f"{task.name} has no training examples: 'train' is empty.")
     check.report()
-    logging.info("%s: training examples are streamed.", task.name)
+    logger.info("%s: training examples are streamed.", task.name)
     return lambda seed, position: StreamedExamples(read_pass, seed, position)
 
 

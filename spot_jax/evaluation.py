@@ -13,7 +13,7 @@ from spot_jax.packing import Example
 from spot_jax.settings import Evaluation
 from spot_jax.step import LossOptions, Split, make_loss, on_mesh
 from spot_jax.t5 import T5
-from spot_jax.t5.decode import generate
+from spot_jax.t5.decode import EOS_ID, generate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,15 +22,17 @@ class EvalTask:
 
     Attributes:
         name: of the task.
-        task: SeqIO's.
+        task: SeqIO's, for its metrics; None where there is only text to answer.
         examples: as SeqIO gives them, with inputs and targets int32 [length].
         labels: its class labels as text, () where answers are free.
+        vocabulary: SeqIO's, of the answers.
     """
 
     name: str
     task: Any
     examples: list[dict]
     labels: tuple[str, ...]
+    vocabulary: Any
 
     @property
     def has_metrics(self) -> bool:
@@ -85,7 +87,8 @@ def load_task(
     if not examples:
         raise ValueError(f"{name}: the split {settings.split!r} is empty.")
     check.report()
-    return EvalTask(name, task, examples, data.labels_of(name))
+    vocabulary = task.output_features["targets"].vocabulary
+    return EvalTask(name, task, examples, data.labels_of(name), vocabulary)
 
 
 class Evaluator:
@@ -162,8 +165,7 @@ class Evaluator:
                 f"{task.name} has no set of labels to rank. Evaluate it with "
                 "--gin.EVALUATION=decode."
             )
-        vocabulary = task.task.output_features["targets"].vocabulary
-        answer = self._ranked(task, vocabulary) if by_rank else self._written(vocabulary)
+        answer = self._ranked(task) if by_rank else self._written(task.vocabulary)
         predictions = {prompt: [None] * len(task.examples) for prompt in prompts}
         for pairs, batch in self._batches(task, prompts):
             texts, scores = answer(trained, frozen, batch)
@@ -182,9 +184,9 @@ class Evaluator:
 
         return answer
 
-    def _ranked(self, task: EvalTask, vocabulary: Any) -> Callable:
+    def _ranked(self, task: EvalTask) -> Callable:
         targets = [
-            np.asarray([*vocabulary.encode(label), vocabulary.eos_id], np.int32)
+            np.asarray([*task.vocabulary.encode(label), EOS_ID], np.int32)
             for label in task.labels
         ]
         longest = max(len(target) for target in targets)
@@ -319,13 +321,11 @@ def score(task: EvalTask, predictions: Sequence[Prediction]) -> dict[str, float]
     for example, prediction in zip(task.examples, predictions, strict=True):
         targets.append(
             task.task.postprocess_fn(
-                _target_text(task, example), example=example, is_target=True
+                target_text(task, example), example=example, is_target=True
             )
         )
         answers.append(
-            task.task.postprocess_fn(
-                prediction.text, example=example, is_target=False
-            )
+            task.task.postprocess_fn(prediction.text, example=example, is_target=False)
         )
     results: dict[str, float] = {}
     for metric in task.task.predict_metric_fns:
@@ -333,11 +333,11 @@ def score(task: EvalTask, predictions: Sequence[Prediction]) -> dict[str, float]
     return results
 
 
-def _target_text(task: EvalTask, example: Mapping[str, Any]) -> str:
+def target_text(task: EvalTask, example: Mapping[str, Any]) -> str:
+    """Returns the right answer as text."""
     if "targets_pretokenized" in example:
         return example["targets_pretokenized"].decode("utf-8")
-    vocabulary = task.task.output_features["targets"].vocabulary
-    return vocabulary.decode([int(t) for t in example["targets"]])
+    return task.vocabulary.decode([int(t) for t in example["targets"]])
 
 
 def overall(name: str, results: Mapping[str, float]) -> float:

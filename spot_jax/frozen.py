@@ -1,15 +1,17 @@
 """A T5 on a mesh: loaded from a checkpoint, or fresh to be trained from scratch."""
 
 import dataclasses
+import logging
 
 import jax
 import jax.numpy as jnp
-from absl import logging
 from jax.sharding import Mesh
 
 from spot_jax import pretrained, sharding
 from spot_jax.settings import Model
 from spot_jax.t5 import T5Config, initial_parameters, parameter_shapes
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +60,7 @@ def load(model: Model) -> LoadedModel:
         dict(shapes),
         shardings,
     )
-    logging.info("Loading the T5 from %s.", model.checkpoint)
+    logger.info("Loading the T5 from %s.", model.checkpoint)
     found = pretrained.load(model.checkpoint, expected)
     return LoadedModel(
         model.config, found.params, mesh, found.step, found.fingerprint, found.source

@@ -92,30 +92,13 @@ def loss_scales(
     Raises:
         ValueError: `normalizing_factor` is none of the above.
     """
-    weights, prompt_ids = batch["decoder_loss_weights"], batch["decoder_prompt_ids"]
-    segment_ids = batch["decoder_segment_ids"]
-    match normalizing_factor:
-        case None:
-            totals = jnp.ones(prompts)
-        case int() | float() if normalizing_factor > 0:
-            totals = jnp.full(prompts, float(normalizing_factor))
-        case "NUM_REAL_TARGET_TOKENS":
-            totals = _prompt_sums(weights, prompt_ids, prompts)
-        case "NUM_TOTAL_TARGET_TOKENS":
-            starts = jnp.diff(segment_ids, prepend=0) != 0
-            examples = _prompt_sums(starts.astype(jnp.float32), prompt_ids, prompts)
-            totals = examples * target_length
-        case "AVERAGE_PER_SEQUENCE":
-            weights = _quotient(weights, _example_sums(weights, segment_ids))
-            totals = _prompt_sums(weights, prompt_ids, prompts)
-        case _:
-            raise ValueError(
-                f"The loss normalizing factor is {normalizing_factor!r}; choose "
-                "'NUM_REAL_TARGET_TOKENS', 'NUM_TOTAL_TARGET_TOKENS', "
-                "'AVERAGE_PER_SEQUENCE', a number above 0 or None (a sum over tokens)."
-            )
+    weights = batch["decoder_loss_weights"]
+    if normalizing_factor == "AVERAGE_PER_SEQUENCE":
+        examples = _example_sums(weights, batch["decoder_segment_ids"])
+        weights = _quotient(weights, examples)
+    totals = _normalizers(normalizing_factor, weights, batch, prompts, target_length)
     # Padding (id 0) reads the last prompt's total, and is summed for no prompt.
-    return _quotient(weights, totals[prompt_ids - 1])
+    return _quotient(weights, totals[batch["decoder_prompt_ids"] - 1])
 
 
 def prompt_losses(
@@ -186,6 +169,33 @@ def _smoothing_entropy(label_smoothing: float, others: int) -> float:
     """Entropy of the smoothed target distribution over `others` + 1 tokens."""
     confidence, each = 1.0 - label_smoothing, label_smoothing / others
     return -confidence * math.log(confidence) - label_smoothing * math.log(each)
+
+
+def _normalizers(
+    normalizing_factor: str | float | None,
+    weights: Float[Array, "rows length"],
+    batch: Batch,
+    prompts: int,
+    target_length: int,
+) -> Float[Array, " prompts"]:
+    """Returns what each prompt's weighted loss is divided by, [prompts]."""
+    prompt_ids = batch["decoder_prompt_ids"]
+    match normalizing_factor:
+        case None:
+            return jnp.ones(prompts)
+        case int() | float() if normalizing_factor > 0:
+            return jnp.full(prompts, float(normalizing_factor))
+        case "NUM_REAL_TARGET_TOKENS" | "AVERAGE_PER_SEQUENCE":
+            return _prompt_sums(weights, prompt_ids, prompts)
+        case "NUM_TOTAL_TARGET_TOKENS":
+            starts = jnp.diff(batch["decoder_segment_ids"], prepend=0) != 0
+            starts = starts.astype(jnp.float32)
+            return target_length * _prompt_sums(starts, prompt_ids, prompts)
+    raise ValueError(
+        f"The loss normalizing factor is {normalizing_factor!r}; choose "
+        "'NUM_REAL_TARGET_TOKENS', 'NUM_TOTAL_TARGET_TOKENS', 'AVERAGE_PER_SEQUENCE', "
+        "a number above 0 or None (a sum over tokens)."
+    )
 
 
 def _prompt_sums(

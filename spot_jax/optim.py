@@ -95,9 +95,6 @@ def adafactor(
         epsilon2: smallest parameter scale.
         min_dim_size_to_factor: size that a matrix's smaller side needs to be factored.
 
-    Returns:
-        The optimizer.
-
     Raises:
         ValueError: `base_step` is negative.
     """
@@ -125,6 +122,7 @@ def adafactor(
 def adamw(
     learning_rate: float | Schedule,
     *,
+    base_step: int = 0,
     b1: float = 0.9,
     b2: float = 0.999,
     eps: float = 1e-8,
@@ -134,6 +132,8 @@ def adamw(
 
     Args:
         learning_rate: a value, or a schedule over the run's own steps.
+        base_step: taken because every optimizer is made with it; AdamW's clock, which
+            corrects the bias of fresh moments, always starts with the run.
         b1: decay of the first moment.
         b2: decay of the second moment.
         eps: added to the root of the second moment.
@@ -142,6 +142,7 @@ def adamw(
     Returns:
         The optimizer.
     """
+    del base_step
     schedule = _as_schedule(learning_rate)
     return Optimizer(
         optax.adamw(schedule, b1, b2, eps, weight_decay=weight_decay), schedule

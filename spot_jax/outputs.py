@@ -9,9 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from spot_jax import config, evaluation, pretrained
+from spot_jax import config, evaluation
 from spot_jax.bank import Entry
 from spot_jax.frozen import LoadedModel
+from spot_jax.pretrained.save import save_t5x
 from spot_jax.prompts import files
 
 
@@ -113,7 +114,22 @@ class Outputs:
     def _write_model(self, params: Any, step: int) -> None:
         saved_at = (self._model.step or 0) + step
         path = self._folder / f"checkpoint_{saved_at}"
-        pretrained.save_t5x(path, params, saved_at)
+        save_t5x(str(path), params, saved_at)
         for older in self._folder.glob("checkpoint_*"):
             if older != path:
                 shutil.rmtree(older)
+
+
+def best_checkpoint(model_dir: str) -> pathlib.Path:
+    """Returns the tuned model that a run of model tuning left.
+
+    Raises:
+        ValueError: when there is none.
+    """
+    found = sorted(pathlib.Path(model_dir).glob("checkpoint_*"))
+    if not found:
+        raise ValueError(
+            f"{model_dir} holds no checkpoint_N: model tuning there has not reached "
+            "its first evaluation."
+        )
+    return found[-1]

@@ -38,30 +38,75 @@ class Example(NamedTuple):
     prompt: int = 0
 
 
-def pack(
-    examples: Sequence[Example],
+class Shape(NamedTuple):
+    """The rows that a run's batches are usually packed in.
+
+    Attributes:
+        rows: how many there are.
+        row_length: length of a row of the encoder, slots included.
+        target_row_length: length of a row of the decoder.
+    """
+
+    rows: int
+    row_length: int
+    target_row_length: int
+
+
+def plan(
+    batches: Sequence[Sequence[Example]],
     *,
     prompt_length: int,
     row_length: int,
-    target_length: int,
     rows_multiple: int = 1,
-) -> Batch:
-    """Lays examples out in as few rows as first-fit decreasing finds.
+) -> Shape:
+    """Finds a shape that holds each of these batches.
 
-    The number of rows, and the length of their targets, are rounded up to one of a
-    few sizes, so that a step is compiled for a few shapes only.
+    A step is compiled for every shape it meets, so a run decides on one before it
+    starts, from batches that it will see. It is a function of the data alone: a run
+    that resumes plans the same.
+
+    Args:
+        batches: a few batches of the run.
+        prompt_length: slots in front of every example, 0 for none.
+        row_length: length of a row of the encoder, slots included.
+        rows_multiple: the number of rows is a multiple of this (the mesh's data axis
+            times the microbatches).
+    """
+    packed = [_first_fit(batch, prompt_length, row_length) for batch in batches]
+    rows = max(len(bins) for bins in packed)
+    targets = max(_longest_targets(bins) for bins in packed)
+    return Shape(-(-rows // rows_multiple) * rows_multiple, row_length, targets)
+
+
+def pack(examples: Sequence[Example], *, prompt_length: int, shape: Shape) -> Batch:
+    """Lays examples out in as few rows as first-fit decreasing finds.
 
     Args:
         examples: what the rows hold; every one of them, exactly once.
         prompt_length: slots in front of every example, 0 for none.
-        row_length: length of a row of the encoder, slots included.
-        target_length: the longest target; a row's targets are a multiple of it.
-        rows_multiple: the number of rows is a multiple of this (the mesh's data axis
-            times the microbatches).
+        shape: see `plan`. A batch that does not fit takes a multiple of its rows, or
+            of its target length.
 
     Raises:
-        ValueError: when an example does not fit in a row.
+        ValueError: when an example is longer than a row.
     """
+    bins = _first_fit(examples, prompt_length, shape.row_length)
+    targets = _longest_targets(bins)
+    return _lay_out(
+        bins,
+        prompt_length=prompt_length,
+        shape=Shape(
+            shape.rows * -(-len(bins) // shape.rows),
+            shape.row_length,
+            shape.target_row_length * -(-targets // shape.target_row_length),
+        ),
+    )
+
+
+def _first_fit(
+    examples: Sequence[Example], prompt_length: int, row_length: int
+) -> list[list[Example]]:
+    """Puts the longest examples first, each into the first row with room."""
     bins: list[list[Example]] = []
     room: list[int] = []
     for example in sorted(examples, key=lambda e: -len(e.inputs)):
@@ -73,14 +118,11 @@ def pack(
             fits = len(bins) - 1
         bins[fits].append(example)
         room[fits] -= size
-    longest = max(sum(len(e.targets) for e in row) for row in bins)
-    return _lay_out(
-        bins,
-        prompt_length=prompt_length,
-        row_length=row_length,
-        target_row_length=target_length * _few_sizes(-(-longest // target_length)),
-        rows=rows_multiple * _few_sizes(-(-len(bins) // rows_multiple)),
-    )
+    return bins
+
+
+def _longest_targets(bins: Sequence[Sequence[Example]]) -> int:
+    return max(sum(len(example.targets) for example in row) for row in bins)
 
 
 def one_per_row(
@@ -106,54 +148,42 @@ def one_per_row(
         ValueError: when an example does not fit in a row.
     """
     rows = len(examples) if rows is None else rows
+    rows = -(-rows // rows_multiple) * rows_multiple
     return _lay_out(
         [[example] for example in examples],
         prompt_length=prompt_length,
-        row_length=row_length,
-        target_row_length=target_length,
-        rows=-(-rows // rows_multiple) * rows_multiple,
+        shape=Shape(rows, row_length, target_length),
     )
 
 
-def _few_sizes(count: int) -> int:
-    """Rounds up to three binary digits: 1..8, 10, 12, 14, 16, 20, ... (at most +25%)."""
-    step = 1 << max(0, count.bit_length() - 3)
-    return -(-count // step) * step
-
-
 def _lay_out(
-    bins: Sequence[Sequence[Example]],
-    *,
-    prompt_length: int,
-    row_length: int,
-    target_row_length: int,
-    rows: int,
+    bins: Sequence[Sequence[Example]], *, prompt_length: int, shape: Shape
 ) -> Batch:
     def empty(length: int, dtype=np.int32) -> np.ndarray:
-        return np.zeros((rows, length), dtype)
+        return np.zeros((shape.rows, length), dtype)
 
     batch = {
-        "encoder_input_tokens": empty(row_length),
-        "encoder_segment_ids": empty(row_length),
-        "encoder_positions": empty(row_length),
-        "encoder_prompt_ids": empty(row_length),
-        "decoder_input_tokens": empty(target_row_length),
-        "decoder_target_tokens": empty(target_row_length),
-        "decoder_loss_weights": empty(target_row_length, np.float32),
-        "decoder_segment_ids": empty(target_row_length),
-        "decoder_prompt_ids": empty(target_row_length),
+        "encoder_input_tokens": empty(shape.row_length),
+        "encoder_segment_ids": empty(shape.row_length),
+        "encoder_positions": empty(shape.row_length),
+        "encoder_prompt_ids": empty(shape.row_length),
+        "decoder_input_tokens": empty(shape.target_row_length),
+        "decoder_target_tokens": empty(shape.target_row_length),
+        "decoder_loss_weights": empty(shape.target_row_length, np.float32),
+        "decoder_segment_ids": empty(shape.target_row_length),
+        "decoder_prompt_ids": empty(shape.target_row_length),
     }
     for row, members in enumerate(bins):
         start = target_start = 0
         for segment, example in enumerate(members, start=1):
             end = start + prompt_length + len(example.inputs)
             target_end = target_start + len(example.targets)
-            if end > row_length or target_end > target_row_length:
+            if end > shape.row_length or target_end > shape.target_row_length:
                 raise ValueError(
                     f"An example of {len(example.inputs)} input and "
                     f"{len(example.targets)} target tokens, with a prompt of "
-                    f"{prompt_length}, does not fit in a row of {row_length} and "
-                    f"{target_row_length}. Raise TASK_FEATURE_LENGTHS."
+                    f"{prompt_length}, does not fit in a row of {shape.row_length} and "
+                    f"{shape.target_row_length}. Raise TASK_FEATURE_LENGTHS."
                 )
             _write(batch, row, (start, end), prompt_length, segment, example)
             _write_target(batch, row, (target_start, target_end), segment, example)

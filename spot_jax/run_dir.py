@@ -33,17 +33,7 @@ def claim(model_dir: str, config: str) -> pathlib.Path:
     Raises:
         ValueError: when it cannot be written, or holds a run of another configuration.
     """
-    folder = pathlib.Path(model_dir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".writable.{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ValueError(
-            f"MODEL_DIR {model_dir} cannot be written ({error.strerror}). Choose a "
-            "folder of yours: --gin.MODEL_DIR=..."
-        ) from error
+    folder = writable(model_dir, "MODEL_DIR")
     path = folder / "config.gin"
     if path.exists():
         _compare(path, config)
@@ -53,6 +43,30 @@ def claim(model_dir: str, config: str) -> pathlib.Path:
             "say of which run. Choose another folder."
         )
     replace_file(path, config.encode("utf-8"))
+    return folder
+
+
+def writable(path: str, macro: str) -> pathlib.Path:
+    """Makes a folder, and makes sure that files can be written in it.
+
+    Args:
+        path: the folder.
+        macro: its name in the configuration, for the message.
+
+    Raises:
+        ValueError: when it cannot be made or written.
+    """
+    folder = pathlib.Path(path)
+    probe = folder / f".writable.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"{macro} {path} cannot be written ({error.strerror}). Choose a folder of "
+            f"yours: --gin.{macro}=..."
+        ) from error
     return folder
 
 

@@ -137,3 +137,66 @@ class Evaluation:
             )
         if self.rows < 1:
             raise ValueError(f"EVAL_BATCH_SIZE is {self.rows}; it must be at least 1.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How long, how much at once, and how often to look.
+
+    Attributes:
+        steps: TRAIN_STEPS, the run's own, not counting the checkpoint's.
+        batch_size: examples of each prompt in a step.
+        eval_period: steps between evaluations, which choose the best prompt.
+        checkpoint_period: steps between checkpoints to resume from.
+        log_period: steps between lines of metrics.
+        embedding_step: the step whose prompt embeds the task (SPoT §3.2: 10,000).
+        pack: whether rows hold several examples.
+        microbatches: parts a batch is computed in, to save memory.
+        optimizer_clock: the step the optimizer counts from: "checkpoint" goes on from
+            the base checkpoint's as T5X does, a number starts there.
+        keep: how many checkpoints to keep.
+    """
+
+    steps: int
+    batch_size: int = 32
+    eval_period: int = 1000
+    checkpoint_period: int = 1000
+    log_period: int = 100
+    embedding_step: int = 10_000
+    pack: bool = True
+    microbatches: int = 1
+    optimizer_clock: str | int = "checkpoint"
+    keep: int = 2
+
+    def __post_init__(self):
+        for name in (
+            *("steps", "batch_size", "eval_period", "checkpoint_period"),
+            *("log_period", "embedding_step", "microbatches", "keep"),
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} of the training is {getattr(self, name)}; it must be at "
+                    "least 1."
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """What is minimised; see step.LossOptions for the attributes."""
+
+    z_loss: float = 1e-4
+    label_smoothing: float = 0.0
+    normalizing_factor: str | float | None = "NUM_REAL_TARGET_TOKENS"
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """The second stage of multi-task model tuning.
+
+    Attributes:
+        name: the task.
+        steps: how long it is tuned.
+    """
+
+    name: str
+    steps: int

@@ -247,5 +247,7 @@ def _norms(gradients: PyTree, bank: int | None) -> jax.Array:
 
 
 def _norm(tree: PyTree) -> jax.Array:
-    squares = [jnp.sum(jnp.square(x.astype(jnp.float32))) for x in jax.tree.leaves(tree)]
+    squares = [
+        jnp.sum(jnp.square(x.astype(jnp.float32))) for x in jax.tree.leaves(tree)
+    ]
     return jnp.sqrt(sum(squares))

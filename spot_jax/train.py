@@ -13,12 +13,12 @@ The same command continues a run that was stopped, at any moment, to the same en
 
 import dataclasses
 import functools
+import logging
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
-from absl import logging
 
 from spot_jax import bank as banks
 from spot_jax import (
@@ -35,59 +35,14 @@ from spot_jax import (
 from spot_jax.checkpoint import Checkpoints
 from spot_jax.data import Position
 from spot_jax.optim import Optimizer
-from spot_jax.outputs import Best, Outputs
+from spot_jax.outputs import Best, Outputs, best_checkpoint
 from spot_jax.prompts.soft import SoftPrompt
-from spot_jax.settings import Data, Evaluation, Model, Prompts
+from spot_jax.settings import Data, Evaluation, Loss, Model, Prompts, Target, Training
 
+logger = logging.getLogger(__name__)
 
-@dataclasses.dataclass(frozen=True)
-class Training:
-    """How long, how much at once, and how often to look.
-
-    Attributes:
-        steps: TRAIN_STEPS, the run's own, not counting the checkpoint's.
-        batch_size: examples of each prompt in a step.
-        eval_period: steps between evaluations, which choose the best prompt.
-        checkpoint_period: steps between checkpoints to resume from.
-        log_period: steps between lines of metrics.
-        embedding_step: the step whose prompt embeds the task (SPoT §3.2: 10,000).
-        pack: whether rows hold several examples.
-        microbatches: parts a batch is computed in, to save memory.
-        optimizer_clock: the step the optimizer counts from: "checkpoint" goes on from
-            the base checkpoint's as T5X does, a number starts there.
-        keep: how many checkpoints to keep.
-    """
-
-    steps: int
-    batch_size: int = 32
-    eval_period: int = 1000
-    checkpoint_period: int = 1000
-    log_period: int = 100
-    embedding_step: int = 10_000
-    pack: bool = True
-    microbatches: int = 1
-    optimizer_clock: str | int = "checkpoint"
-    keep: int = 2
-
-    def __post_init__(self):
-        for name in (
-            *("steps", "batch_size", "eval_period", "checkpoint_period"),
-            *("log_period", "embedding_step", "microbatches", "keep"),
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} of the training is {getattr(self, name)}; it must be at "
-                    "least 1."
-                )
-
-
-@dataclasses.dataclass(frozen=True)
-class Loss:
-    """What is minimised; see step.LossOptions for the attributes."""
-
-    z_loss: float = 1e-4
-    label_smoothing: float = 0.0
-    normalizing_factor: str | float | None = "NUM_REAL_TARGET_TOKENS"
+# Batches looked at to decide how many rows a step has.
+_PLANNED = 20
 
 
 def train(
@@ -101,6 +56,7 @@ def train(
     loss: Loss,
     prompts: Prompts | None,
     seed: int = 0,
+    then: Target | None = None,
 ) -> dict[str, Best]:
     """Trains, or continues, the run of MODEL_DIR.
 
@@ -114,6 +70,8 @@ def train(
         loss: what is minimised.
         prompts: the prompts to train; None tunes the model itself.
         seed: dropout's, and a model's that is trained from scratch.
+        then: a second run, MODEL_DIR/target, that tunes the best model of this one,
+            MODEL_DIR/mixture, on another task.
 
     Returns:
         The best result of every prompt, by its name ("model" for model tuning).
@@ -122,6 +80,28 @@ def train(
         ValueError: for anything wrong with the settings, before the model is loaded
             where that is possible, or when the loss is not finite.
     """
+    rest = (optimizer, evaluation, loss, prompts, seed)
+    if then is None:
+        return _train_once(model_dir, model, data, training, *rest)
+    mixture, target = f"{model_dir}/mixture", f"{model_dir}/target"
+    _train_once(mixture, model, data, training, *rest)
+    model = dataclasses.replace(model, checkpoint=str(best_checkpoint(mixture)))
+    data = dataclasses.replace(data, names=then.name)
+    training = dataclasses.replace(training, steps=then.steps)
+    return _train_once(target, model, data, training, *rest)
+
+
+def _train_once(
+    model_dir: str,
+    model: Model,
+    data: Data,
+    training: Training,
+    optimizer: Callable[..., Optimizer],
+    evaluation: Evaluation,
+    loss: Loss,
+    prompts: Prompts | None,
+    seed: int,
+) -> dict[str, Best]:
     run = _prepare(model_dir, model, data, training, evaluation, prompts, seed)
     made = optimizer(base_step=_base_step(training, run.model))
     options = step.LossOptions(
@@ -160,8 +140,6 @@ def _prepare(
     seed: int,
 ) -> _Run:
     """Checks and reads everything, cheap things first."""
-    from spot_jax.text import vocabulary
-
     if prompts:
         prompts.check_against(settings.lengths)
         bank = banks.entries(settings.names, prompts)
@@ -173,10 +151,8 @@ def _prepare(
             "mixture of them."
         )
     folder = run_dir.claim(model_dir, config.text())
-    vocabulary.check_vocabulary(settings.vocabulary)
-    vocabulary.use_vocabulary(settings.vocabulary, settings.extra_ids)
-
-    logging.info("Reading %s.", ", ".join(settings.names))
+    vocabulary = data.open_vocabulary(settings)
+    logger.info("Reading %s.", ", ".join(settings.names))
     cut = {"truncate": settings.truncate}
     readers = {
         name: data.load_training(name, settings.lengths, **cut)
@@ -196,9 +172,8 @@ def _prepare(
         loaded = frozen.fresh(model, seed)
     length = prompts.length if prompts else 0
     if prompts:
-        encode = vocabulary.VOCABULARY.encode
         split = step.prompt_tuning(SoftPrompt(length, loaded.config.d_model), len(bank))
-        trained = banks.starting_values(bank, length, loaded, encode)
+        trained = banks.starting_values(bank, length, loaded, vocabulary.encode)
     else:
         split, trained = step.model_tuning(), loaded.params
     return _Run(
@@ -253,15 +228,11 @@ def _loop(
         run.outputs.resume(progress["best"])
     done = int(state.step)
     if done:
-        logging.info("Resuming at step %d.", done)
+        logger.info("Resuming at step %d.", done)
     if done >= training.steps:
-        logging.info("The run is complete: %d steps were asked for.", training.steps)
-    examples = [
-        reader(entry.seed, position)
-        for reader, entry, position in zip(
-            run.open_examples, run.bank, positions, strict=True
-        )
-    ]
+        logger.info("The run is complete: %d steps were asked for.", training.steps)
+    examples = _open(run, positions)
+    lay_out = _layout(run, training)
     run_dir.describe(run.folder, {"model": run.model.story(), "resumed_at": done})
 
     # The machinery.
@@ -273,7 +244,7 @@ def _loop(
     rows = training.batch_size * len(run.bank)
     progress_bar = records.Progress(training.steps, done, rows)
     recent: list[dict] = []
-    logging.info(
+    logger.info(
         "Training %d prompt(s) for %d steps; the first step compiles.",
         len(run.bank),
         training.steps - done,
@@ -281,7 +252,7 @@ def _loop(
 
     # The steps.
     for number in range(done + 1, training.steps + 1):
-        batch = _next_batch(run, examples, training)
+        batch = lay_out(data.next_examples(examples, training.batch_size))
         state, step_metrics = train_step(state, run.frozen, batch, key)
         recent.append(step_metrics)
         progress_bar.step()
@@ -321,16 +292,38 @@ def _state_shardings(state: step.TrainState, run: _Run):
     return jax.tree.map(lambda x: by_shape.get(x.shape, whole), state)
 
 
-def _next_batch(run: _Run, examples: Sequence, training: Training) -> dict:
-    lay_out = packing.pack if training.pack else packing.one_per_row
-    batch = lay_out(
-        data.next_examples(examples, training.batch_size),
-        prompt_length=run.prompt_length,
-        row_length=run.prompt_length + run.lengths["inputs"],
-        target_length=run.lengths["targets"],
-        rows_multiple=run.model.mesh.shape["data"] * training.microbatches,
-    )
-    return sharding.shard_rows(batch, run.model.mesh)
+def _layout(run: _Run, training: Training) -> Callable[[Sequence], dict]:
+    """Returns what lays a step's examples out in rows on the mesh."""
+    options = {"prompt_length": run.prompt_length}
+    row_length = run.prompt_length + run.lengths["inputs"]
+    multiple = run.model.mesh.shape["data"] * training.microbatches
+    if training.pack:
+        first = _open(run, [Position()] * len(run.bank))
+        batches = [
+            data.next_examples(first, training.batch_size) for _ in range(_PLANNED)
+        ]
+        shape = packing.plan(
+            batches, row_length=row_length, rows_multiple=multiple, **options
+        )
+        lay_out = functools.partial(packing.pack, shape=shape, **options)
+    else:
+        lay_out = functools.partial(
+            packing.one_per_row,
+            row_length=row_length,
+            target_length=run.lengths["targets"],
+            rows_multiple=multiple,
+            **options,
+        )
+    return lambda examples: sharding.shard_rows(lay_out(examples), run.model.mesh)
+
+
+def _open(run: _Run, positions: Sequence[Position]) -> list[data.Examples]:
+    return [
+        reader(entry.seed, position)
+        for reader, entry, position in zip(
+            run.open_examples, run.bank, positions, strict=True
+        )
+    ]
 
 
 def _summarise(recent: Sequence[dict], run: _Run, number: int) -> dict:
@@ -374,7 +367,7 @@ def _log_results(metrics, run: _Run, number: int, results: dict) -> None:
         for task, values in results[index].items():
             metrics.write(number, entry.name, task, values)
             shown = ", ".join(f"{k} {v:.2f}" for k, v in values.items())
-            logging.info("step %d  %s on %s: %s", number, entry.name, task, shown)
+            logger.info("step %d  %s on %s: %s", number, entry.name, task, shown)
 
 
 def main(argv: Sequence[str]) -> None:

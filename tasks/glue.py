@@ -42,7 +42,7 @@ add_classification(
 )
 add_task(
     catalog.get("stsb"),
-    each_row(preprocessors.similarity, prefix="stsb", kept=("idx",)),
+    [each_row(preprocessors.similarity, prefix="stsb", kept=("idx",))],
     [metrics.pearson_corrcoef, metrics.spearman_corrcoef],
     postprocess=postprocessors.number,
 )

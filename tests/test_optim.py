@@ -69,7 +69,7 @@ def follow(optimizer, parameters, gradients, vmap=False):
 
     # optax's bias correction raises a float to an integer.
     with jax.numpy_dtype_promotion("standard"):
-        return run(jnp.asarray(parameters), jnp.asarray(gradients))
+        return run(*jax.tree.map(jnp.asarray, (parameters, gradients)))
 
 
 def adafactor_by_hand(parameters, gradients, base_step, weight_decay=1e-5, rate=0.3):
@@ -189,6 +189,17 @@ def test_bank_equals_each_prompt_alone(name):
     for i in range(3):
         alone, _ = follow(optimizer, bank_parameters[i], bank_gradients[:, i])
         np.testing.assert_allclose(bank[:, i], alone, rtol=0, atol=1e-7)
+
+
+def test_every_array_of_a_tree_is_optimized_alone():
+    optimizer = OPTIMIZERS["prompt"]()
+    small, large = uniform_case((4, 8), seed=6), uniform_case((8, 8), seed=7)
+    parameters = {"prompt": small[0], "head": {"kernel": large[0]}}
+    gradients = {"prompt": small[1], "head": {"kernel": 100.0 * large[1]}}
+    path, _ = follow(optimizer, parameters, gradients)
+    for name, tree in parameters.items():
+        alone, _ = follow(optimizer, tree, gradients[name])
+        jax.tree.map(np.testing.assert_array_equal, path[name], alone)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

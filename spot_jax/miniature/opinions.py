@@ -4,6 +4,7 @@ A review says outright, denies the opposite, weighs one thing against another, t
 what somebody else thinks, or tells what its writer did. The writer's view decides.
 """
 
+import hashlib
 from typing import NamedTuple
 
 from spot_jax.miniature.world import World, sentence
@@ -170,5 +171,14 @@ def sst2_row(world: World, label: int) -> dict:
 
 
 def cr_row(world: World, label: int) -> dict:
-    """One sentence on something bought."""
-    return {"sentence": review(world, GOODS, bool(label), 1), "label": label}
+    """One sentence on something bought.
+
+    CR is published as one set, of which `spot_jax convert` lets one text in ten
+    validate; only such texts name what is held out.
+    """
+    text, validates = "", None
+    while validates != (world.split == "validation"):
+        text = review(world, GOODS, bool(label), 1)
+        digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+        validates = int(digest, 16) % 10 == 0
+    return {"text": text, "label": label}

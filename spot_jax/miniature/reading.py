@@ -75,25 +75,31 @@ def record_row(world: World, _: int) -> dict:
     names = [r for r, k in fact.frame.kinds.items() if k in ("person", "place")]
     role = world.one(names)
     answer = fact.roles[role]
-    query = say(world, fact.change(**{role: "@placeholder"}))
+    told = say(world, fact)
+    # In other words than the passage's, of which the name is taken out.
+    gap = fact.change(**{role: "@placeholder"})
+    query = say(world, gap, told.replace(answer, "@placeholder"))
     entities = {
         f.roles[r]
         for f in facts
         for r, k in f.frame.kinds.items()
         if k in ("person", "place")
     }
-    body = world.some([fact, *others[:2]], 3)
+    body = [told, *(say(world, other) for other in others[:2])]
+    body = " ".join(sentence(text) for text in world.some(body, 3))
     highlight = sentence(say(world, others[2]), "")
     return {
-        "passage": f"{tell(world, body)}\n@highlight\n{highlight}",
+        "passage": f"{body}\n@highlight\n{highlight}",
         "query": sentence(query),
         "entities": sorted(entities),
         "answers": [answer],
     }
 
 
-def _claims(world: World, facts: Sequence[Fact], fact: Fact, role: str) -> tuple:
-    """Right and wrong answers to the question for a role: values and statements."""
+def _claims(
+    world: World, facts: Sequence[Fact], fact: Fact, role: str
+) -> tuple[list[str], list[str]]:
+    """Wrong and right answers to the question for a role: values and statements."""
     right = [fact.roles[role], sentence(say(world, fact))]
     other = wrong_values(world, facts, fact, role)
     wrong = [*other[:2], sentence(say(world, fact.change(**{role: other[0]})))]
@@ -102,24 +108,36 @@ def _claims(world: World, facts: Sequence[Fact], fact: Fact, role: str) -> tuple
     return wrong, right
 
 
-def multirc_group(world: World, labels: Sequence[int]) -> list[dict]:
-    """A passage, a question, and one row for each answer, right or wrong."""
+def multirc_rows(world: World, size: int) -> list[dict]:
+    """Passages with a question each, and a row for each answer, right or wrong."""
+    rows: list[dict] = []
+    paragraph = 0
+    while len(rows) < size:
+        # Two to four answers, of which 44% are right, as in the real set.
+        labels = world.one(((1, 0), (1, 0, 0), (1, 1, 0, 0)))
+        group = _multirc_group(world, world.some(labels, len(labels)))
+        for answer, row in enumerate(group):
+            row["idx"] = {
+                "paragraph": paragraph,
+                "question": paragraph,
+                "answer": answer,
+            }
+        rows += group
+        paragraph += 1
+    return rows[:size]
+
+
+def _multirc_group(world: World, labels: Sequence[int]) -> list[dict]:
     facts = draw_scene(world, world.one((3, 4)))
     fact = world.one(facts)
     role = world.one(askable(fact))
-    paragraph = tell(world, facts)
-    asked = sentence(question(world, fact, role), "?")
+    shared = {
+        "paragraph": tell(world, facts),
+        "question": sentence(question(world, fact, role), "?"),
+    }
     claims = _claims(world, facts, fact, role)
-    kept = {label: world.some(claims[label], len(claims[label])) for label in (0, 1)}
-    return [
-        {
-            "paragraph": paragraph,
-            "question": asked,
-            "answer": kept[label].pop(),
-            "label": label,
-        }
-        for label in labels
-    ]
+    kept = [world.some(texts, len(texts)) for texts in claims]
+    return [shared | {"answer": kept[label].pop(), "label": label} for label in labels]
 
 
 def _true_one(world: World, facts: Sequence[Fact], fact: Fact) -> tuple[str, list]:
@@ -134,23 +152,20 @@ def _true_one(world: World, facts: Sequence[Fact], fact: Fact) -> tuple[str, lis
     )
 
 
-def race_row(world: World, config: str) -> dict:
-    """An article with two questions of four options each; middle is the easier."""
-    facts = draw_scene(world, 4 if config == "high" else 3)
+def race_row(world: World, _: int) -> dict:
+    """An article with two questions of four options each."""
+    facts = draw_scene(world, 4)
     asked, options, answers = [], [], []
     for fact in world.some(facts, 2):
         role = world.one(askable(fact))
-        if config == "high" and world.chance(0.4):
+        text = sentence(question(world, fact, role), "?")
+        choices = [fact.roles[role], *wrong_values(world, facts, fact, role)[:3]]
+        if world.chance(0.25):
             text, choices = _true_one(world, facts, fact)
-        else:
-            text = question(world, fact, role)
-            text = sentence(text, "?")
-            choices = [fact.roles[role], *wrong_values(world, facts, fact, role)[:3]]
-        right = choices[0]
-        choices = world.some(choices, 4)
+        order = world.some(range(4), 4)
         asked.append(text)
-        options.append(choices)
-        answers.append("ABCD"[choices.index(right)])
+        options.append([choices[i] for i in order])
+        answers.append("ABCD"[order.index(0)])
     return {
         "article": tell(world, facts),
         "questions": asked,
@@ -159,8 +174,12 @@ def race_row(world: World, config: str) -> dict:
     }
 
 
-def _market(world: World) -> tuple[list[str], str, list[str], dict]:
-    """Three people, a fruit that two of them have, what is told and how many."""
+def draw_market(world: World) -> tuple[list[str], str, list[str], dict]:
+    """Draws who has how many fruits.
+
+    Returns:
+        What is told; a fruit; who has more and who less of it; how many they have.
+    """
     people, (fruit, other) = world.people(3), world.some(words.FRUITS, 2)
     more, less = sorted(world.some(range(1, 10), 2), reverse=True)
     counts = {people[0]: more, people[1]: less}
@@ -171,7 +190,7 @@ def _market(world: World) -> tuple[list[str], str, list[str], dict]:
 
 def drop_row(world: World, _: int) -> dict:
     """People with baskets of fruit, and a question that counts or compares."""
-    lines, fruit, (most, least), counts = _market(world)
+    lines, fruit, (most, least), counts = draw_market(world)
     more, less = counts[most], counts[least]
     one, two = world.some([most, least], 2)
     asked, answer = world.rng.choices(

@@ -70,6 +70,7 @@ def held_out() -> frozenset[str]:
 class World:
     """One stream of draws, with the names that one split may use."""
 
+    split: str
     rng: random.Random
     women: tuple[str, ...]
     men: tuple[str, ...]
@@ -108,7 +109,7 @@ def open_world(split: str, key: str) -> World:
     """Returns the world of `split` with the stream of draws that `key` names."""
     if split not in SPLITS:
         raise ValueError(f"the world has the splits {', '.join(SPLITS)}, not {split!r}")
-    return World(random.Random(key), women(split), men(split), places(split))
+    return World(split, random.Random(key), women(split), men(split), places(split))
 
 
 def is_woman(name: str) -> bool:

@@ -72,12 +72,11 @@ def _open(folder: Folder, file: str | None, tied: bool) -> Checkpoint:
     if file:
         return t5x_native.read(folder, file)
     for place in (folder, folder / "state"):
-        if place.has("manifest.ocdbt"):
-            return t5x_orbax.read(place)
-        # The first orbax checkpoints have an index of the native kind.
+        # First what is published: a bucket that does not list its files may answer
+        # with a refusal when asked for one that is not there.
         if place.has("checkpoint"):
             return t5x_native.read(place)
-        if place.has("_METADATA"):
+        if place.has("manifest.ocdbt") or place.has("_METADATA"):
             return t5x_orbax.read(place)
     if folder.has("config.json"):
         return huggingface.read(folder, tied)
@@ -105,9 +104,9 @@ def _compare_copies(checkpoint: Checkpoint, source: str) -> None:
     for name, (copy, original) in checkpoint.copies.items():
         if not _equal(copy, original):
             raise ValueError(
-                f"{name} in {source} differs from the embedding that the model uses in "
-                "its place: if it is an output layer of its own, choose a T5 1.1 model "
-                "(gin/models/t5_1_1_*.gin)"
+                f"{name} in {source} differs from the token embedding: the model has "
+                "one embedding for encoder, decoder and, unless it is T5 1.1 "
+                "(gin/models/t5_1_1_*.gin), output"
             )
 
 

@@ -18,7 +18,7 @@ from flax import serialization
 
 from spot_jax.pretrained.arrays import Checkpoint, Index, StoredArray
 from spot_jax.pretrained.folder import Folder
-from spot_jax.pretrained.zarr import open_arrays
+from spot_jax.pretrained.zarr import inside, open_arrays, orbax_store
 
 _PLACEHOLDER = "PLACEHOLDER://"
 # How flax marks an array that it cut up because of msgpack's limit of 4 GB.
@@ -151,8 +151,8 @@ def _kvstore(folder: Folder, leaf: Any, name: str) -> dict[str, Any]:
     bucket and its folders are those of the machine that wrote it.
     """
     if isinstance(leaf, str) and leaf.startswith(_PLACEHOLDER):
-        path = leaf.removeprefix(_PLACEHOLDER)
-    elif isinstance(leaf, dict) and leaf["driver"] == "zarr":
+        return inside(orbax_store(folder), leaf.removeprefix(_PLACEHOLDER))
+    if isinstance(leaf, dict) and leaf["driver"] == "zarr":
         # Tensorstore before 0.1.14 had the path beside the store.
         path = leaf["kvstore"].get("path") or leaf.get("path") or ""
     else:

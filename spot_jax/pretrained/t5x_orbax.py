@@ -11,7 +11,7 @@ import tensorstore as ts
 from spot_jax.pretrained.arrays import Checkpoint
 from spot_jax.pretrained.folder import Folder
 from spot_jax.pretrained.t5x_native import whole_step
-from spot_jax.pretrained.zarr import open_arrays
+from spot_jax.pretrained.zarr import inside, open_arrays, orbax_store
 
 _METADATA_FILE = {"zarr": "/.zarray", "zarr3": "/zarr.json"}
 _STEP = re.compile(r"(_optimizer\.)?state\.step")
@@ -30,24 +30,18 @@ def read(folder: Folder) -> Checkpoint:
     Raises:
         ValueError: if the store or an array in it does not open.
     """
-    store = folder.kvstore()
-    if folder.has("manifest.ocdbt"):
-        store = {"driver": "ocdbt", "base": store}
+    store = orbax_store(folder)
     try:
         keys = [key.decode() for key in ts.KvStore.open(store).result().list().result()]
     except ValueError as error:
         raise ValueError(f"cannot list the arrays of {folder.url}: {error}") from error
     driver, names = _arrays(keys)
-
-    def inside(name: str) -> dict:
-        return store | {"path": f"{store.get('path', '')}{name}/"}
-
     targets = {
-        match[2].replace(".", "/"): inside(name)
+        match[2].replace(".", "/"): inside(store, name)
         for name in names
         if (match := _TARGET.fullmatch(name))
     }
-    steps = {name: inside(name) for name in names if _STEP.fullmatch(name)}
+    steps = {name: inside(store, name) for name in names if _STEP.fullmatch(name)}
     read_steps = [array.read(()) for array in open_arrays(steps, driver).values()]
     step = whole_step(read_steps[0]) if read_steps else None
     return Checkpoint(open_arrays(targets, driver), step)

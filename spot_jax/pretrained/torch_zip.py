@@ -124,6 +124,8 @@ class _Unpickler(pickle.Unpickler):
         match pid:
             case ("storage", str(dtype), str(key), _, int(size)) if dtype in _STORAGES:
                 member = _member(self._path, self._members, f"data/{key}")
+                if size * np.dtype(_STORAGES[dtype]).itemsize > member.file_size:
+                    raise ValueError(f"{self._path}: data/{key} is cut off")
                 return _Storage(dtype, _data_offset(self._path, member), size)
         raise ValueError(f"{self._path} refers to {pid!r}, which is no storage")
 

@@ -6,6 +6,7 @@ from typing import Any
 import tensorstore as ts
 
 from spot_jax.pretrained.arrays import Index, StoredArray
+from spot_jax.pretrained.folder import Folder
 
 
 def open_arrays(
@@ -47,6 +48,22 @@ def open_arrays(
             f"copied as a whole?), the first {name}: {error}"
         ) from error
     return {name: _stored(future.result()) for name, future in futures.items()}
+
+
+def orbax_store(folder: Folder) -> dict[str, Any]:
+    """Returns the key-value spec of the store that orbax put a folder's arrays in.
+
+    Raises:
+        ValueError: if the folder does not answer.
+    """
+    if folder.has("manifest.ocdbt"):
+        return {"driver": "ocdbt", "base": folder.kvstore()}
+    return folder.kvstore()
+
+
+def inside(store: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Returns the key-value spec of a folder in a store."""
+    return dict(store) | {"path": f"{store.get('path', '')}{name}/"}
 
 
 def _stored(store: ts.TensorStore) -> StoredArray:

@@ -6,13 +6,15 @@ frozen model's embedding.
 """
 
 import dataclasses
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
-from absl import logging
 
 from spot_jax.prompts import files
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +105,7 @@ def class_labels(
             "--gin.PROMPT_LENGTH higher, or name fewer with --gin.class_labels.labels."
         )
     if not labels:
-        logging.info("The task has no class labels: every vector is sampled.")
+        logger.info("The task has no class labels: every vector is sampled.")
     means = [around.embed(around.encode(label)).mean(axis=0) for label in labels]
     rest = _sample(around, around.length - len(labels), population)
     return np.concatenate([np.reshape(means, (len(labels), around.d_model)), rest])

@@ -300,6 +300,6 @@ class MlpBlock(nn.Module):
         hidden = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))(
             hidden, deterministic=deterministic
         )
-        return Dense(
-            config.d_model, ("mlp", "embed"), config.compute_dtype, name="wo"
-        )(hidden)
+        return Dense(config.d_model, ("mlp", "embed"), config.compute_dtype, name="wo")(
+            hidden
+        )

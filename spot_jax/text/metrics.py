@@ -5,9 +5,14 @@ figures from 0 to 100 (correlations from -100 to 100), under the names that the 
 library gives them. Only numpy is needed here.
 """
 
+import collections
+import re
+import string
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
+
+_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 Results = dict[str, float]
 Metric = Callable[[Sequence, Sequence], Results]
@@ -81,6 +86,22 @@ def spearman_corrcoef(
     return {"spearman_corrcoef": 100 * _correlation(*ranks)}
 
 
+def squad(targets: Sequence[Sequence[str]], predictions: Sequence[str]) -> Results:
+    """Exact match and F1 of words, each the best over the answers that are right.
+
+    As SQuAD's own script: capitals, punctuation and articles do not count.
+    `[["the Cat", "a dog"]]`, `["cat!"]` -> `{"em": 100.0, "f1": 100.0}`.
+    """
+    _check_lengths(targets, predictions)
+    exact, overlap = [], []
+    for right, guess in zip(targets, predictions, strict=True):
+        guess = _normal_answer(guess)
+        texts = [_normal_answer(answer) for answer in right]
+        exact.append(max(text == guess for text in texts))
+        overlap.append(max(_word_f1(text.split(), guess.split()) for text in texts))
+    return {"em": 100 * float(np.mean(exact)), "f1": 100 * float(np.mean(overlap))}
+
+
 def exact_match(targets: Sequence, predictions: Sequence) -> Results:
     """100 if everything is equal, else 0: `[1, 0]`, `[1, 0]` -> 100.0."""
     return {"exact_match": 100 * float(list(targets) == list(predictions))}
@@ -147,6 +168,17 @@ def _check_lengths(targets: Sequence, predictions: Sequence) -> None:
             f"a metric compares as many predictions as targets, and at least one; it "
             f"was given {len(targets)} targets and {len(predictions)} predictions"
         )
+
+
+def _normal_answer(text: str) -> str:
+    """`"The U.S. (a  country)"` -> `"us country"`."""
+    text = text.lower().translate(_NO_PUNCTUATION)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
+
+
+def _word_f1(target: list[str], guess: list[str]) -> float:
+    common = sum((collections.Counter(target) & collections.Counter(guess)).values())
+    return 2 * common / (len(target) + len(guess)) if common else 0.0
 
 
 def _class_f1(targets: np.ndarray, predictions: np.ndarray, label: int) -> float:

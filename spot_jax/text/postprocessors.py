@@ -4,6 +4,7 @@ SeqIO calls each with the text, the example it belongs to and whether the text i
 example's true target. TensorFlow is not needed here.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 # Words that do not decide what a pronoun refers to.
@@ -34,6 +35,28 @@ def number(text: str, example: Mapping | None = None, is_target: bool = False) -
 def plain(text: str, example: Mapping | None = None, is_target: bool = False) -> str:
     """Returns the text itself."""
     return text
+
+
+def words(text: str, example: Mapping | None = None, is_target: bool = False) -> str:
+    """Returns the words of a choice: `"We don't know."` -> `"we don t know"`.
+
+    A choice is right when its words are. Spaces, capitals and punctuation do not count,
+    as the published vocabulary cannot write all of them (line breaks, braces).
+    """
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def named(
+    text: str,
+    names: Sequence[str],
+    example: Mapping | None = None,
+    is_target: bool = False,
+) -> tuple[str, ...]:
+    r"""Returns the names in a text: `"joy \n love"` -> `("joy", "love")`.
+
+    What stands between them does not count: the published vocabulary has no backslash.
+    """
+    return tuple(name for name in names if name in text.split())
 
 
 def answers(

@@ -157,3 +157,8 @@ def dialogue(row: Row) -> Example:
         "inputs": tf.strings.join(parts, separator=" "),
         "targets": row["target"],
     }
+
+
+def keep_labelled(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Leaves out rows with label -1, such as SNLI's without a majority."""
+    return dataset.filter(lambda row: row["label"] >= 0)

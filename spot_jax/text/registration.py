@@ -6,7 +6,8 @@ from typing import Protocol
 
 import seqio
 
-from spot_jax.text import metrics, postprocessors, preprocessors
+from spot_jax.text import metrics, postprocessors
+from spot_jax.text.preprocessors import classify
 from spot_jax.text.vocabulary import VOCABULARY
 
 FEATURES = {
@@ -32,7 +33,7 @@ def tfds_source(info: Info) -> seqio.TfdsDataSource:
 
 def add_task(
     info: Info,
-    preprocess: Callable,
+    preprocessors: Sequence[Callable],
     metric_fns: Sequence[Callable],
     *,
     postprocess: Callable = postprocessors.plain,
@@ -42,8 +43,8 @@ def add_task(
 
     Args:
         info: name, data set and splits, from the catalog.
-        preprocess: from a tf.data set of rows to one of examples with `inputs` and
-            `targets` as text.
+        preprocessors: from a tf.data set of rows to one of examples with `inputs` and
+            `targets` as text; applied one after the other.
         metric_fns: what evaluation reports.
         postprocess: from a decoded text to what the metrics compare.
         source: where rows come from, when not simply from TFDS.
@@ -52,7 +53,7 @@ def add_task(
         info.name,
         source=source or tfds_source(info),
         preprocessors=[
-            preprocess,
+            *preprocessors,
             seqio.preprocessors.tokenize,
             seqio.CacheDatasetPlaceholder(),
             seqio.preprocessors.append_eos_after_trim,
@@ -74,18 +75,29 @@ def add_classification(
     columns: Sequence[str],
     *,
     kept: Sequence[str] = (),
+    before: Sequence[Callable] = (),
     metric_fns: Sequence[Callable] = (metrics.accuracy,),
 ) -> None:
-    """Registers a task that names one of the catalog's labels; see `classify`."""
+    """Registers a task that names one of the catalog's labels.
+
+    Args:
+        info: the task's line of the catalog.
+        prefix: the first word of the input.
+        columns: the columns that go in, in this order.
+        kept: bookkeeping columns that go through to evaluation.
+        before: preprocessors that come first.
+        metric_fns: what evaluation reports.
+    """
+    name_label = each_row(
+        classify,
+        prefix=prefix,
+        columns=tuple(columns),
+        labels=info.labels,
+        kept=tuple(kept),
+    )
     add_task(
         info,
-        each_row(
-            preprocessors.classify,
-            prefix=prefix,
-            columns=tuple(columns),
-            labels=info.labels,
-            kept=tuple(kept),
-        ),
+        [*before, name_label],
         metric_fns,
         postprocess=functools.partial(postprocessors.label_index, labels=info.labels),
     )

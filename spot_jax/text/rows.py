@@ -35,21 +35,25 @@ def read_lines(path: pathlib.Path) -> Iterator[tuple[str, dict]]:
     """Yields ("FILE:LINE", row) for each line of a .jsonl or .jsonl.gz file.
 
     Raises:
-        ValueError: there is no such file; it is no text, or no gzip although its name
-            says so; a line is no JSON object. File and line are named.
+        ValueError: there is no such file; it has no rows; it is no text, or no gzip
+            although its name says so; a line is no JSON object. File and line are
+            named.
     """
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
     opened = gzip.open if path.suffix == ".gz" else open
-    where = f"{path}:1"
+    where, is_empty = f"{path}:1", True
     try:
         with opened(path, "rt", encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
                 where = f"{path}:{number}"
                 if line.strip():
+                    is_empty = False
                     yield where, _parse(line, where)
     except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
         raise ValueError(f"{where} or after it: {error}") from error
+    if is_empty:
+        raise ValueError(f"{path} has no rows")
 
 
 def fit_rows(

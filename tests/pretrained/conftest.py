@@ -1,4 +1,4 @@
-"""Small T5 trees, and checkpoints of them written as T5X and transformers write them."""
+"""Small T5 trees, random weights for them, and where the shared fixtures are."""
 
 import os
 import pathlib

@@ -235,7 +235,7 @@ def test_what_transformers_writes_is_read(
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     dtype = np.float32 if kind == "float32" else ml_dtypes.bfloat16
-    model = their_model(transformers, v1_0).to(getattr(torch, kind))
+    model = their_model(transformers, torch, v1_0).to(getattr(torch, kind))
     save_as(form, model, tmp_path, torch)
     tree = t5_tree(v1_0=v1_0, dtype=dtype, buckets=32)
     loaded = pretrained.load(str(tmp_path), tree)
@@ -250,7 +250,7 @@ def test_what_transformers_writes_is_read(
     assert_same(loaded.params, wanted, dtype=dtype)
 
 
-def their_model(transformers, v1_0):
+def their_model(transformers, torch, v1_0):
     config = transformers.T5Config(
         vocab_size=96,
         d_model=16,
@@ -261,11 +261,13 @@ def their_model(transformers, v1_0):
         feed_forward_proj="relu" if v1_0 else "gated-gelu",
         tie_word_embeddings=v1_0,
     )
-    # transformers 5 ties every T5 at first, and only remembers not to scale.
-    config.tie_word_embeddings = v1_0
     model = transformers.T5ForConditionalGeneration(config)
-    is_tied = model.lm_head.weight is model.shared.weight
-    assert is_tied == v1_0
+    assert model.lm_head.weight is model.shared.weight
+    if not v1_0:
+        # transformers 5 ties every new T5, and for 1.1 only remembers not to scale.
+        logits = torch.randn_like(model.shared.weight)
+        model.lm_head.weight = torch.nn.Parameter(logits)
+    assert model.config.scale_decoder_outputs == v1_0
     return model
 
 

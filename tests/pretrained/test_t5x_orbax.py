@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
+from flax import serialization, traverse_util
 
 from spot_jax import pretrained
 
 
 def write(folder, params, step, ocdbt=True):
-    """Writes params as T5X's checkpoint manager does, frozen parameters' states None."""
+    """Writes params as T5X's checkpoint manager does, all states None."""
     states = jax.tree.map(lambda _: None, params)
     tree = {"target": params, "state": {"step": step, "param_states": states}}
     handler = ocp.PyTreeCheckpointHandler(use_ocdbt=ocdbt)
@@ -45,6 +46,25 @@ def test_the_folder_state_may_be_named(tmp_path, t5_tree, random_params, assert_
     params = random_params(tree)
     folder = write(tmp_path, params, np.int32(1))
     assert_same(pretrained.load(f"{folder}/state/", tree).params, params)
+
+
+def test_an_index_may_point_into_the_store(
+    tmp_path, t5_tree, random_params, assert_same
+):
+    tree = t5_tree()
+    params = random_params(tree)
+    folder = write(tmp_path, params, np.int32(1))
+    names = traverse_util.flatten_dict(params, sep=".")
+    target = {name: f"PLACEHOLDER://target.{name}" for name in names}
+    index = {
+        "target": traverse_util.unflatten_dict(target, sep="."),
+        "state": {"step": "PLACEHOLDER://state.step"},
+    }
+    content = serialization.msgpack_serialize(index)
+    (folder / "state" / "checkpoint").write_bytes(content)
+    loaded = pretrained.load(str(folder), tree)
+    assert_same(loaded.params, params)
+    assert loaded.step == 1
 
 
 def test_a_prompt_in_the_checkpoint_is_named(tmp_path, t5_tree, random_params):

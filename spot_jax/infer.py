@@ -1,0 +1,108 @@
+"""Program: write predictions for a task's split or for your own text.
+
+INFER_OUTPUT is a JSON-lines file, a line an input: input, prediction, score. It appears
+when it is complete.
+"""
+
+import json
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from spot_jax import config, frozen, run_dir, saved
+from spot_jax import evaluation as scoring
+from spot_jax.data import LengthCheck, labels_of, open_vocabulary
+from spot_jax.prompts.files import replace_file
+from spot_jax.settings import Data, Evaluation, Model
+from spot_jax.t5.decode import EOS_ID
+
+
+def infer(
+    *,
+    output: str,
+    model: Model,
+    data: Data,
+    evaluation: Evaluation,
+    prompt_file: str | None,
+    text_file: str | None = None,
+) -> list[dict]:
+    """Answers every input.
+
+    Args:
+        output: INFER_OUTPUT, the file to write.
+        model: the frozen model.
+        data: one task whose split is answered, unless there is a text_file; with one,
+            the task gives the labels where they are ranked.
+        evaluation: split and method.
+        prompt_file: the prompt; None asks the model alone.
+        text_file: INFER_INPUT, a text file with one input a line ("-": standard input),
+            in the form the prompt was trained on.
+
+    Returns:
+        The lines written.
+
+    Raises:
+        ValueError: for anything wrong with the settings or files.
+    """
+    path = pathlib.Path(output)
+    run_dir.writable(str(path.parent), "INFER_OUTPUT")
+    vocabulary = open_vocabulary(data)
+    if len(data.names) != 1:
+        raise ValueError(f"infer answers one task, not {', '.join(data.names)}.")
+    if text_file is None:
+        task = scoring.load_task(
+            data.names[0], evaluation, data.lengths, truncate=data.truncate
+        )
+    else:
+        task = _read_text(text_file, data, vocabulary)
+    loaded = frozen.load(model)
+    paths = [] if prompt_file is None else [prompt_file]
+    _, prompts, split, length = saved.read_bank(paths, loaded)
+    evaluator = scoring.Evaluator(loaded, split, evaluation, data.lengths, length)
+    answers = evaluator.predict(prompts, loaded.params, task, [0])[0]
+    lines = [
+        {
+            "input": example["inputs_pretokenized"].decode("utf-8"),
+            "prediction": answer.text,
+            "score": answer.score,
+        }
+        for example, answer in zip(task.examples, answers, strict=True)
+    ]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    replace_file(path, text.encode("utf-8"))
+    return lines
+
+
+def _read_text(path: str, data: Data, vocabulary) -> scoring.EvalTask:
+    """Makes examples of the lines of a file, which have no targets."""
+    try:
+        whole = sys.stdin.read() if path == "-" else pathlib.Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"INFER_INPUT {path} cannot be read ({error}). Give a text file, UTF-8, "
+            "one input a line, or '-'."
+        ) from error
+    texts = [line for line in whole.splitlines() if line.strip()]
+    if not texts:
+        raise ValueError(f"INFER_INPUT {path} has no line of text.")
+    check = LengthCheck(path, data.lengths, data.truncate, seen=len(texts))
+    examples = [
+        {
+            "inputs_pretokenized": text.encode("utf-8"),
+            "inputs": check(
+                "inputs", np.asarray([*vocabulary.encode(text), EOS_ID], np.int32)
+            ),
+        }
+        for text in texts
+    ]
+    check.report()
+    return scoring.EvalTask(path, None, examples, labels_of(data.names[0]), vocabulary)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs `spot_jax infer`."""
+    config.parse_flags("infer", argv)
+    lines = config.configured(infer)()
+    print(f"{len(lines)} predictions written.")

@@ -1,0 +1,76 @@
+"""Saved prompts made ready to use: read, checked against the model, put in a bank."""
+
+import pathlib
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from spot_jax import sharding, step
+from spot_jax.frozen import LoadedModel
+from spot_jax.prompts import files
+from spot_jax.prompts.base import PromptBundle, empty
+
+
+def read_bank(
+    paths: Sequence[str], model: LoadedModel
+) -> tuple[list[str], dict[str, jax.Array], step.Split, int]:
+    """Reads prompts, of any lengths, into one bank.
+
+    Args:
+        paths: prompt files; see prompts/files.py. None at all: the model alone.
+        model: the model they are used with.
+
+    Returns:
+        Their names; {"enc_input": [bank, prompt, d_model], "mask": [bank, prompt]}
+        with the shorter ones padded and masked; the split that binds them; the length
+        of the longest.
+
+    Raises:
+        ValueError: when one cannot be read or was trained for another model.
+    """
+    if not paths:
+        return ["model"], {}, step.Split(lambda _, frozen: (frozen, empty()), None), 0
+    saved = [files.read(path) for path in paths]
+    for prompt in saved:
+        _check(prompt, model)
+    length = max(len(prompt.enc_input) for prompt in saved)
+    bank = np.zeros((len(saved), length, model.config.d_model), np.float32)
+    mask = np.zeros((len(saved), length), np.int32)
+    for index, prompt in enumerate(saved):
+        bank[index, : len(prompt.enc_input)] = prompt.enc_input
+        mask[index, : len(prompt.enc_input)] = 1
+    arrays = jax.device_put(
+        {"enc_input": bank, "mask": mask}, sharding.replicated(model.mesh)
+    )
+
+    def bind(trained, frozen):
+        return frozen, PromptBundle(**trained)
+
+    return _names(saved), arrays, step.Split(bind, len(saved)), length
+
+
+def _check(prompt: files.SavedPrompt, model: LoadedModel) -> None:
+    width = prompt.enc_input.shape[1]
+    if width != model.config.d_model:
+        raise ValueError(
+            f"{prompt.path} has vectors of width {width}, the model "
+            f"{model.config.d_model}: it is a prompt of another size of T5."
+        )
+    made_for = prompt.story.get("model", {}).get("fingerprint", model.fingerprint)
+    if made_for != model.fingerprint:
+        raise ValueError(
+            f"{prompt.path} was trained for the frozen model {made_for}; "
+            f"{model.source} is {model.fingerprint}. Set INITIAL_CHECKPOINT_PATH to the "
+            f"model it was trained for ({prompt.story['model']['source']})."
+        )
+
+
+def _names(saved: Sequence[files.SavedPrompt]) -> list[str]:
+    """Returns each prompt's own name, or its file's; numbered where they repeat."""
+    names: list[str] = []
+    for prompt in saved:
+        stem = pathlib.Path(prompt.path).stem
+        name = prompt.story.get("name", stem)
+        names.append(name if name not in names else f"{name}-{len(names)}")
+    return names

@@ -1,0 +1,87 @@
+"""Is the data of a task there and whole? Asked before anything expensive begins."""
+
+import difflib
+from collections.abc import Sequence
+
+import seqio
+import tensorflow_datasets as tfds
+
+from spot_jax.text.data_folder import DataFolder, find_data
+
+
+def check_data(name: str, splits: Sequence[str] = ("train", "validation")) -> None:
+    """Looks whether the data of a task, or of all members of a mixture, can be read.
+
+    The tasks must be registered: `spot_jax.tasks.register_all()`. Sources other than
+    TFDS are asked for their splits only.
+
+    Raises:
+        ValueError: no task or mixture has this name (the nearest ones are listed), a
+            task lacks one of the splits, or its data is missing, incomplete, empty or
+            there in several versions. The message says where it was looked for and what
+            to do; a mixture's message lists all members with a problem.
+    """
+    found = (_problem(task, splits) for task in member_tasks(name))
+    problems = [problem for problem in found if problem]
+    if problems:
+        raise ValueError("\n".join(problems))
+
+
+def member_tasks(name: str) -> list[seqio.Task]:
+    """Returns the task of this name, or the tasks of the mixture of this name.
+
+    Raises:
+        ValueError: there is none; the message lists the nearest names.
+    """
+    if name in seqio.MixtureRegistry.names():
+        return seqio.MixtureRegistry.get(name).tasks
+    if name in seqio.TaskRegistry.names():
+        return [seqio.TaskRegistry.get(name)]
+    known = sorted({*seqio.MixtureRegistry.names(), *seqio.TaskRegistry.names()})
+    close = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
+    question = f"did you mean {' or '.join(close)}? " if close else ""
+    raise ValueError(
+        f"there is no task or mixture {name!r}; {question}"
+        "`spot_jax inspect_tasks` lists them all"
+    )
+
+
+def task_data(task: seqio.Task) -> DataFolder:
+    """Returns where the TFDS data of a task is, as SeqIO would look for it."""
+    loader = task.source.tfds_dataset
+    # TFDS reads TFDS_DATA_DIR when it is imported.
+    data_dir = loader.data_dir or tfds.core.constants.DATA_DIR
+    return find_data(task.name, loader.name, str(data_dir))
+
+
+def _problem(task: seqio.Task, splits: Sequence[str]) -> str:
+    """Says what is wrong with the splits of a task; empty if nothing is."""
+    unknown = [split for split in splits if split not in task.splits]
+    if unknown:
+        return (
+            f"{task.name} has no split {', '.join(unknown)}; it has "
+            f"{', '.join(task.splits)}"
+        )
+    if not isinstance(task.source, seqio.TfdsDataSource):
+        return ""
+    data = task_data(task)
+    if data.problem:
+        return data.problem
+    # A new builder: SeqIO keeps the one it made when the data was not there yet.
+    info = tfds.builder_from_directory(data.folder).info
+    for split in splits:
+        # SeqIO has no public way from a task's split to that of TFDS.
+        tfds_split = task.source.tfds_dataset._map_split(split)
+        problem = _split_problem(data, info, tfds_split)
+        if problem:
+            return f"{task.name}: {problem}. Remove the folder and prepare it again"
+    return ""
+
+
+def _split_problem(data: DataFolder, info: tfds.core.DatasetInfo, split: str) -> str:
+    if split not in data.sizes:
+        return f"{data.folder} has no split {split}; it has {', '.join(data.sizes)}"
+    if not data.sizes[split]:
+        return f"split {split} of {data.folder} is empty"
+    missing = [path.name for path in info.splits[split].filepaths if not path.exists()]
+    return f"{data.folder} lacks {', '.join(missing)}" if missing else ""

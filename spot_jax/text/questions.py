@@ -1,0 +1,96 @@
+"""Questions about a passage: SQuAD, MRQA, DROP and ReCoRD."""
+
+import tensorflow as tf
+
+from spot_jax.text.preprocessors import HIDDEN, Example, Row
+
+_AFTER_PUNCTUATION = r"(\.|\?|\!|\"|\')\n@highlight\n"
+
+
+def spaced(text: tf.Tensor) -> tf.Tensor:
+    """Puts spaces around punctuation: `"the U.S. (1776)"` -> `"the U . S . ( 1776 ) "`.
+
+    Answers and passage are split alike, so that an answer is a part of its passage.
+    """
+    text = tf.strings.regex_replace(text, "([[:punct:]])", r" \1 ")
+    return tf.strings.regex_replace(text, r"\s+", " ")
+
+
+def squad(row: Row) -> Example:
+    """Answers a SQuAD question with the first of its answers.
+
+    `{"question": "Who?", "context": "It was Bo.", "answers": {"text": ["Bo"]}, ...}` ->
+    `{"inputs": "question: Who ? context: It was Bo . ", "targets": "Bo", "answers":
+    ["Bo"], ...}`.
+    """
+    answered = _answered("", row["question"], row["context"], row["answers"]["text"])
+    return answered | {"id": row["id"]}
+
+
+def mrqa(row: Row, prefix: str) -> Example:
+    """Answers a question of MRQA: as SQuAD, after the set's name.
+
+    `"news_qa question: Who ? context: It was Bo . "`.
+    """
+    return _answered(prefix, row["question"], row["context"], row["answers"])
+
+
+def drop(row: Row) -> Example:
+    """Answers a question of DROP: as SQuAD, with the validators' answers as well.
+
+    `"drop question: How many ? context: He ran 3 yards . "`, answers `["3", "three"]`.
+    """
+    answers = tf.concat([[row["answer"]], row["validated_answers"]], axis=0)
+    return _answered("drop", row["question"], row["passage"], answers)
+
+
+def _answered(
+    prefix: str, question: tf.Tensor, context: tf.Tensor, answers: tf.Tensor
+) -> Example:
+    answers = spaced(answers)
+    question, context = spaced(question), spaced(context)
+    parts = [prefix] if prefix else []
+    parts += ["question:", question, "context:", context]
+    text = tf.strings.join(parts, separator=" ")
+    return {
+        "inputs": tf.strings.regex_replace(text, r"\s+", " "),
+        "targets": answers[0],
+        "context": context,
+        "question": question,
+        "answers": answers,
+    }
+
+
+def record(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Makes an example of each answer to each query; see `record_examples`."""
+    return dataset.flat_map(
+        lambda row: tf.data.Dataset.from_tensor_slices(record_examples(row))
+    )
+
+
+def record_examples(row: Row) -> Example:
+    """Names what a placeholder stands for, once for each answer that is right.
+
+    `{"query": "@placeholder flies.", "entities": ["owl", "cat"], "answers": ["owl"],
+    "passage": P, "idx": {...}}` -> inputs `["record query: @placeholder flies.
+    entities: owl, cat passage: P"]`, targets `["owl"]`.
+
+    Returns:
+        Tensors whose first axis counts the answers; at least one, `<unk>` where the
+        answers are hidden.
+    """
+    passage = tf.strings.regex_replace(row["passage"], _AFTER_PUNCTUATION, r"\1 ")
+    passage = tf.strings.regex_replace(passage, r"\n@highlight\n", ". ")
+    entities = tf.strings.reduce_join(row["entities"], separator=", ")
+    parts = ["record query:", row["query"], "entities:", entities, "passage:", passage]
+    answers = row["answers"]
+    count = tf.maximum(tf.size(answers), 1)
+    return {
+        "inputs": tf.repeat(tf.strings.join(parts, separator=" "), count),
+        "targets": tf.cond(
+            tf.size(answers) > 0, lambda: answers, lambda: tf.constant([HIDDEN])
+        ),
+        "answers": tf.repeat(answers[None], count, axis=0),
+        "idx/passage": tf.repeat(row["idx"]["passage"], count),
+        "idx/query": tf.repeat(row["idx"]["query"], count),
+    }
