@@ -18,6 +18,8 @@ from spot_jax.tasks.catalog_members import MEMBERS
 from spot_jax.tasks.catalog_sources import SOURCES
 from spot_jax.tasks.catalog_targets import TARGETS
 
+# The limit K on the size of a set in a mixture (SPoT §3.1.3).
+MIXING_LIMIT = 2**19
 TASKS = {task.name: task for task in (*SOURCES, *TARGETS, *MEMBERS)}
 
 
@@ -86,6 +88,17 @@ def get(name: str) -> TaskInfo:
     return everything[name]
 
 
+def add(task: TaskInfo) -> None:
+    """Adds a line for a task of your own, so that its labels and metrics are known.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if task.name in TASKS | MIXTURES:
+        raise ValueError(f"there is already a task or mixture {task.name!r}")
+    TASKS[task.name] = task
+
+
 def unknown_name(name: str, known: object) -> str:
     """Returns the message for a name that is none of the `known` names.
 
@@ -98,3 +111,14 @@ def unknown_name(name: str, known: object) -> str:
         f"there is no task or mixture {name!r}; {question}"
         "`spot_jax inspect_tasks` lists them all"
     )
+
+
+def add(info: TaskInfo) -> None:
+    """Adds a line for a task that is registered elsewhere, such as one of your own.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if info.name in TASKS | MIXTURES:
+        raise ValueError(f"the catalog has {info.name!r} already; choose another name")
+    TASKS[info.name] = info

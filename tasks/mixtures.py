@@ -24,7 +24,7 @@ from spot_jax.tasks import (  # noqa: F401
 )
 
 
-def proportional_rate(task: seqio.Task, maximum: int = 2**19) -> float:
+def proportional_rate(task: seqio.Task, maximum: int = catalog.MIXING_LIMIT) -> float:
     """Returns how often a member is drawn, relative to others.
 
     sst2 -> 67349.0; mnli -> 392702.0; c4_prefix_lm -> 524288.0.

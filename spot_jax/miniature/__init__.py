@@ -4,8 +4,15 @@
 Nothing here needs TensorFlow.
 """
 
-from spot_jax.miniature.datasets import DATASETS, all_splits, rows
+from spot_jax.miniature.datasets import DATASETS, VALIDATION_ROWS, all_splits, rows
 from spot_jax.miniature.plain import plain_text
 from spot_jax.miniature.world import held_out
 
-__all__ = ["DATASETS", "all_splits", "held_out", "plain_text", "rows"]
+__all__ = [
+    "DATASETS",
+    "VALIDATION_ROWS",
+    "all_splits",
+    "held_out",
+    "plain_text",
+    "rows",
+]

@@ -143,6 +143,8 @@ _TRAIN_DEV = {"train": "train", "dev": "validation"}
 _TRAIN_VALIDATION = {"train": "train", "validation": "validation"}
 _WINOGRANDE_SIZES = {"xs": 0.02, "s": 0.08, "m": 0.2, "l": 0.5}
 _HALVES = (0.5, 0.5)
+# From no part of five that differs to all of them.
+_SIXTHS = (1 / 6,) * 6
 DATASETS: dict[str, Dataset] = {
     "c4_prefix_lm": Dataset(4000, _each(c4_row), _page, _TRAIN_VALIDATION),
     "doc_nli": Dataset(4000, _each(doc_nli_row, 0.6, 0.4), lambda *_: {}, hidden={}),
@@ -171,7 +173,7 @@ DATASETS: dict[str, Dataset] = {
         lambda number, _: {"idx": {"passage": number, "query": number}},
         hidden={"answers": []},
     ),
-    "cxc": Dataset(3000, _each(cxc_row), lambda *_: {}, _TRAIN_VALIDATION),
+    "cxc": Dataset(3000, _each(cxc_row, *_SIXTHS), lambda *_: {}, _TRAIN_VALIDATION),
     "squad": Dataset(2900, _each(squad_row), _name("id"), _TRAIN_VALIDATION),
     "drop": Dataset(2800, _each(drop_row), _name("query_id"), _TRAIN_DEV),
     "sst2": Dataset(2700, _each(sst2_row, 0.44, 0.56)),
@@ -199,7 +201,7 @@ DATASETS: dict[str, Dataset] = {
     ),
     "boolq": Dataset(1000, _each(boolq_row, 0.377, 0.623)),
     "cola": Dataset(950, _each(cola_row, 0.3, 0.7)),
-    "stsb": Dataset(800, _each(stsb_row), hidden={"label": -1.0}),
+    "stsb": Dataset(800, _each(stsb_row, *_SIXTHS), hidden={"label": -1.0}),
     "wic": Dataset(700, _each(wic_row, *_HALVES)),
     "cr": Dataset(600, _each(cr_row, 0.36, 0.64), lambda *_: {}, _TRAIN_VALIDATION),
     "mrpc": Dataset(600, _each(mrpc_row, 0.326, 0.674)),

@@ -73,7 +73,7 @@ GOODS = Topic(
 
 def _judge(world: World, topic: Topic, good: bool, part: str) -> str:
     """A clause that judges a part, by its own word or by denying the opposite."""
-    if world.chance(0.35):
+    if world.chance(0.25):
         wrong = world.one(topic.adjectives[not good])
         form = world.one(
             (
@@ -120,7 +120,7 @@ def _report(world: World, topic: Topic, good: bool, thing: str) -> str:
 def _act(world: World, topic: Topic, good: bool, part: str) -> str:
     """What the writer did, perhaps against what a part let one hope or fear."""
     deed = world.one(topic.deeds[good])
-    if world.chance(0.5):
+    if world.chance(0.65):
         return deed
     return f"{_judge(world, topic, not good, part)}, but {deed}"
 
@@ -135,7 +135,7 @@ def clause(world: World, topic: Topic, good: bool, thing: str) -> str:
             lambda: _report(world, topic, good, thing),
             lambda: _act(world, topic, good, parts[0]),
         ),
-        (30, 30, 25, 15),
+        (40, 22, 20, 18),
     )[0]()
 
 

@@ -36,9 +36,14 @@ def _other_question(world: World, fact: Fact, role: str, template: str) -> str:
 
 def qqp_row(world: World, label: int) -> dict:
     """Two questions that ask for the same thing, or nearly."""
-    fact = draw_any(world)
-    role = world.one(askable(fact))
-    template = world.one(fact.frame.questions[role])
+    template = ""
+    # Only questions that name somebody: "who likes soup" could be of any split.
+    while not any(
+        "{" + name + "}" in template for name in ("a", "b", "place", "other")
+    ):
+        fact = draw_any(world)
+        role = world.one(askable(fact))
+        template = world.one(fact.frame.questions[role])
     one = fact.fill(template)
     if label == 1:
         other = question(world, fact, role, one)
@@ -146,15 +151,16 @@ def _alike(
     weights: Mapping[str, float],
     draw: Callable[[World], Mapping],
     tell: Callable[..., str],
+    differing: int,
 ) -> dict:
     """Two clauses that differ in some parts; the label is what the rest weighs."""
     drawn = draw(world)
     if "verb" in weights and world.chance(0.1):
-        other, score = {**drawn, "a": drawn["b"], "b": drawn["a"]}, 5 - SWAPPED
+        other, score = {**drawn, "a": drawn["b"], "b": drawn["a"]}, 5.0 - SWAPPED
     else:
-        parts = world.some(list(weights), world.rng.randint(0, len(weights)))
+        parts = world.some(list(weights), differing)
         other = change_parts(world, drawn, parts, draw)
-        score = 5 - sum(weights[part] for part in parts)
+        score = 5.0 - sum(weights[part] for part in parts)
     first = tell(world, drawn)
     return {
         "sentence1": sentence(first),
@@ -163,11 +169,11 @@ def _alike(
     }
 
 
-def stsb_row(world: World, _: int) -> dict:
-    """Two events and their likeness, 0 to 5."""
-    return _alike(world, EVENT_WEIGHTS, draw_event, tell_event)
+def stsb_row(world: World, differing: int) -> dict:
+    """Two events of which so many parts differ, and their likeness, 0 to 5."""
+    return _alike(world, EVENT_WEIGHTS, draw_event, tell_event, differing)
 
 
-def cxc_row(world: World, _: int) -> dict:
-    """Two captions and their likeness, 0 to 5."""
-    return _alike(world, PICTURE_WEIGHTS, draw_picture, tell_picture)
+def cxc_row(world: World, differing: int) -> dict:
+    """Two captions of which so many parts differ, and their likeness, 0 to 5."""
+    return _alike(world, PICTURE_WEIGHTS, draw_picture, tell_picture, differing)

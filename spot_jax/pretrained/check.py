@@ -16,13 +16,16 @@ class _Size(NamedTuple):
     gated: bool
 
 
-# T5 1.0: Raffel et al. 2020, section 3.7. T5 1.1: T5X's gin files of that name.
+# T5 1.0: Raffel et al. 2020, section 3.7. T5 1.1: T5X's gin files of that name. Tiny
+# ones: our own.
 _GIN_MODELS = {
+    _Size(128, 128, 256, 2, False): "t5_1_0_tiny",
     _Size(512, 512, 2048, 6, False): "t5_1_0_small",
     _Size(768, 768, 3072, 12, False): "t5_1_0_base",
     _Size(1024, 1024, 4096, 24, False): "t5_1_0_large",
     _Size(1024, 4096, 16384, 24, False): "t5_1_0_3b",
     _Size(1024, 16384, 65536, 24, False): "t5_1_0_11b",
+    _Size(128, 128, 256, 2, True): "t5_1_1_tiny",
     _Size(512, 384, 1024, 8, True): "t5_1_1_small",
     _Size(768, 768, 2048, 12, True): "t5_1_1_base",
     _Size(1024, 1024, 2816, 24, True): "t5_1_1_large",

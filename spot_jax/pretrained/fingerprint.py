@@ -49,7 +49,10 @@ def _first_bits(array: jax.Array | np.ndarray) -> np.ndarray:
         ]
         if all(size > 0 for size in sizes):
             values = np.asarray(shard[tuple(slice(size) for size in sizes)])
-            place = tuple(slice(a, a + n) for a, n in zip(starts, sizes, strict=True))
+            place = tuple(
+                slice(start, start + size)
+                for start, size in zip(starts, sizes, strict=True)
+            )
             bits[place] = values.astype(ml_dtypes.bfloat16).view(np.uint16)
     return bits.reshape(-1)[:_VALUES]
 
@@ -65,8 +68,12 @@ def _corner(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _shards(array: jax.Array | np.ndarray):
     if not isinstance(array, jax.Array):
         return [(tuple(slice(None) for _ in array.shape), array)]
-    # Of each part one copy in the whole world.
-    return [(s.index, s.data) for s in array.addressable_shards if s.replica_id == 0]
+    # Of each part one copy among all processes.
+    return [
+        (shard.index, shard.data)
+        for shard in array.addressable_shards
+        if shard.replica_id == 0
+    ]
 
 
 def _merge(bits: list[np.ndarray]) -> list[np.ndarray]:

@@ -79,7 +79,7 @@ class Folder:
         """Returns what lies directly in the folder, folders with a slash behind."""
         if self.is_local:
             entries = pathlib.Path(self.url).iterdir()
-            return sorted(f"{e.name}/" if e.is_dir() else e.name for e in entries)
+            return sorted(entry.name + "/" * entry.is_dir() for entry in entries)
         keys = self._open().list().result(timeout=_PROBE_SECONDS)
         heads = (key.decode().partition("/") for key in keys)
         return sorted({head + slash for head, slash, _ in heads})

@@ -205,7 +205,7 @@ def _safetensors(path: str) -> dict[str, StoredArray]:
         ) from error
 
 
-def _stored(path: str, name: str, part) -> StoredArray:
+def _stored(path: str, name: str, part: Any) -> StoredArray:
     if part.get_dtype() not in _DTYPES:
         raise ValueError(f"{path}: {name} has the unknown dtype {part.get_dtype()}")
 

@@ -116,7 +116,7 @@ def _equal(first: StoredArray, second: StoredArray) -> bool:
     step = max(1, _COMPARED_VALUES // first.shape[-1])
     rest = first.whole()[1:]
     parts = [
-        (slice(i, min(i + step, first.shape[0])), *rest)
-        for i in range(0, first.shape[0], step)
+        (slice(start, min(start + step, first.shape[0])), *rest)
+        for start in range(0, first.shape[0], step)
     ]
-    return all(np.array_equal(first.read(p), second.read(p)) for p in parts)
+    return all(np.array_equal(first.read(part), second.read(part)) for part in parts)

@@ -1,10 +1,12 @@
 """Writes weights as a T5X native checkpoint."""
 
+import concurrent.futures
 import contextlib
 import os
 import pathlib
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +19,7 @@ from flax import serialization, traverse_util
 _VERSION = 3
 # T5X's own size: small enough to be read in parallel, large enough to be few.
 _CHUNK_BYTES = 64 * 2**20
+_ARRAYS_IN_FLIGHT = 4
 
 
 def save_t5x(path: str, params: Mapping[str, Any], step: int) -> None:
@@ -29,8 +32,8 @@ def save_t5x(path: str, params: Mapping[str, Any], step: int) -> None:
     Args:
         path: The local folder to create. T5X looks in a MODEL_DIR for folders named
             `checkpoint_<step>`.
-        params: Nested dict of arrays of any shape, the tree under `target`; written one
-            after the other, shard by shard.
+        params: Nested dict of arrays of any shape, the tree under `target`; written a
+            few at a time, shard by shard.
         step: The step that the checkpoint says it is of.
 
     Raises:
@@ -44,19 +47,23 @@ def save_t5x(path: str, params: Mapping[str, Any], step: int) -> None:
     final = pathlib.Path(os.path.abspath(pathlib.Path(path).expanduser()))
     flat = traverse_util.flatten_dict(dict(params), sep="/")
     spread = [
-        n for n, a in flat.items() if not getattr(a, "is_fully_addressable", True)
+        name
+        for name, array in flat.items()
+        if not getattr(array, "is_fully_addressable", True)
     ]
     if spread:
         raise ValueError(
             f"{spread[0]} is spread over several processes: replicate it before saving"
         )
     with _appearing(final) as folder:
-        specs = {name: _write(folder, name, array) for name, array in flat.items()}
+        with concurrent.futures.ThreadPoolExecutor(_ARRAYS_IN_FLIGHT) as executor:
+            written = executor.map(lambda item: _write(folder, *item), flat.items())
+            specs = dict(zip(flat, written, strict=True))
         tree = {
             "version": _VERSION,
             "optimizer": {
                 "target": traverse_util.unflatten_dict(specs, sep="/"),
-                "state": {"step": np.asarray(step, np.int32), "param_states": {}},
+                "state": {"step": np.asarray(step, np.int32)},
             },
         }
         (folder / "checkpoint").write_bytes(serialization.msgpack_serialize(tree))
@@ -67,7 +74,7 @@ def _appearing(final: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a folder to fill, which gets its name when it is full."""
     if final.exists():
         raise ValueError(f"{final} exists: choose another path, or remove it first")
-    temporary = final.with_name(f"{final.name}.tmp-{os.getpid()}")
+    temporary = final.with_name(f"{final.name}.tmp-{time.time_ns()}")
     temporary.mkdir(parents=True)
     try:
         yield temporary
@@ -100,7 +107,11 @@ def _write(folder: pathlib.Path, name: str, array: jax.Array | np.ndarray) -> di
 def _shards(array: jax.Array | np.ndarray) -> list[tuple[tuple[slice, ...], Any]]:
     if not isinstance(array, jax.Array):
         return [(tuple(slice(0, size) for size in array.shape), array)]
-    return [(s.index, s.data) for s in array.addressable_shards if s.replica_id == 0]
+    return [
+        (shard.index, shard.data)
+        for shard in array.addressable_shards
+        if shard.replica_id == 0
+    ]
 
 
 def _chunks(shard: jax.Array | np.ndarray) -> list[int]:
@@ -109,4 +120,5 @@ def _chunks(shard: jax.Array | np.ndarray) -> list[int]:
         return list(shard.shape)
     rows = shard.shape[0]
     most = max(1, _CHUNK_BYTES * rows // shard.nbytes)
-    return [next(n for n in range(most, 0, -1) if rows % n == 0), *shard.shape[1:]]
+    divisor = next(count for count in range(most, 0, -1) if rows % count == 0)
+    return [divisor, *shard.shape[1:]]

@@ -70,7 +70,7 @@ def _place(array: StoredArray, target: jax.ShapeDtypeStruct) -> jax.Array:
     return placed.block_until_ready()
 
 
-def _read(array: StoredArray, index: Index, dtype) -> np.ndarray:
+def _read(array: StoredArray, index: Index, dtype: np.dtype) -> np.ndarray:
     return array.read(index).astype(dtype, order="C", copy=False)
 
 

@@ -13,7 +13,7 @@ from spot_jax.pretrained.folder import Folder
 from spot_jax.pretrained.t5x_native import whole_step
 from spot_jax.pretrained.zarr import inside, open_arrays, orbax_store
 
-_METADATA_FILE = {"zarr": "/.zarray", "zarr3": "/zarr.json"}
+_ZARRAY = "/.zarray"
 _STEP = re.compile(r"(_optimizer\.)?state\.step")
 _TARGET = re.compile(r"(_optimizer\.)?target\.(.+)")
 
@@ -35,21 +35,13 @@ def read(folder: Folder) -> Checkpoint:
         keys = [key.decode() for key in ts.KvStore.open(store).result().list().result()]
     except ValueError as error:
         raise ValueError(f"cannot list the arrays of {folder.url}: {error}") from error
-    driver, names = _arrays(keys)
+    names = [key.removesuffix(_ZARRAY) for key in keys if key.endswith(_ZARRAY)]
     targets = {
         match[2].replace(".", "/"): inside(store, name)
         for name in names
         if (match := _TARGET.fullmatch(name))
     }
     steps = {name: inside(store, name) for name in names if _STEP.fullmatch(name)}
-    read_steps = [array.read(()) for array in open_arrays(steps, driver).values()]
+    read_steps = [array.read(()) for array in open_arrays(steps).values()]
     step = whole_step(read_steps[0]) if read_steps else None
-    return Checkpoint(open_arrays(targets, driver), step)
-
-
-def _arrays(keys: list[str]) -> tuple[str, list[str]]:
-    """Returns the driver and the names of the arrays that the keys belong to."""
-    for driver, suffix in _METADATA_FILE.items():
-        if names := [k.removesuffix(suffix) for k in keys if k.endswith(suffix)]:
-            return driver, names
-    return "zarr", []
+    return Checkpoint(open_arrays(targets), step)

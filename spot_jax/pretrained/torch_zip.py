@@ -163,8 +163,8 @@ def _stored(path: str, name: str, tensor: Any) -> StoredArray:
     numbers = (start, *shape, *strides)
     if not all(isinstance(n, int) and n >= 0 for n in numbers):
         raise ValueError(f"{path}: {name!r} has impossible sizes {numbers}")
-    steps = [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
-    end = start + sum(steps) + 1
+    last = sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+    end = start + last + 1
     if math.prod(shape) and end > storage.size:
         raise ValueError(f"{path}: {name!r} reaches beyond its storage")
     dtype = np.dtype(_STORAGES[storage.dtype])
@@ -172,9 +172,8 @@ def _stored(path: str, name: str, tensor: Any) -> StoredArray:
     def read_part(index: Index) -> np.ndarray:
         offset = storage.offset + start * dtype.itemsize
         flat = np.memmap(path, dtype, "r", offset, shape=(end - start,))
-        view = np.lib.stride_tricks.as_strided(
-            flat, shape, [s * dtype.itemsize for s in strides], writeable=False
-        )
+        steps = [stride * dtype.itemsize for stride in strides]
+        view = np.lib.stride_tricks.as_strided(flat, shape, steps, writeable=False)
         # A copy: what is kept must not depend on the file.
         return np.array(view[index])
 

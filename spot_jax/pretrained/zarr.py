@@ -3,20 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorstore as ts
 
 from spot_jax.pretrained.arrays import Index, StoredArray
 from spot_jax.pretrained.folder import Folder
 
 
-def open_arrays(
-    kvstores: Mapping[str, Mapping[str, Any]], driver: str = "zarr"
-) -> dict[str, StoredArray]:
+def open_arrays(kvstores: Mapping[str, Mapping[str, Any]]) -> dict[str, StoredArray]:
     """Opens arrays, all at once; only their metadata are read.
 
     Args:
         kvstores: From the name of each array to the key-value spec of its folder.
-        driver: Tensorstore's driver, zarr (version 2) or zarr3.
 
     Returns:
         The arrays under their names.
@@ -29,7 +27,7 @@ def open_arrays(
     futures = {
         name: ts.open(
             {
-                "driver": driver,
+                "driver": "zarr",
                 "kvstore": dict(kvstore),
                 # A chunk lost in copying would otherwise be read as zeros.
                 "fill_missing_data_reads": False,
@@ -40,11 +38,11 @@ def open_arrays(
         )
         for name, kvstore in kvstores.items()
     }
-    errors = {name: e for name, f in futures.items() if (e := f.exception())}
-    if errors:
-        name, error = next(iter(errors.items()))
+    failed = {name: future for name, future in futures.items() if future.exception()}
+    if failed:
+        name, error = next((name, f.exception()) for name, f in failed.items())
         raise ValueError(
-            f"{len(errors)} of {len(futures)} arrays cannot be opened (was the folder "
+            f"{len(failed)} of {len(futures)} arrays cannot be opened (was the folder "
             f"copied as a whole?), the first {name}: {error}"
         ) from error
     return {name: _stored(future.result()) for name, future in futures.items()}
@@ -67,7 +65,7 @@ def inside(store: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _stored(store: ts.TensorStore) -> StoredArray:
-    def read(index: Index):
+    def read(index: Index) -> np.ndarray:
         return store[index].read().result()
 
     return StoredArray(tuple(store.shape), store.dtype.numpy_dtype, read)

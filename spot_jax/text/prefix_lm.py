@@ -50,3 +50,12 @@ def _split_at_random(tokens: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]
     )
     place = tf.minimum(place, length - 1)
     return {"inputs": tokens[:place], "targets": tokens[place:]}
+
+
+def needs_lengths(provider: seqio.Task | seqio.Mixture) -> bool:
+    """Returns whether a task, or a member of a mixture, is a prefix language model.
+
+    Only such a task needs `sequence_length`; all others can be read with None, and are
+    then not cut, so that what is too long can be counted.
+    """
+    return any(prefix_lm in task.preprocessors for task in seqio.get_subtasks(provider))

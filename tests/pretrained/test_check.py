@@ -1,5 +1,7 @@
 """A checkpoint of another model is refused before anything is read, with the cure."""
 
+import pathlib
+
 import jax
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from flax import traverse_util
 from spot_jax.pretrained.arrays import Checkpoint, StoredArray
 from spot_jax.pretrained.check import check, recognise
 
+GIN_MODELS = pathlib.Path(__file__).resolve().parents[2] / "gin" / "models"
 SIZES_1_1 = {
+    "t5_1_1_tiny": dict(layers=2, d_model=128, heads=4, d_head=32, mlp=256),
     "t5_1_1_small": dict(layers=8, d_model=512, heads=6, d_head=64, mlp=1024),
     "t5_1_1_base": dict(layers=12, d_model=768, heads=12, d_head=64, mlp=2048),
     "t5_1_1_large": dict(layers=24, d_model=1024, heads=16, d_head=64, mlp=2816),
@@ -16,6 +20,7 @@ SIZES_1_1 = {
     "t5_1_1_xxl": dict(layers=24, d_model=4096, heads=64, d_head=64, mlp=10240),
 }
 SIZES_1_0 = {
+    "t5_1_0_tiny": dict(layers=2, d_model=128, heads=4, d_head=32, mlp=256),
     "t5_1_0_small": dict(layers=6, d_model=512, heads=8, d_head=64, mlp=2048),
     "t5_1_0_base": dict(layers=12, d_model=768, heads=12, d_head=64, mlp=3072),
     "t5_1_0_large": dict(layers=24, d_model=1024, heads=16, d_head=64, mlp=4096),
@@ -77,6 +82,7 @@ def test_another_published_size_is_named_with_its_gin_file(name, t5_tree):
     sizes = (SIZES_1_1 | SIZES_1_0)[name] | dict(vocab=32128, buckets=32)
     other = t5_tree(**sizes, v1_0=name in SIZES_1_0)
     assert recognise(flat(other)) == name
+    assert (GIN_MODELS / f"{name}.gin").exists()
     with pytest.raises(ValueError, match=f"choose gin/models/{name}.gin"):
         check(checkpoint(other), flat(t5_tree()), "here")
 

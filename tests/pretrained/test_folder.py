@@ -113,17 +113,23 @@ class Bucket(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def bucket(tmp_path, monkeypatch):
-    """A public bucket with the files of tmp_path, on a machine without credentials."""
+def anonymous(tmp_path, monkeypatch):
+    """A machine that has no credentials and is not in Google's cloud."""
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "none"))
+    # Nothing listens on port 9.
+    monkeypatch.setenv("GCE_METADATA_ROOT", "127.0.0.1:9")
+
+
+@pytest.fixture
+def bucket(tmp_path, monkeypatch, anonymous):
+    """A public bucket with the files of tmp_path."""
     handler = type("Handler", (Bucket,), {"root": tmp_path, "requests": []})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    host = f"127.0.0.1:{server.server_port}"
-    monkeypatch.setenv("TENSORSTORE_GCS_HTTP_URL", f"http://{host}")
-    monkeypatch.setenv("GCE_METADATA_ROOT", host)
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "none"))
-    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("TENSORSTORE_GCS_HTTP_URL", url)
     yield handler
     server.shutdown()
     server.server_close()
@@ -177,10 +183,10 @@ def test_a_hugging_face_folder_in_a_bucket_is_to_be_copied(bucket, tmp_path, t5_
         pretrained.load("gs://bucket/folder", t5_tree())
 
 
-def test_a_bucket_that_does_not_answer_is_an_error_within_seconds(monkeypatch, t5_tree):
-    # Nothing listens on port 9.
+def test_a_bucket_that_does_not_answer_is_an_error_within_seconds(
+    anonymous, monkeypatch, t5_tree
+):
     monkeypatch.setenv("TENSORSTORE_GCS_HTTP_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("GCE_METADATA_ROOT", "127.0.0.1:9")
     name = "t5_1_1_lm100k_small"
     with pytest.raises(ValueError, match="Check the url and the network") as error:
         pretrained.load(name, t5_tree())

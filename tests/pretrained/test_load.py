@@ -138,6 +138,14 @@ def test_the_checkpoint_to_read_has_to_be_named(tmp_path, t5_tree, random_params
         pretrained.load(str(tmp_path), t5_tree())
 
 
+def test_t5xs_tiny_t5_has_no_weights_in_its_checkpoint(fixture_folder, t5_tree):
+    folder = fixture_folder("t5x_testdata/tiny_t5")
+    with pytest.raises(ValueError, match=f"for example {folder}/checkpoint_1"):
+        pretrained.load(str(folder), t5_tree())
+    with pytest.raises(ValueError, match=r"5\d arrays missing from the checkpoint"):
+        pretrained.load(f"{folder}/checkpoint_1", t5_tree())
+
+
 @pytest.mark.parametrize("names", [(), ("model.ckpt-1.index", "graph.pbtxt")])
 def test_a_folder_without_a_checkpoint_says_what_is_there(names, tmp_path, t5_tree):
     for name in names:

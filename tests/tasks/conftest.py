@@ -130,9 +130,7 @@ def _triples(name: str, column: str) -> list[dict]:
 
 def _cnn_dailymail(name: str) -> list[dict]:
     """TFDS joins the highlights of an article by line breaks."""
-    return [
-        row | {"highlights": "\n".join(row["highlights"])} for row in _lines(name)
-    ]
+    return [row | {"highlights": "\n".join(row["highlights"])} for row in _lines(name)]
 
 
 def _plain(name: str) -> dict:
@@ -228,6 +226,14 @@ _MISMATCHED = "mnli/validation_mismatched.tokenized.jsonl.gz"
 
 
 @pytest.fixture(scope="session")
+def registered() -> None:
+    """All tasks are registered with SeqIO."""
+    import spot_jax.tasks
+
+    spot_jax.tasks.register_all()
+
+
+@pytest.fixture(scope="session")
 def real_rows() -> dict[str, dict[str, list[dict]]]:
     """Rows of each task with real data, in the columns of its data set."""
     if not (SHARED / "data").is_dir():
@@ -239,11 +245,10 @@ def real_rows() -> dict[str, dict[str, list[dict]]]:
 
 
 @pytest.fixture(scope="session")
-def real_data(real_rows, tmp_path_factory) -> pathlib.Path:
+def real_data(real_rows, registered, tmp_path_factory) -> pathlib.Path:
     """The folder where all real rows lie as prepared data; SeqIO reads there."""
     import seqio
 
-    import spot_jax.tasks
     from spot_jax.tasks import catalog
     from spot_jax.text import prepared, rows
     from spot_jax.text.vocabulary import PUBLISHED_VOCABULARY, use_vocabulary
@@ -263,7 +268,6 @@ def real_data(real_rows, tmp_path_factory) -> pathlib.Path:
             for split, given in splits.items()
         }
         prepared.write_prepared(info.tfds, fitted, folder)
-    spot_jax.tasks.register_all()
     use_vocabulary(str(SHARED / "fixtures/t5_vocab/spiece.model"), extra_ids=100)
     seqio.set_tfds_data_dir_override(str(folder))
     yield folder

@@ -27,7 +27,7 @@ def test_x(real_data, real_rows):
                 len(splits[split]),
                 len(e),
                 {
-                    k: (v if not hasattr(v,"ndim") or v.ndim == 0 else v[:4])
+                    k: (v if not hasattr(v, "ndim") or v.ndim == 0 else v[:4])
                     for k, v in e[0].items()
                     if not k in ("inputs", "targets")
                 }

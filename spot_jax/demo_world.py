@@ -1,0 +1,81 @@
+"""A world of a hundred words, for `spot_jax demo`: meals, films and what people think.
+
+Its plain text teaches a tiny T5 which words praise; its tasks ask for that, or for
+something else. Nothing here is meant to be hard: it shows what transfer is, in minutes.
+"""
+
+import random
+from collections.abc import Iterator
+
+_PEOPLE = "Ada Ben Carla Dan Emma Finn Gina Hugo Iris Jack Kate Liam".split()
+_THINGS = {
+    "food": "soup bread rice cake salad fish pie stew curry toast".split(),
+    "film": "Orion Atlas Delta Comet Lagoon Mirage Harbor Saturn Tundra Velvet".split(),
+}
+_PRAISE = "lovely great superb fine delightful charming splendid brilliant".split()
+_BLAME = "dull awful poor dreadful boring weak terrible horrid".split()
+_HOW = "very quite really rather".split()
+_DAYS = "Monday Tuesday Friday Sunday".split()
+
+
+def _scene(rng: random.Random, topic: str) -> tuple[str, str, bool]:
+    """Returns who did what, what they found, and whether they praised it."""
+    person, thing = rng.choice(_PEOPLE), rng.choice(_THINGS[topic])
+    happened = {
+        "food": f"{person} ate the {thing} on {rng.choice(_DAYS)} .",
+        "film": f"{person} saw the film {thing} on {rng.choice(_DAYS)} .",
+    }[topic]
+    is_praise, is_negated = rng.random() < 0.5, rng.random() < 0.3
+    # "not dull" praises.
+    word = rng.choice(_PRAISE if is_praise != is_negated else _BLAME)
+    degree = "not" if is_negated else rng.choice(_HOW)
+    found = rng.choice(
+        [f"It was {degree} {word} .", f"{person} said that it was {degree} {word} ."]
+    )
+    return happened, found, is_praise
+
+
+def stories(count: int, seed: int) -> Iterator[str]:
+    """Yields plain text: a scene, and what follows from it in various words."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        topic = rng.choice(list(_THINGS))
+        happened, found, is_praise = _scene(rng, topic)
+        good, liked = ("good", "liked") if is_praise else ("bad", "hated")
+        again = "again" if is_praise else "never again"
+        follows = [
+            f"The {topic} was {good} .",
+            f"So it was {good} .",
+            f"This {topic} was {liked} , {again} please .",
+            f"A {good} {topic} .",
+            f"We talked about {topic} .",
+        ]
+        yield " ".join([happened, found, *rng.sample(follows, 2)])
+
+
+def prefix_examples(count: int, seed: int) -> Iterator[dict[str, str]]:
+    """Yields stories cut in two, for a prefix language model."""
+    rng = random.Random(seed + 1)
+    for story in stories(count, seed):
+        words = story.split()
+        # Most cuts fall after the scene, where there is something to conclude.
+        cut = rng.randrange(len(words) // 2, len(words) - 1)
+        yield {"inputs": " ".join(words[:cut]), "targets": " ".join(words[cut:])}
+
+
+def reviews(topic: str, count: int, seed: int) -> Iterator[dict[str, str]]:
+    """Yields reviews of food or films with their opinion: good or bad."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        happened, found, is_praise = _scene(rng, topic)
+        label = "good" if is_praise else "bad"
+        yield {"inputs": f"{happened} {found}", "targets": label}
+
+
+def topics(count: int, seed: int) -> Iterator[dict[str, str]]:
+    """Yields reviews with what they are about: food or film."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        topic = rng.choice(list(_THINGS))
+        happened, found, _ = _scene(rng, topic)
+        yield {"inputs": f"{happened} {found}", "targets": topic}

@@ -1,0 +1,227 @@
+"""`spot_jax inspect_tasks`: the tasks and mixtures, and what is in one of them.
+
+    spot_jax inspect_tasks
+    spot_jax inspect_tasks --json
+    spot_jax inspect_tasks sst2 --split validation --lengths inputs=128,targets=8
+    spot_jax inspect_tasks glue_mixture
+
+Listing reads no data and needs no TensorFlow.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+
+from spot_jax.tasks import catalog
+from spot_jax.text.data_folder import DataFolder, default_data_dir, find_data
+from spot_jax.text.lengths import parse_lengths
+
+_KEYS = (
+    *("name", "kind", "role", "family", "train_examples"),
+    *("metrics", "labels", "members"),
+)
+
+
+def main(argv: list[str]) -> None:
+    """Lists everything, or shows one task or mixture.
+
+    Raises:
+        ValueError: there is no such task, split or data, or an option is wrong.
+    """
+    options = _parse(argv)
+    if not options.name:
+        everything = [*catalog.TASKS.values(), *catalog.MIXTURES.values()]
+        print(_as_json(everything) if options.json else _table(options.data_dir))
+        return
+    limits = parse_lengths(options.lengths)
+    info = _info(options.name)
+    if options.json:
+        print(_as_json([info]))
+        return
+    lines = (
+        _show_mixture(info, options)
+        if info.kind == "mixture"
+        else _show_task(info, options, limits)
+    )
+    for line in lines:
+        print(line)
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="spot_jax inspect_tasks",
+        description="Lists tasks and mixtures; with NAME, shows one of them.",
+    )
+    parser.add_argument("name", metavar="NAME", nargs="?", help="a task or mixture")
+    parser.add_argument("--json", action="store_true", help="print a list of objects")
+    parser.add_argument("--split", default="train", help="which rows to read (train)")
+    parser.add_argument(
+        "--examples", type=int, default=2, metavar="N", help="how many to show (2)"
+    )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="how many examples the statistics look at (2000)",
+    )
+    parser.add_argument(
+        "--lengths",
+        default="inputs=512,targets=64",
+        help="lengths to be tried (inputs=512,targets=64)",
+    )
+    parser.add_argument(
+        "--maximum",
+        type=int,
+        default=catalog.MIXING_LIMIT,
+        metavar="K",
+        help="the limit on a member's size in a mixture (2^19)",
+    )
+    parser.add_argument(
+        "--data_dir", metavar="DIR", help="where the data is (TFDS_DATA_DIR)"
+    )
+    parser.add_argument(
+        "--vocabulary", metavar="FILE", help="a SentencePiece model (T5's own)"
+    )
+    parser.add_argument(
+        "--extra_ids", type=int, default=0, metavar="N", help="sentinels to add (0)"
+    )
+    return parser.parse_args(argv)
+
+
+def _info(name: str) -> catalog.TaskInfo:
+    """Returns the catalog's line, or one for a task registered elsewhere."""
+    if name in catalog.TASKS | catalog.MIXTURES:
+        return catalog.get(name)
+    # A task of the user's own is known once all task files are imported.
+    import spot_jax.tasks
+
+    spot_jax.tasks.register_all()
+    return catalog.get(name)
+
+
+def _as_json(infos: list[catalog.TaskInfo]) -> str:
+    return json.dumps(
+        [{key: getattr(info, key) for key in _KEYS} for info in infos], indent=2
+    )
+
+
+def _table(data_dir: str | None) -> str:
+    """Returns all tasks and mixtures as a table."""
+    heads = ("name", "role", "family", "train rows", "metrics", "source", "data")
+    rows = [
+        (
+            info.name,
+            info.role,
+            info.family,
+            f"{info.train_examples:,}",
+            " ".join(info.metrics) or "loss",
+            info.tfds,
+            _data_column(info, data_dir),
+        )
+        for info in catalog.TASKS.values()
+    ]
+    mixtures = [
+        (info.name, f"{len(info.members)} members", f"{info.train_examples:,} rows")
+        for info in catalog.MIXTURES.values()
+    ]
+    where = data_dir or default_data_dir()
+    return "\n".join(
+        [
+            *_aligned([heads, *rows]),
+            "",
+            *_aligned(mixtures),
+            "",
+            f"data is looked for in {where} (TFDS_DATA_DIR); `spot_jax inspect_tasks "
+            "NAME` shows one of them",
+        ]
+    )
+
+
+def _data_column(info: catalog.TaskInfo, data_dir: str | None) -> str:
+    if info.tfds == "generated":
+        return "generated"
+    data = find_data(info.name, info.tfds, data_dir)
+    if not data.problem:
+        return _sizes(data)
+    if "no prepared data" not in data.problem:
+        return data.problem
+    return f"missing: {data.cure.partition(' --data_dir')[0]}"
+
+
+def _sizes(data: DataFolder) -> str:
+    return ", ".join(f"{split} {size:,}" for split, size in data.sizes.items())
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Yields rows with columns of equal width: `("a", "bb")` -> `"a  bb"`."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+
+
+def _show_mixture(info: catalog.TaskInfo, options: argparse.Namespace) -> Iterator[str]:
+    """Yields the members of a mixture, with sizes and rates, in lines."""
+    members = [catalog.get(member) for member in info.members]
+    capped = [min(member.train_examples, options.maximum) for member in members]
+    yield f"{info.name}: {len(members)} members, at most {options.maximum:,} of each"
+    rows = [("member", "train rows", "capped", "rate", "data")]
+    for member, size in zip(members, capped, strict=True):
+        rows.append(
+            (
+                member.name,
+                f"{member.train_examples:,}",
+                f"{size:,}",
+                f"{100 * size / sum(capped):.2f}%",
+                _data_column(member, options.data_dir),
+            )
+        )
+    total = sum(member.train_examples for member in members)
+    rows.append(("all", f"{total:,}", f"{sum(capped):,}", "100%", ""))
+    yield from _aligned(rows)
+
+
+def _show_task(
+    info: catalog.TaskInfo, options: argparse.Namespace, limits: dict[str, int]
+) -> Iterator[str]:
+    """Yields what is in a task, in lines."""
+    yield f"{info.name}: {info.role}, {info.family}, {info.train_examples:,} train rows"
+    yield f"  metrics  {', '.join(info.metrics) or 'loss'}"
+    if info.labels:
+        yield f"  labels   {', '.join(info.labels)}"
+    if info.note:
+        yield f"  note     {info.note}"
+    # TensorFlow comes in here.
+    from spot_jax.text import inspection
+    from spot_jax.text.opening import open_provider
+
+    task = open_provider(
+        info.name,
+        [options.split],
+        data_dir=options.data_dir,
+        vocabulary_path=options.vocabulary,
+        extra_ids=options.extra_ids,
+    )
+    yield from _source_lines(info, options)
+    yield ""
+    yield from inspection.show_rows(task, options.split, options.examples)
+    examples = inspection.read_examples(task, options.split, limits, options.limit)
+    yield from inspection.show_examples(examples[: options.examples])
+    yield ""
+    yield from inspection.show_lengths(examples, limits)
+    yield from inspection.show_balance(examples, info.labels)
+
+
+def _source_lines(info: catalog.TaskInfo, options: argparse.Namespace) -> Iterator[str]:
+    """Yields where the data is, and whether its size is that of the catalog."""
+    if info.tfds == "generated":
+        return
+    data = find_data(info.name, info.tfds, options.data_dir)
+    yield f"  data     {data.folder} ({_sizes(data)})"
+    size = data.sizes.get(info.splits["train"], info.train_examples)
+    if size != info.train_examples:
+        yield (
+            f"  size     the folder has {size:,} train rows; the published set, by "
+            f"which mixtures draw, has {info.train_examples:,}"
+        )

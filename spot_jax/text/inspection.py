@@ -1,0 +1,126 @@
+"""What a task's data looks like: rows, texts, pieces, lengths, label balance."""
+
+import collections
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+
+import seqio
+
+from spot_jax.text.lengths import PERCENTILES, count_cut, percentiles
+from spot_jax.text.prefix_lm import needs_lengths
+from spot_jax.text.vocabulary import VOCABULARY
+
+FEATURES = ("inputs", "targets")
+_SHOWN = 600
+
+
+def read_examples(
+    provider: seqio.Task | seqio.Mixture,
+    split: str,
+    lengths: Mapping[str, int],
+    count: int,
+) -> list[dict]:
+    """Reads the first examples of a split, not cut, each a mapping of arrays.
+
+    Args:
+        provider: a task or mixture.
+        split: its split.
+        lengths: for a prefix language model, which cuts its texts into pieces.
+        count: how many examples at most.
+    """
+    dataset = provider.get_dataset(
+        dict(lengths) if needs_lengths(provider) else None,
+        split,
+        shuffle=False,
+        seed=0,
+        num_epochs=1,
+        trim_output_features=False,
+    )
+    return list(dataset.take(count).as_numpy_iterator())
+
+
+def show_rows(task: seqio.Task, split: str, count: int) -> Iterator[str]:
+    """Yields the first rows of a split, as the source has them, in lines."""
+    rows = task.source.get_dataset(split, shuffle=False).take(count)
+    for number, row in enumerate(rows.as_numpy_iterator()):
+        yield f"row {number} of {split}, as the data has it"
+        for column, value in row.items():
+            yield f"  {column}: {_shortened(_readable(value))}"
+
+
+def show_examples(examples: Sequence[dict]) -> Iterator[str]:
+    """Yields examples as text, and as token ids with their pieces, in lines."""
+    for number, example in enumerate(examples):
+        yield f"example {number}"
+        for feature in FEATURES:
+            ids = [int(token) for token in example[feature]]
+            text = example.get(f"{feature}_pretokenized")
+            text = VOCABULARY.decode(ids) if text is None else _readable(text)
+            yield f"  {feature}: {_shortened(text)}"
+            pieces = (f"{VOCABULARY.tokenizer.IdToPiece(i)}={i}" for i in ids)
+            yield textwrap.indent(_shortened(" ".join(pieces)), "    ")
+
+
+def show_lengths(examples: Sequence[dict], limits: Mapping[str, int]) -> Iterator[str]:
+    """Yields percentiles of lengths, and how many are longer than the limits."""
+    lengths = {
+        feature: [len(example[feature]) for example in examples] for feature in FEATURES
+    }
+    counts = count_cut(lengths, limits)
+    yield f"tokens in {len(examples):,} examples, with the end token"
+    heads = ["longest" if level == 100 else f"{level}%" for level in PERCENTILES]
+    yield " " * 10 + "".join(f"{head:>9}" for head in heads)
+    for feature in FEATURES:
+        figures = "".join(f"{value:>9,}" for value in percentiles(lengths[feature]))
+        yield (
+            f"  {feature:8}{figures}   {counts[feature]:,} would be cut at "
+            f"{limits[feature]:,}"
+        )
+
+
+def show_balance(examples: Sequence[dict], labels: Sequence[str]) -> Iterator[str]:
+    """Yields how often each label is the target, or the most frequent targets."""
+    texts = [
+        _readable(example["targets_pretokenized"])
+        for example in examples
+        if "targets_pretokenized" in example
+    ]
+    counts = collections.Counter(texts)
+    if not texts:
+        return
+    if labels:
+        yield "labels"
+        shown = [(label, counts.pop(label, 0)) for label in labels]
+        outside = counts.total()
+    else:
+        yield f"{len(counts):,} different targets; the most frequent"
+        shown, outside = counts.most_common(5), 0
+    for text, count in shown:
+        yield f"  {count:>7,}  {100 * count / len(texts):5.1f}%  {_shortened(text)}"
+    if outside:
+        yield f"  {outside:>7,}  are none of the labels: {', '.join(sorted(counts))}"
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, dict):
+        parts = (f"{key}: {_readable(part)}" for key, part in value.items())
+        return "{" + ", ".join(parts) + "}"
+    if getattr(value, "shape", ()) or hasattr(value, "to_list"):
+        values = value.to_list() if hasattr(value, "to_list") else value.tolist()
+        return _listed(values)
+    return str(value)
+
+
+def _listed(values: list) -> str:
+    parts = (_listed(v) if isinstance(v, list) else _readable(v) for v in values)
+    return "[" + ", ".join(parts) + "]"
+
+
+def _shortened(text: str) -> str:
+    """Keeps the first characters, and says how many more there are."""
+    text = text.replace("\n", "\\n")
+    if len(text) <= _SHOWN:
+        return text
+    return f"{text[:_SHOWN]} ... ({len(text) - _SHOWN:,} more characters)"

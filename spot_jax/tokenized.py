@@ -1,0 +1,187 @@
+"""Tokenized examples on disk, read without TensorFlow.
+
+A folder holds `header.json` and, for inputs and targets each, two arrays: all tokens in
+a row, and where each example begins:
+
+    inputs.npy          uint16 or int32 [tokens]
+    inputs_offsets.npy  int64 [examples + 1]
+
+Example i is `inputs[offsets[i] : offsets[i + 1]]`. `spot_jax tokenize` writes it.
+"""
+
+import contextlib
+import json
+import pathlib
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+FORMAT = "spot_jax tokenized 1"
+FEATURES = ("inputs", "targets")
+
+
+class TokenizedExamples:
+    """The examples of a folder, each read from disk when it is asked for.
+
+    Attributes:
+        header: what the folder says of itself: format, task, split, vocabulary (path,
+            extra_ids, size, fingerprint), lengths, examples, tokens, cut.
+    """
+
+    def __init__(self, folder: str | pathlib.Path):
+        """Opens a folder.
+
+        Raises:
+            ValueError: it is not there, unfinished, of another format, or its arrays do
+                not belong together.
+        """
+        folder = pathlib.Path(folder)
+        self.header = _read_header(folder)
+        self._tokens: dict[str, np.ndarray] = {}
+        self._offsets: dict[str, np.ndarray] = {}
+        for name in FEATURES:
+            self._tokens[name] = _open(folder / f"{name}.npy")
+            self._offsets[name] = _open(folder / f"{name}_offsets.npy")
+            expected = (self.header["examples"] + 1, self.header["tokens"][name])
+            found = (len(self._offsets[name]), len(self._tokens[name]))
+            if found != expected or self._offsets[name][-1] != found[1]:
+                raise ValueError(
+                    f"{folder}: {name} has {found[1]} tokens of {found[0] - 1} "
+                    f"examples, the header says {expected[1]} of {expected[0] - 1}; "
+                    "write the folder again"
+                )
+
+    def __len__(self) -> int:
+        return self.header["examples"]
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        """Returns `{"inputs": int32 [length], "targets": int32 [length]}`."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"example {index} of {len(self)}")
+        index %= len(self)
+        return {
+            name: np.array(self._tokens[name][start:stop], np.int32)
+            for name in FEATURES
+            for start, stop in [self._offsets[name][index : index + 2]]
+        }
+
+    def lengths(self, name: str) -> np.ndarray:
+        """Returns int64 [examples], the tokens of each example's inputs or targets."""
+        return np.diff(self._offsets[name])
+
+
+def write_tokenized(
+    folder: str | pathlib.Path,
+    examples: Iterable[Mapping[str, np.ndarray]],
+    header: Mapping[str, object],
+    *,
+    vocabulary_size: int,
+) -> dict[str, object]:
+    """Writes examples; the folder appears when all of them are there.
+
+    Args:
+        folder: where to write; must not exist.
+        examples: each with `inputs` and `targets`, [length] ids.
+        header: what to say in `header.json`, beside the counts that are added here.
+        vocabulary_size: decides between uint16 and int32.
+
+    Returns:
+        The whole header.
+
+    Raises:
+        ValueError: the folder exists, or there are no examples.
+    """
+    folder = pathlib.Path(folder)
+    if folder.exists():
+        raise ValueError(f"{folder} is already there; move or remove it first")
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        dtype = np.uint16 if vocabulary_size <= 2**16 else np.int32
+        counts = _write_arrays(unfinished, examples, np.dtype(dtype))
+        whole = {"format": FORMAT, **header, **counts}
+        (unfinished / "header.json").write_text(json.dumps(whole, indent=2) + "\n")
+    except BaseException:
+        shutil.rmtree(unfinished)
+        raise
+    unfinished.rename(folder)
+    return whole
+
+
+def _write_arrays(
+    folder: pathlib.Path, examples: Iterable[Mapping[str, np.ndarray]], dtype: np.dtype
+) -> dict[str, object]:
+    offsets: dict[str, list[int]] = {name: [0] for name in FEATURES}
+    with contextlib.ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(_growing_array(folder / f"{name}.npy", dtype))
+            for name in FEATURES
+        }
+        for example in examples:
+            for name in FEATURES:
+                tokens = np.asarray(example[name])
+                writers[name](tokens)
+                offsets[name].append(offsets[name][-1] + len(tokens))
+    count = len(offsets["inputs"]) - 1
+    if not count:
+        raise ValueError("there are no examples to write")
+    for name in FEATURES:
+        np.save(folder / f"{name}_offsets.npy", np.array(offsets[name], np.int64))
+    tokens = {name: offsets[name][-1] for name in FEATURES}
+    return {"examples": count, "tokens": tokens, "dtype": dtype.name}
+
+
+@contextlib.contextmanager
+def _growing_array(path: pathlib.Path, dtype: np.dtype) -> Iterator:
+    """Yields a function that appends ids to a .npy file, whose size is written last."""
+    length = 0
+
+    def append(tokens: np.ndarray) -> None:
+        nonlocal length
+        length += len(tokens)
+        file.write(tokens.astype(dtype).tobytes())
+
+    with path.open("wb") as file:
+        _write_npy_header(file, dtype, 0)
+        start = file.tell()
+        yield append
+        file.seek(0)
+        _write_npy_header(file, dtype, length)
+        # numpy leaves room for the digits of a growing first axis.
+        assert file.tell() == start
+
+
+def _write_npy_header(file, dtype: np.dtype, length: int) -> None:
+    form = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": (length,),
+    }
+    np.lib.format.write_array_header_1_0(file, form)
+
+
+def _read_header(folder: pathlib.Path) -> dict:
+    try:
+        header = json.loads((folder / "header.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{folder} has no tokenized examples; `spot_jax tokenize` writes them"
+        ) from error
+    except json.JSONDecodeError as error:
+        message = f"{folder}/header.json is no JSON; write the folder again"
+        raise ValueError(message) from error
+    if header.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder} has the format {header.get('format')!r}; expected {FORMAT!r}"
+        )
+    return header
+
+
+def _open(path: pathlib.Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        message = f"{path} cannot be read ({error}); write the folder again"
+        raise ValueError(message) from error

@@ -1,0 +1,67 @@
+"""The tasks of `spot_jax demo`: generated text, no data set needed."""
+
+import seqio
+import tensorflow as tf
+
+from spot_jax import demo_world
+from spot_jax.tasks import catalog
+from spot_jax.tasks.catalog_entry import TaskInfo
+from spot_jax.text import metrics
+from spot_jax.text.vocabulary import VOCABULARY
+
+_FEATURES = {
+    "inputs": seqio.Feature(VOCABULARY, add_eos=True),
+    "targets": seqio.Feature(VOCABULARY, add_eos=True),
+}
+_VALIDATION = 400
+
+
+def _add(name, train_examples, generate, labels, metric_fns) -> None:
+    """Registers a task whose examples `generate(count, seed)` makes."""
+    sizes = {"train": train_examples, "validation": _VALIDATION}
+    seeds = {"train": 1, "validation": 2}
+
+    def dataset(split: str, shuffle_files: bool, seed: int | None = None):
+        del shuffle_files, seed
+        rows = list(generate(sizes[split], seeds[split]))
+        columns = {key: [row[key] for row in rows] for key in ("inputs", "targets")}
+        return tf.data.Dataset.from_tensor_slices(columns)
+
+    seqio.TaskRegistry.add(
+        name,
+        source=seqio.FunctionDataSource(
+            dataset, splits=tuple(sizes), num_input_examples=sizes
+        ),
+        preprocessors=[seqio.preprocessors.tokenize, seqio.preprocessors.append_eos],
+        output_features=_FEATURES,
+        metric_fns=metric_fns,
+    )
+    catalog.add(
+        TaskInfo(
+            name,
+            family="demo",
+            tfds="generated",
+            train_examples=train_examples,
+            metrics=("accuracy",) if metric_fns else (),
+            labels=labels,
+            best_metric="mean" if metric_fns else "loss",
+        )
+    )
+
+
+_add("demo_text", 20_000, demo_world.prefix_examples, (), [])
+_add(
+    "demo_food",
+    2_000,
+    lambda count, seed: demo_world.reviews("food", count, seed),
+    ("bad", "good"),
+    [metrics.accuracy],
+)
+_add("demo_topic", 2_000, demo_world.topics, ("film", "food"), [metrics.accuracy])
+_add(
+    "demo_film",
+    32,
+    lambda count, seed: demo_world.reviews("film", count, seed),
+    ("bad", "good"),
+    [metrics.accuracy],
+)

@@ -1,0 +1,85 @@
+import re
+
+import pytest
+
+from spot_jax.miniature import datasets, held_out, plain_text, words, world
+from spot_jax.miniature.frames import FAMILIES
+from spot_jax.miniature.plain import HARD_WORDS
+from tests.miniature.names import NAME, names_of
+
+# What stands before the parts of a task's input.
+MARKERS = re.compile(
+    r"\b(premise|hypothesis|sentence[12]?|question[12]?|context|passage|paragraph|"
+    r"answer[0-3]?|choice[12]|option[12]|word|text|query|entities|article|endings)\s?:"
+)
+
+
+def test_splits_share_no_name_and_training_has_every_syllable():
+    sets = [names_of(split) for split in world.SPLITS]
+    assert sum(map(len, sets)) == len(set.union(*sets))
+    assert held_out() == sets[1] | sets[2]
+    syllables = (*world.HEADS, *world.HER_TAILS, *world.HIS_TAILS)
+    syllables += (*world.PLACE_HEADS, *world.PLACE_TAILS)
+    for syllable in syllables:
+        assert any(
+            n.startswith(syllable) or n.endswith(syllable) for n in names_of("train")
+        )
+
+
+def test_no_name_is_a_word_of_the_world():
+    everything = " ".join(plain_text(0, 3000))
+    common = {word for word in re.findall(r"\w+", everything) if word.islower()}
+    assert not {name.lower() for name in names_of("train") | held_out()} & common
+
+
+def test_pronouns_follow_from_names():
+    assert (world.she("Mana"), world.her("Mana"), world.her_own("Mana")) == (
+        *("she", "her", "her"),
+    )
+    assert (world.she("Balo"), world.her("Balo"), world.her_own("Balo")) == (
+        *("he", "him", "his"),
+    )
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="not 'dev'"):
+        world.open_world("dev", "x")
+    with pytest.raises(ValueError, match="not 'nli'"):
+        datasets.rows("nli", "train", 1)
+    with pytest.raises(ValueError, match="validation_matched.*not 'validation'"):
+        datasets.rows("mnli", "validation", 1)
+
+
+def test_templates_of_a_frame_fill_and_name_every_role_that_is_asked_for():
+    for family in FAMILIES:
+        for frame in family:
+            for template in (*frame.denies, *frame.asks):
+                for role, kind in frame.kinds.items():
+                    assert "{" + role + "}" in template, (template, kind)
+            for templates in frame.questions.values():
+                assert len(templates) > 1, "paraphrase needs two"
+    assert set(words.OBJECTS) == set(words.KINDS)
+
+
+def test_plain_text_is_deterministic_and_a_longer_run_begins_with_a_shorter():
+    assert list(plain_text(3, 50)) == list(plain_text(3, 80))[:50]
+    assert list(plain_text(3, 50)) != list(plain_text(4, 50))
+
+
+def test_plain_text_has_no_held_out_name_and_no_format_of_a_task():
+    for document in plain_text(0, 5000):
+        assert not set(NAME.findall(document)) & held_out(), document
+        assert not MARKERS.search(document), document
+
+
+def test_plain_text_speaks_of_labels_only_where_they_are_spelled():
+    rare = re.compile(r"\b(" + "|".join(HARD_WORDS) + r")\b")
+    lessons = [text for text in plain_text(0, 5000) if rare.search(text)]
+    assert lessons and all(re.search(r"wr[oi]te|spell", text) for text in lessons)
+    bare = plain_text(0, 5000, spelling=False)
+    assert not any(rare.search(text) for text in bare)
+
+
+def test_the_world_has_a_few_hundred_words():
+    text = NAME.sub("", " ".join(plain_text(0, 20000)))
+    assert 500 < len(set(re.findall(r"[a-z]+", text.lower()))) < 1100
