@@ -23,7 +23,7 @@ from spot_jax.train import train
 
 _LENGTHS = "{'inputs': 32, 'targets': 24}"
 _SOURCES = ("demo_food", "demo_topic")
-_TARGET_EVALS = (10, 20, 40, 80)
+_TARGET_STEPS = (5, 10, 20, 40)
 
 
 def demo(folder: pathlib.Path, seeds: int = 3) -> list[tuple[str, list[list[float]]]]:
@@ -82,7 +82,6 @@ def _train_vocabulary(path: pathlib.Path) -> pathlib.Path:
         unk_id=2,
         bos_id=-1,
         hard_vocab_limit=False,
-        normalization_rule_name="identity",
         minloglevel=2,
     )
     path.write_bytes(model.getvalue())
@@ -129,6 +128,7 @@ def _curves(model_dir: pathlib.Path, seeds: int):
                 line["accuracy"]
                 for line in lines
                 if line["prompt"] == f"demo_film-seed{seed}-start{number}"
+                and line["step"] in _TARGET_STEPS
             ]
             for seed in range(seeds)
         ]
@@ -136,10 +136,10 @@ def _curves(model_dir: pathlib.Path, seeds: int):
     return curves
 
 
-def _print_table(curves, steps: Sequence[int]) -> None:
+def _print_table(curves) -> None:
     print("\nAccuracy on 400 held-out film reviews, in percent (mean, and deviation")
     print(f"over {len(curves[0][1])} seeds), after so many steps on 32 examples:\n")
-    print(f"{'target prompt starts from':28}" + "".join(f"{s:>14}" for s in steps))
+    print(f"{'target prompt starts from':28}" + "".join(f"{s:>14}" for s in _TARGET_STEPS))
     for name, of_start in curves:
         mean, spread = np.mean(of_start, axis=0), np.std(of_start, axis=0)
         cells = [f"{m:.1f} ({d:.1f})" for m, d in zip(mean, spread, strict=True)]
@@ -162,5 +162,5 @@ def main(argv: Sequence[str]) -> None:
     else:
         with tempfile.TemporaryDirectory() as folder:
             curves = demo(pathlib.Path(folder), arguments.seeds)
-    _print_table(curves, _TARGET_EVALS)
+    _print_table(curves)
     print(f"\n{time.monotonic() - began:.0f} seconds in all.")

@@ -29,9 +29,11 @@ def _scene(rng: random.Random, topic: str) -> tuple[str, str, bool]:
     # "not dull" praises.
     word = rng.choice(_PRAISE if is_praise != is_negated else _BLAME)
     degree = "not" if is_negated else rng.choice(_HOW)
-    found = rng.choice(
-        [f"It was {degree} {word} .", f"{person} said that it was {degree} {word} ."]
-    )
+    found = f"It was {degree} {word} ."
+    if rng.random() < 0.5:
+        # Somebody else may have thought otherwise, which is beside the point.
+        other = rng.choice(_PRAISE + _BLAME)
+        found = f"Some said {other} , but it was {degree} {word} ."
     return happened, found, is_praise
 
 

@@ -13,8 +13,8 @@ importing `spot_jax.tasks.mixtures`:
     TFDS_DATA_DIR=DATA seqio_cache_tasks --module_import=spot_jax.tasks.mixtures
         --tasks=sst2,mnli --output_cache_dir=CACHE
 
-Without a network, import a file of your own instead, which imports that module and calls
-`spot_jax.text.vocabulary.use_vocabulary("/path/to/spiece.model")`. The cached tasks are
+Without a network, import a file of your own instead, which imports that module and
+calls `spot_jax.text.vocabulary.use_vocabulary("/path/to/spiece.model")`. The tasks are
 then read with `seqio.add_global_cache_dirs(["CACHE"])` and `use_cached=True`.
 """
 

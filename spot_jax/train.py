@@ -365,11 +365,16 @@ def _log(metrics, progress, run: _Run, number: int, values: dict, optimizer) -> 
 
 
 def _log_results(metrics, run: _Run, number: int, results: dict) -> None:
+    by_task: dict[str, list[dict]] = {}
     for index, entry in enumerate(run.bank):
         for task, values in results[index].items():
             metrics.write(number, entry.name, task, values)
-            shown = ", ".join(f"{k} {v:.2f}" for k, v in values.items())
-            logger.info("step %d  %s on %s: %s", number, entry.name, task, shown)
+            by_task.setdefault(task, []).append(values)
+    for task, of_prompts in by_task.items():
+        means = {k: np.mean([v[k] for v in of_prompts]) for k in of_prompts[0]}
+        shown = ", ".join(f"{k} {v:.2f}" for k, v in means.items())
+        many = f" (mean of {len(of_prompts)} prompts)" if len(of_prompts) > 1 else ""
+        logger.info("step %d  %s: %s%s", number, task, shown, many)
 
 
 def main(argv: Sequence[str]) -> None:

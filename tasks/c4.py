@@ -6,11 +6,11 @@ import seqio
 
 from spot_jax.tasks import catalog
 from spot_jax.text.prefix_lm import prefix_lm
-from spot_jax.text.registration import FEATURES, tfds_source
+from spot_jax.text.registration import FEATURES, PreparedSource
 
 seqio.TaskRegistry.add(
     "c4_prefix_lm",
-    source=tfds_source(catalog.get("c4_prefix_lm")),
+    source=PreparedSource(catalog.get("c4_prefix_lm")),
     preprocessors=[
         functools.partial(
             seqio.preprocessors.rekey, key_map={"inputs": None, "targets": "text"}

@@ -55,5 +55,5 @@ add_task(
     [each_row(wsc.wsc)],
     [metrics.accuracy],
     postprocess=postprocessors.wsc,
-    source=wsc.true_rows_train(catalog.get("wsc")),
+    source=wsc.TrueRowsTrain(catalog.get("wsc")),
 )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import seqio
 import tensorflow_datasets as tfds
 
-from spot_jax.text.data_folder import DataFolder, find_data
+from spot_jax.text.data_folder import DataFolder
+from spot_jax.text.registration import PreparedSource
 
 
 def check_data(name: str, splits: Sequence[str] = ("train", "validation")) -> None:
@@ -46,41 +47,31 @@ def member_tasks(name: str) -> list[seqio.Task]:
     )
 
 
-def task_data(task: seqio.Task) -> DataFolder:
-    """Returns where the TFDS data of a task is, as SeqIO would look for it."""
-    loader = task.source.tfds_dataset
-    # TFDS reads TFDS_DATA_DIR when it is imported.
-    data_dir = loader.data_dir or tfds.core.constants.DATA_DIR
-    return find_data(task.name, loader.name, str(data_dir))
-
-
 def _problem(task: seqio.Task, splits: Sequence[str]) -> str:
     """Says what is wrong with the splits of a task; empty if nothing is."""
+    is_prepared = isinstance(task.source, PreparedSource)
+    data = task.source.data() if is_prepared else None
+    if data and data.problem:
+        return data.problem
     unknown = [split for split in splits if split not in task.splits]
     if unknown:
+        where = f" in {data.folder}" if data else ""
         return (
-            f"{task.name} has no split {', '.join(unknown)}; it has "
+            f"{task.name} has no split {', '.join(unknown)}{where}; it has "
             f"{', '.join(task.splits)}"
         )
-    if not isinstance(task.source, seqio.TfdsDataSource):
+    if not data:
         return ""
-    data = task_data(task)
-    if data.problem:
-        return data.problem
     # A new builder: SeqIO keeps the one it made when the data was not there yet.
     info = tfds.builder_from_directory(data.folder).info
     for split in splits:
-        # SeqIO has no public way from a task's split to that of TFDS.
-        tfds_split = task.source.tfds_dataset._map_split(split)
-        problem = _split_problem(data, info, tfds_split)
+        problem = _split_problem(data, info, task.source.tfds_split(split))
         if problem:
             return f"{task.name}: {problem}. Remove the folder and prepare it again"
     return ""
 
 
 def _split_problem(data: DataFolder, info: tfds.core.DatasetInfo, split: str) -> str:
-    if split not in data.sizes:
-        return f"{data.folder} has no split {split}; it has {', '.join(data.sizes)}"
     if not data.sizes[split]:
         return f"split {split} of {data.folder} is empty"
     missing = [path.name for path in info.splits[split].filepaths if not path.exists()]

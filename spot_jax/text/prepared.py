@@ -5,6 +5,7 @@ import pathlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import numpy as np
 import tensorflow_datasets as tfds
 
 _TEXT = tfds.features.Text
@@ -13,7 +14,7 @@ _OWN_FEATURES: dict[str, Callable[[], dict]] = {
     "cxc_sts": lambda: {
         "sentence1": _TEXT(),
         "sentence2": _TEXT(),
-        "label": tfds.features.Scalar("float32"),
+        "label": tfds.features.Scalar(np.float32),
     },
     "customer_reviews": lambda: {
         "text": _TEXT(),

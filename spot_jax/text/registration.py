@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import seqio
+import tensorflow_datasets as tfds
 
 from spot_jax.text import metrics, postprocessors
+from spot_jax.text.data_folder import DataFolder, find_data
 from spot_jax.text.preprocessors import classify
 from spot_jax.text.vocabulary import VOCABULARY
 
@@ -26,9 +28,33 @@ class Info(Protocol):
     labels: tuple[str, ...]
 
 
-def tfds_source(info: Info) -> seqio.TfdsDataSource:
-    """Returns a source that reads prepared data and never downloads unasked."""
-    return seqio.TfdsDataSource(info.tfds, splits=dict(info.splits), read_only=True)
+class PreparedSource(seqio.TfdsDataSource):
+    """Prepared TFDS data, which is read and never downloaded unasked.
+
+    Its splits are those that are there: a folder made from one's own rows need not have
+    all that TFDS has. Where there is no data at all they are those of the catalog.
+    """
+
+    def __init__(self, info: Info):
+        super().__init__(info.tfds, splits=dict(info.splits), read_only=True)
+        self._info = info
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The names of the task's splits."""
+        there = self.data().sizes
+        names = self._info.splits
+        return tuple(name for name in names if not there or names[name] in there)
+
+    def data(self) -> DataFolder:
+        """Returns where the data is, as SeqIO looks for it."""
+        # TFDS reads TFDS_DATA_DIR when it is imported.
+        data_dir = self.tfds_dataset.data_dir or tfds.core.constants.DATA_DIR
+        return find_data(self._info.name, self._info.tfds, str(data_dir))
+
+    def tfds_split(self, split: str) -> str:
+        """Returns what TFDS calls a split: validation -> validation_matched."""
+        return self._info.splits[split]
 
 
 def add_task(
@@ -51,7 +77,7 @@ def add_task(
     """
     seqio.TaskRegistry.add(
         info.name,
-        source=source or tfds_source(info),
+        source=source or PreparedSource(info),
         preprocessors=[
             *preprocessors,
             seqio.preprocessors.tokenize,

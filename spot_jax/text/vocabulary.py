@@ -14,7 +14,10 @@ import tensorflow as tf
 
 # The vocabulary of the published T5 checkpoints: 32,000 pieces and 100 sentinels.
 PUBLISHED_VOCABULARY = "gs://t5-data/vocabs/cc_all.32000.100extra/sentencepiece.model"
-_CURE = "give the path of a SentencePiece model: --gin.VOCABULARY=\"'/path/to/file'\""
+_CURE = (
+    "name a SentencePiece model: --gin.VOCABULARY=FILE of a run, --vocabulary FILE of "
+    "inspect_tasks and tokenize"
+)
 
 
 class SharedVocabulary(seqio.SentencePieceVocabulary):

@@ -5,25 +5,19 @@ offers one candidate; where it is the wrong one there is no text to learn, so on
 labelled True train, while all rows are evaluated.
 """
 
-import seqio
 import tensorflow as tf
 
 from spot_jax.text.preprocessors import Example, Row
-from spot_jax.text.registration import Info
+from spot_jax.text.registration import PreparedSource
 
 
-class TrueRowsTrain(seqio.TfdsDataSource):
+class TrueRowsTrain(PreparedSource):
     """Prepared rows, of which the training split gives those with label 1."""
 
     def get_dataset(self, split: str = "train", **settings) -> tf.data.Dataset:
         """Returns the rows of a split; see seqio.DataSource."""
         rows = super().get_dataset(split, **settings)
         return rows.filter(lambda row: row["label"] == 1) if split == "train" else rows
-
-
-def true_rows_train(info: Info) -> TrueRowsTrain:
-    """Returns the source of WSC for its line of the catalog."""
-    return TrueRowsTrain(info.tfds, splits=dict(info.splits), read_only=True)
 
 
 def wsc(row: Row) -> Example:

@@ -34,7 +34,7 @@ SHARES = {
 }
 
 
-RECORDED = "0"
+RECORDED = "b16c5c2d862ce014"
 
 
 @pytest.fixture(scope="module")

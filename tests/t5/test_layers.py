@@ -1,0 +1,195 @@
+"""The parts of a layer, against the same mathematics written in numpy."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from spot_jax.t5 import layers
+
+
+def draw(*shape, seed=0):
+    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)
+
+
+def close(found, wanted, tolerance=1e-5):
+    np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
+
+
+def exact_bucket(distance, buckets, max_distance):
+    """The logarithmic bucket in whole numbers: no rounding can move its borders.
+
+    exact + floor(log(d / exact) / log(max / exact) * rest) is the largest exact + j
+    with (d / exact) ** rest >= (max / exact) ** j.
+    """
+    exact = buckets // 2
+    rest = buckets - exact
+    if distance < exact:
+        return distance
+    return max(
+        exact + j
+        for j in range(rest)
+        if distance**rest * exact**j >= max_distance**j * exact**rest
+    )
+
+
+def buckets_of(distance, *, bidirectional, buckets=32, max_distance=128):
+    """Buckets of keys that lie `distance` [n] after one query."""
+    return np.asarray(
+        layers.relative_position_buckets(
+            jnp.array([500]),
+            500 + jnp.asarray(distance),
+            bidirectional=bidirectional,
+            buckets=buckets,
+            max_distance=max_distance,
+        )
+    )[0]
+
+
+@pytest.mark.parametrize(("buckets", "max_distance"), [(32, 128), (8, 16), (12, 100)])
+def test_buckets_of_the_encoder(buckets, max_distance):
+    distance = np.arange(-300, 301)
+    half = buckets // 2
+    wanted = [
+        (d > 0) * half + exact_bucket(abs(d), half, max_distance)
+        for d in distance.tolist()
+    ]
+    found = buckets_of(
+        distance, bidirectional=True, buckets=buckets, max_distance=max_distance
+    )
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(("buckets", "max_distance"), [(32, 128), (8, 16), (12, 100)])
+def test_buckets_of_the_decoder(buckets, max_distance):
+    distance = np.arange(-300, 301)
+    wanted = [exact_bucket(max(-d, 0), buckets, max_distance) for d in distance.tolist()]
+    found = buckets_of(
+        distance, bidirectional=False, buckets=buckets, max_distance=max_distance
+    )
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_published_buckets_are_exact_first_then_wider_and_end_at_128():
+    before = buckets_of(-np.arange(301), bidirectional=True)
+    after = buckets_of(np.arange(301), bidirectional=True)
+    np.testing.assert_array_equal(before[:8], np.arange(8))
+    np.testing.assert_array_equal(after[1:], before[1:] + 16)
+    assert (np.diff(before) >= 0).all()
+    np.testing.assert_array_equal(np.unique(before), np.arange(16))
+    # Powers of two are borders: each begins a bucket of its own.
+    for power in (8, 16, 32, 64):
+        assert before[power] == before[power - 1] + 1
+    assert before[90] == 14 and (before[91:] == 15).all()
+    causal = buckets_of(-np.arange(301), bidirectional=False)
+    np.testing.assert_array_equal(causal[:16], np.arange(16))
+    assert causal[112] == 30 and (causal[113:] == 31).all()
+    assert (buckets_of(np.arange(1, 301), bidirectional=False) == 0).all()
+
+
+def test_the_bias_depends_on_the_distance_alone(config):
+    bias = layers.RelativePositionBias(config, bidirectional=True)
+    places = jnp.arange(9)
+    variables = bias.init(jax.random.key(0), places, places)
+    table = variables["params"]["rel_embedding"]
+    assert table.shape == (config.heads, config.relpos_buckets)
+    found = bias.apply(variables, places, places)
+    assert found.shape == (1, config.heads, 9, 9)
+    np.testing.assert_array_equal(found, bias.apply(variables, places + 7, places + 7))
+    np.testing.assert_array_equal(found[0, :, 4, 3], table[:, 1])
+    np.testing.assert_array_equal(found[0, :, 3, 4], table[:, 5])
+
+
+def test_the_norm_divides_by_the_root_of_the_mean_square():
+    x, scale = 3 * draw(2, 5) + 1, draw(5, seed=1)
+    found = layers.RMSNorm(jnp.float32).apply({"params": {"scale": scale}}, x)
+    close(found, x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) * scale)
+
+
+def test_the_statistics_of_the_norm_are_float32():
+    # 30 Ones beside a 64: a bfloat16 sum of squares would round them all away.
+    x = jnp.array([[64.0] + [1.0] * 30], jnp.bfloat16)
+    norm = layers.RMSNorm(jnp.dtype(jnp.bfloat16))
+    found = norm.apply({"params": {"scale": jnp.ones(31)}}, x)
+    assert found.dtype == jnp.bfloat16
+    close(found[0, 0].astype("f4"), 64 / math.sqrt((4096 + 30) / 31), 2**-8)
+
+
+def test_embedding_looks_up_and_scores_scaled_by_the_width(config):
+    embedding = layers.Embedding(config)
+    table = draw(config.vocab_size, config.d_model)
+    variables = {"params": {"embedding": table}}
+    tokens = jnp.array([[3, 0, 7]])
+    np.testing.assert_array_equal(embedding.apply(variables, tokens), table[tokens])
+    x = draw(1, 2, config.d_model, seed=1)
+    found = embedding.apply(variables, x, method=layers.Embedding.logits)
+    close(found, x @ table.T / math.sqrt(config.d_model))
+
+
+def attention_by_hand(kernels, x, other, mask, bias, heads):
+    def split(name, y):
+        return (y @ kernels[name]["kernel"]).reshape(len(y), heads, -1)
+
+    q, k, v = split("query", x), split("key", other), split("value", other)
+    weights = np.einsum("qhd,khd->hqk", q, k) + bias
+    weights = np.exp(np.where(mask, weights, -np.inf))
+    weights /= weights.sum(-1, keepdims=True)
+    joined = np.einsum("hqk,khd->qhd", weights, v).reshape(len(x), -1)
+    return joined @ kernels["out"]["kernel"]
+
+
+def test_attention_is_unscaled_and_adds_the_bias(config):
+    x, other = draw(1, 3, 12), draw(1, 4, 12, seed=1)
+    bias = draw(1, 2, 3, 4, seed=2)
+    mask = np.array([[1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 1, 0]], bool)
+
+    def attend(module, x, other):
+        return module.attend(
+            x,
+            module.keys_values(other),
+            mask=jnp.array(mask)[None, None],
+            bias=bias,
+            deterministic=True,
+        )
+
+    attention = layers.Attention(config)
+    found, variables = attention.init_with_output(
+        jax.random.key(0), x, other, method=attend
+    )
+    kernels = jax.tree.map(np.asarray, dict(variables["params"]))
+    close(found[0], attention_by_hand(kernels, x[0], other[0], mask, bias[0], 2))
+
+
+@pytest.mark.parametrize("activations", [("gelu", "linear"), ("relu",)])
+def test_feed_forward_is_gated_gelu_or_relu(config, activations):
+    mlp = layers.MlpBlock(dataclasses.replace(config, mlp_activations=activations))
+    x = draw(2, 3, 12)
+    found, variables = mlp.init_with_output(jax.random.key(0), x, deterministic=True)
+    kernels = {name: np.asarray(k["kernel"]) for name, k in variables["params"].items()}
+    if activations == ("relu",):
+        hidden = np.maximum(x @ kernels["wi"], 0)
+    else:
+        h = x @ kernels["wi_0"]
+        # The tanh approximation (Hendrycks and Gimpel 2016), T5X's gelu.
+        gelu = 0.5 * h * (1 + np.tanh(math.sqrt(2 / math.pi) * (h + 0.044715 * h**3)))
+        hidden = gelu * (x @ kernels["wi_1"])
+    close(found, hidden @ kernels["wo"])
+
+
+def test_dropout_drops_a_feature_at_every_position_of_an_example(config):
+    relu = dataclasses.replace(
+        config, mlp_activations=("relu",), dropout_rate=0.5, d_mlp=config.d_model
+    )
+    ones = {"kernel": jnp.eye(config.d_model)}
+    found = layers.MlpBlock(relu).apply(
+        {"params": {"wi": ones, "wo": ones}},
+        jnp.ones((3, 4, config.d_model)),
+        deterministic=False,
+        rngs={"dropout": jax.random.key(0)},
+    )
+    np.testing.assert_array_equal(found, jnp.broadcast_to(found[:, :1], found.shape))
+    np.testing.assert_array_equal(np.unique(found), [0.0, 2.0])
+    assert not (found[0] == found[1]).all()

@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+
+from spot_jax.text.lengths import count_cut, cut, parse_lengths, percentiles
+
+
+def test_lengths_are_read():
+    assert parse_lengths("targets=8,inputs=512") == {"inputs": 512, "targets": 8}
+
+
+@pytest.mark.parametrize(
+    "text", ["512", "inputs=512", "inputs=512,targets=x", "inputs=1,targets=8", "a=b"]
+)
+def test_other_forms_are_an_error(text):
+    with pytest.raises(ValueError, match="inputs=512,targets=32"):
+        parse_lengths(text)
+
+
+def test_the_end_token_is_kept():
+    tokens = np.array([5, 6, 7, 8, 1])
+    assert cut(tokens, 3).tolist() == [5, 6, 1]
+    assert cut(tokens, 5) is tokens
+
+
+def test_what_is_too_long_is_counted():
+    lengths = {"inputs": [3, 9, 4], "targets": [2, 2, 2]}
+    assert count_cut(lengths, {"inputs": 4, "targets": 1}) == {
+        "inputs": 1,
+        "targets": 3,
+    }
+
+
+def test_percentiles_occur():
+    assert percentiles(range(1, 102)) == [51, 91, 96, 100, 101]
