@@ -19,6 +19,7 @@ setuptools.setup(
     packages=[
         "spot_jax",
         "spot_jax.gin",
+        "spot_jax.miniature",
         "spot_jax.pretrained",
         "spot_jax.prompts",
         "spot_jax.t5",

@@ -193,9 +193,11 @@ def _show_task(
     if info.note:
         yield f"  note     {info.note}"
     # TensorFlow comes in here.
+    import spot_jax.tasks
     from spot_jax.text import inspection
     from spot_jax.text.opening import open_provider
 
+    spot_jax.tasks.register_all()
     task = open_provider(
         info.name,
         [options.split],

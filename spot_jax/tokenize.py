@@ -113,8 +113,10 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 def _open(options: argparse.Namespace):
     """Returns the task or mixture, its vocabulary and data found to be there."""
+    import spot_jax.tasks
     from spot_jax.text.opening import open_provider
 
+    spot_jax.tasks.register_all()
     provider = open_provider(
         options.name,
         [options.split],

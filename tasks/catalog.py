@@ -111,14 +111,3 @@ def unknown_name(name: str, known: object) -> str:
         f"there is no task or mixture {name!r}; {question}"
         "`spot_jax inspect_tasks` lists them all"
     )
-
-
-def add(info: TaskInfo) -> None:
-    """Adds a line for a task that is registered elsewhere, such as one of your own.
-
-    Raises:
-        ValueError: the name is taken.
-    """
-    if info.name in TASKS | MIXTURES:
-        raise ValueError(f"the catalog has {info.name!r} already; choose another name")
-    TASKS[info.name] = info

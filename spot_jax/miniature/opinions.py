@@ -71,21 +71,24 @@ GOODS = Topic(
 )
 
 
+# Negation stands near the word or far from it, each form beside its positive one.
+_CLAIMS = (
+    "the {} was {}",
+    "everybody could call the {} {}",
+    "i would say that the {} was {}",
+)
+_DENIALS = (
+    "the {} was not {}",
+    "nobody could call the {} {}",
+    "i would not say that the {} was {}",
+)
+
+
 def _judge(world: World, topic: Topic, good: bool, part: str) -> str:
     """A clause that judges a part, by its own word or by denying the opposite."""
-    if world.chance(0.25):
-        wrong = world.one(topic.adjectives[not good])
-        form = world.one(
-            (
-                "the {} was not {}",
-                "the {} was never {}",
-                "nobody could call the {} {}",
-            )
-        )
-        return form.format(part, wrong)
-    word = world.one(topic.adjectives[good])
-    form = world.one(("the {} was {}", "the {} was really {}", "i found the {} {}"))
-    return form.format(part, word)
+    denied = world.chance(0.3)
+    word = world.one(topic.adjectives[good != denied])
+    return world.one(_DENIALS if denied else _CLAIMS).format(part, word)
 
 
 def _weigh(world: World, topic: Topic, good: bool, parts: list[str]) -> str:

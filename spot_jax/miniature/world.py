@@ -75,9 +75,15 @@ class World:
     women: tuple[str, ...]
     men: tuple[str, ...]
     places: tuple[str, ...]
+    everybody: tuple[str, ...]
 
     def one(self, items: Sequence[Item], but: Sequence[Item] = ()) -> Item:
         """Draws one of the items that are not in `but`."""
+        # Of many names few are left out: drawing again is faster than a new list.
+        if not but or len(items) > 100:
+            while (item := self.rng.choice(items)) in but:
+                pass
+            return item
         return self.rng.choice([item for item in items if item not in but])
 
     def some(self, items: Sequence[Item], count: int) -> list[Item]:
@@ -90,11 +96,11 @@ class World:
 
     def people(self, count: int) -> list[str]:
         """Draws `count` different people."""
-        return self.some(self.women + self.men, count)
+        return self.some(self.everybody, count)
 
     def person(self, but: Sequence[str] = ()) -> str:
         """Draws one person who is not in `but`."""
-        return self.one(self.women + self.men, but)
+        return self.one(self.everybody, but)
 
     def alike(self, count: int) -> list[str]:
         """Draws `count` different people who share a pronoun."""
@@ -109,7 +115,10 @@ def open_world(split: str, key: str) -> World:
     """Returns the world of `split` with the stream of draws that `key` names."""
     if split not in SPLITS:
         raise ValueError(f"the world has the splits {', '.join(SPLITS)}, not {split!r}")
-    return World(split, random.Random(key), women(split), men(split), places(split))
+    both = women(split), men(split)
+    return World(
+        split, random.Random(key), *both, places(split), everybody=(*both[0], *both[1])
+    )
 
 
 def is_woman(name: str) -> bool:

@@ -1,6 +1,7 @@
 """The shape of a T5: what tells one size and version from another."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 
@@ -37,7 +38,7 @@ class T5Config:
     decoder_layers: int
     d_head: int = 64
     vocab_size: int = 32128
-    mlp_activations: tuple[str, ...] = ("gelu", "linear")
+    mlp_activations: Sequence[str] = ("gelu", "linear")
     logits_via_embedding: bool = False
     dropout_rate: float = 0.1
     dtype: str = "float32"

@@ -1,11 +1,11 @@
-"""Opening a task by name: registration, vocabulary and data, checked in this order."""
+"""Opening a registered task: name, vocabulary and data, checked in this order."""
 
 from collections.abc import Sequence
 
 import seqio
 
-import spot_jax.tasks
 from spot_jax.text import checks, vocabulary
+from spot_jax.text.registration import use_data_dir
 
 
 def open_provider(
@@ -16,7 +16,7 @@ def open_provider(
     vocabulary_path: str | None = None,
     extra_ids: int = 0,
 ) -> seqio.Task | seqio.Mixture:
-    """Returns a task or mixture that can be read.
+    """Returns a registered task or mixture that can be read.
 
     Args:
         name: its name.
@@ -29,8 +29,7 @@ def open_provider(
         ValueError: the name, the vocabulary or the data cannot be right.
     """
     if data_dir:
-        seqio.set_tfds_data_dir_override(data_dir)
-    spot_jax.tasks.register_all()
+        use_data_dir(data_dir)
     checks.member_tasks(name)
     path = vocabulary_path or vocabulary.PUBLISHED_VOCABULARY
     vocabulary.check_vocabulary(path)

@@ -161,8 +161,14 @@ def _checked(
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise ValueError(
                     f"{where}, row {number}: {column} cannot be {row[column]!r}; "
-                    f"expected {feature}"
+                    f"expected {_expected(feature)}"
                 ) from error
         yield row
     if number < 0:
         raise ValueError(f"{where} has no rows")
+
+
+def _expected(feature: tfds.features.FeatureConnector) -> str:
+    if isinstance(feature, tfds.features.ClassLabel):
+        return f"one of {', '.join(feature.names)}, or its index"
+    return str(feature)

@@ -57,6 +57,19 @@ class PreparedSource(seqio.TfdsDataSource):
         return self._info.splits[split]
 
 
+def use_data_dir(data_dir: str | None) -> None:
+    """Makes all registered tasks read their data from here, instead of TFDS_DATA_DIR.
+
+    SeqIO's own `set_tfds_data_dir_override` works once for each task, which then keeps
+    the folder it has seen; this one works at any time. None ends it.
+    """
+    seqio.set_tfds_data_dir_override(data_dir)
+    for name in seqio.TaskRegistry.names():
+        source = seqio.TaskRegistry.get(name).source
+        if isinstance(source, seqio.TfdsDataSource):
+            source.tfds_dataset.override_data_dir(data_dir)
+
+
 def add_task(
     info: Info,
     preprocessors: Sequence[Callable],

@@ -34,7 +34,7 @@ SHARES = {
 }
 
 
-RECORDED = "b16c5c2d862ce014"
+RECORDED = "fe74c22138179878"
 
 
 @pytest.fixture(scope="module")

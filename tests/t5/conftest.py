@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -28,14 +29,17 @@ def config():
 @pytest.fixture(scope="session")
 def params(config):
     """Random parameters, layer norms included, whose logits vary by about 1."""
-    drawn = jax.jit(t5.initial_parameters, static_argnums=0)(config, jax.random.key(0))
+    shapes, _ = t5.parameter_shapes(config)
     rng = np.random.default_rng(0)
 
-    def not_one(path, leaf):
-        is_scale = path[-1].key == "scale"
-        return leaf * rng.uniform(0.5, 1.5, leaf.shape).astype("f4") ** is_scale
+    def draw(path, leaf):
+        name = path[-1].key
+        if name == "scale":
+            return jnp.asarray(rng.uniform(0.5, 1.5, leaf.shape), jnp.float32)
+        spread = leaf.shape[0] ** -0.5 if name == "kernel" else 1.0
+        return jnp.asarray(spread * rng.standard_normal(leaf.shape), jnp.float32)
 
-    return jax.tree_util.tree_map_with_path(not_one, drawn)
+    return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
 @pytest.fixture(scope="session")

@@ -245,13 +245,10 @@ def real_rows() -> dict[str, dict[str, list[dict]]]:
 
 
 @pytest.fixture(scope="session")
-def real_data(real_rows, registered, tmp_path_factory) -> pathlib.Path:
-    """The folder where all real rows lie as prepared data; SeqIO reads there."""
-    import seqio
-
+def prepared_rows(real_rows, tmp_path_factory) -> pathlib.Path:
+    """The folder where all real rows lie as prepared data."""
     from spot_jax.tasks import catalog
     from spot_jax.text import prepared, rows
-    from spot_jax.text.vocabulary import PUBLISHED_VOCABULARY, use_vocabulary
 
     folder = tmp_path_factory.mktemp("prepared")
     for task, splits in real_rows.items():
@@ -268,8 +265,17 @@ def real_data(real_rows, registered, tmp_path_factory) -> pathlib.Path:
             for split, given in splits.items()
         }
         prepared.write_prepared(info.tfds, fitted, folder)
+    return folder
+
+
+@pytest.fixture
+def real_data(prepared_rows, registered) -> pathlib.Path:
+    """That folder; during the test tasks read there, with the published vocabulary."""
+    from spot_jax.text.registration import use_data_dir
+    from spot_jax.text.vocabulary import PUBLISHED_VOCABULARY, use_vocabulary
+
     use_vocabulary(str(SHARED / "fixtures/t5_vocab/spiece.model"), extra_ids=100)
-    seqio.set_tfds_data_dir_override(str(folder))
-    yield folder
-    seqio.set_tfds_data_dir_override(None)
+    use_data_dir(str(prepared_rows))
+    yield prepared_rows
+    use_data_dir(None)
     use_vocabulary(PUBLISHED_VOCABULARY)

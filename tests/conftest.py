@@ -1,0 +1,51 @@
+"""What every test may use: virtual devices, the shared folder, a tiny T5."""
+
+import os
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+# Before jax looks for devices: sharding is tested on any laptop. Tests compute little
+# and compile much, so they compile quickly, and the same program only once.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "")
+    + " --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "jax")
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import jax
+import pytest
+
+from spot_jax.t5 import T5Config, initial_parameters
+
+
+@pytest.fixture(scope="session")
+def shared() -> pathlib.Path:
+    """The folder of real rows and checkpoints; tests of it skip where it is absent."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("the folder of real data and checkpoints, ../shared, is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> T5Config:
+    """A T5 1.1 whose heads together are not as wide as the model."""
+    return T5Config(
+        d_model=32,
+        heads=3,
+        d_head=8,
+        d_mlp=64,
+        encoder_layers=2,
+        decoder_layers=1,
+        vocab_size=128,
+        dropout_rate=0.0,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_params(tiny_config):
+    return dict(initial_parameters(tiny_config, jax.random.key(0)))

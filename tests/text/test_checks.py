@@ -1,0 +1,80 @@
+import pytest
+import seqio
+
+import spot_jax.tasks
+from spot_jax import text
+from spot_jax.text.prepared import write_prepared
+from spot_jax.text.registration import use_data_dir
+
+ROW = {"sentence": "a gem .", "label": 1, "idx": 0}
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """A folder with SST-2 and nothing else, where all tasks look for their data."""
+    spot_jax.tasks.register_all()
+    write_prepared("glue/sst2:2.0.0", {"train": [ROW], "validation": [ROW]}, tmp_path)
+    use_data_dir(str(tmp_path))
+    yield tmp_path
+    use_data_dir(None)
+
+
+def test_what_is_there_passes(data_dir):
+    text.check_data("sst2")
+    assert seqio.TaskRegistry.get("sst2").splits == ("train", "validation")
+
+
+def test_an_unknown_name_gets_its_neighbours(data_dir):
+    with pytest.raises(ValueError, match="no task or mixture 'sst3'.*sst2"):
+        text.check_data("sst3")
+    with pytest.raises(ValueError, match="glue_mixture"):
+        text.check_data("glue_mix")
+
+
+def test_an_unknown_split_is_named(data_dir):
+    with pytest.raises(ValueError, match="no split test in .*it has train, validation"):
+        text.check_data("sst2", ["test"])
+
+
+def test_a_mixture_names_each_member_without_data(data_dir):
+    with pytest.raises(ValueError) as error:
+        text.check_data("glue_mixture")
+    problems = str(error.value).splitlines()
+    names = [problem.partition(":")[0] for problem in problems]
+    assert names == ["cola", "mnli", "mrpc", "qnli", "qqp", "rte", "stsb"]
+
+
+def test_data_that_comes_later_is_found(data_dir):
+    row = {"sentence1": "a", "sentence2": "b", "label": 1, "idx": 0}
+    with pytest.raises(ValueError, match="no prepared data of glue/mrpc"):
+        text.check_data("mrpc")
+    write_prepared("glue/mrpc:2.0.0", {"train": [row], "validation": [row]}, data_dir)
+    text.check_data("mrpc")
+
+
+def test_an_empty_split_is_an_error(data_dir):
+    info = data_dir / "glue/sst2/2.0.0/dataset_info.json"
+    info.write_text(info.read_text().replace('"1"', '"0"', 1))
+    with pytest.raises(ValueError, match="split train of .* is empty"):
+        text.check_data("sst2")
+
+
+def test_a_missing_file_is_named(data_dir):
+    folder = data_dir / "glue/sst2/2.0.0"
+    (file,) = folder.glob("*validation*")
+    file.unlink()
+    with pytest.raises(ValueError, match=f"lacks {file.name}"):
+        text.check_data("sst2")
+    text.check_data("sst2", ["train"])
+
+
+def test_two_versions_are_an_error(data_dir):
+    (data_dir / "glue/sst2/1.0.0").mkdir()
+    with pytest.raises(ValueError, match="several versions"):
+        text.check_data("sst2")
+
+
+def test_other_sources_are_asked_for_their_splits(data_dir):
+    text.check_data("demo_food")
+    with pytest.raises(ValueError, match="demo_food has no split test"):
+        text.check_data("demo_food", ["test"])

@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from spot_jax.text.data_folder import default_data_dir, find_data
+
+INFO = {"splits": [{"name": "train", "shardLengths": ["8", "2"]}]}
+DATASET = "glue/sst2:2.0.0"
+
+
+def write(folder, content) -> None:
+    folder.mkdir(parents=True)
+    (folder / "dataset_info.json").write_text(content)
+
+
+def test_rows_of_all_files_are_added_up(tmp_path):
+    write(tmp_path / "glue/sst2/2.0.0", json.dumps(INFO))
+    data = find_data("sst2", DATASET, str(tmp_path))
+    assert data.sizes == {"train": 10} and not data.problem
+    assert data.folder == str(tmp_path / "glue/sst2/2.0.0")
+
+
+def test_missing_data_comes_with_the_cure(tmp_path):
+    problem = find_data("sst2", DATASET, str(tmp_path)).problem
+    assert problem.startswith(f"sst2: no prepared data of {DATASET} in {tmp_path}")
+    for cure in ("TFDS_DATA_DIR", f"tfds build {DATASET}", "spot_jax convert"):
+        assert cure in problem
+    problem = find_data("cxc", "cxc_sts:1.0.0", str(tmp_path)).problem
+    assert "spot_jax convert cxc" in problem and "tfds build" not in problem
+
+
+def test_another_version_is_named(tmp_path):
+    write(tmp_path / "glue/sst2/1.0.0", json.dumps(INFO))
+    problem = find_data("sst2", DATASET, str(tmp_path)).problem
+    assert "has version 1.0.0; the task reads 2.0.0" in problem
+
+
+def test_two_versions_are_an_error(tmp_path):
+    for version in ("1.0.0", "2.0.0"):
+        write(tmp_path / "glue/sst2" / version, json.dumps(INFO))
+    problem = find_data("sst2", DATASET, str(tmp_path)).problem
+    assert "several versions (1.0.0, 2.0.0) and the task reads 2.0.0" in problem
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"splits": 3}'])
+def test_a_broken_folder_is_named(tmp_path, content):
+    write(tmp_path / "glue/sst2/2.0.0", content)
+    problem = find_data("sst2", DATASET, str(tmp_path)).problem
+    assert "dataset_info.json cannot be read" in problem
+
+
+def test_the_folder_is_that_of_tfds(monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", "/my/data")
+    assert default_data_dir() == "/my/data"
+    monkeypatch.delenv("TFDS_DATA_DIR")
+    assert default_data_dir() == "~/tensorflow_datasets"
