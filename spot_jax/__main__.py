@@ -12,6 +12,8 @@ PROGRAMS = {
     "infer": "write predictions for a task split or your own text",
     "inspect_tasks": "list tasks and mixtures, or look into one",
     "convert": "turn rows or publishers' files into data the tasks read",
+    "make_miniature": "write a small offline stand-in for every task's data",
+    "tokenize": "turn a task into arrays that train reads without TensorFlow",
     "demo": "see prompts transfer in a few minutes on a laptop",
 }
 

@@ -37,7 +37,7 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> list[tuple[str, list[list[floa
         For each start its name and [seeds][evaluations] accuracy in percent.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = _train_vocabulary(folder / "vocabulary.model")
+    vocabulary = train_vocabulary(folder / "vocabulary.model")
 
     _say("1/3  Pre-training a T5 of 0.5 million parameters on plain text.")
     _run(folder / "model", vocabulary, ["gin/runs/pretrain_demo.gin"], [])
@@ -69,7 +69,7 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> list[tuple[str, list[list[floa
     return _curves(folder / "target", seeds)
 
 
-def _train_vocabulary(path: pathlib.Path) -> pathlib.Path:
+def train_vocabulary(path: pathlib.Path) -> pathlib.Path:
     """Writes a SentencePiece model of the world's words."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
@@ -116,9 +116,7 @@ def _pairs(bindings: Sequence[str]) -> list[tuple[str, str]]:
 def _curves(model_dir: pathlib.Path, seeds: int):
     """Collects accuracy by start, seed and evaluation."""
     lines = [
-        line
-        for line in records.read_metrics(model_dir)
-        if line["kind"] == "demo_film"
+        line for line in records.read_metrics(model_dir) if line["kind"] == "demo_film"
     ]
     names = ("class labels", "prompt of demo_food", "prompt of demo_topic")
     curves = []
@@ -139,7 +137,9 @@ def _curves(model_dir: pathlib.Path, seeds: int):
 def _print_table(curves) -> None:
     print("\nAccuracy on 400 held-out film reviews, in percent (mean, and deviation")
     print(f"over {len(curves[0][1])} seeds), after so many steps on 32 examples:\n")
-    print(f"{'target prompt starts from':28}" + "".join(f"{s:>14}" for s in _TARGET_STEPS))
+    print(
+        f"{'target prompt starts from':28}" + "".join(f"{s:>14}" for s in _TARGET_STEPS)
+    )
     for name, of_start in curves:
         mean, spread = np.mean(of_start, axis=0), np.std(of_start, axis=0)
         cells = [f"{m:.1f} ({d:.1f})" for m, d in zip(mean, spread, strict=True)]

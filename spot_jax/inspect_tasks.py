@@ -166,6 +166,8 @@ def _show_mixture(info: catalog.TaskInfo, options: argparse.Namespace) -> Iterat
     members = [catalog.get(member) for member in info.members]
     capped = [min(member.train_examples, options.maximum) for member in members]
     yield f"{info.name}: {len(members)} members, at most {options.maximum:,} of each"
+    if info.note:
+        yield f"  note     {info.note}"
     rows = [("member", "train rows", "capped", "rate", "data")]
     for member, size in zip(members, capped, strict=True):
         rows.append(

@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
     # TensorFlow is here since the task was opened.
     from spot_jax.text.vocabulary import VOCABULARY, vocabulary_fingerprint
 
-    counts = {"cut": dict.fromkeys(FEATURES, 0)}
+    cuts = dict.fromkeys(FEATURES, 0)
     header = {
         "task": options.name,
         "split": options.split,
@@ -53,11 +53,11 @@ def main(argv: list[str]) -> None:
             "fingerprint": vocabulary_fingerprint(),
         },
         # Filled while the examples are written.
-        **counts,
+        "cut": cuts,
     }
     header = write_tokenized(
         options.output,
-        _examples(provider, options, limits, counts["cut"]),
+        _examples(provider, options, limits, cuts),
         header,
         vocabulary_size=VOCABULARY.vocab_size,
     )
@@ -65,10 +65,10 @@ def main(argv: list[str]) -> None:
         f"{options.name}, {options.split}: {header['examples']:,} examples in "
         f"{options.output}"
     )
-    for name in FEATURES:
+    for name, tokens in header["tokens"].items():
         print(
-            f"  {name}: {header['tokens'][name]:,} tokens; "
-            f"{counts['cut'][name]:,} examples cut at {limits[name]:,}"
+            f"  {name}: {tokens:,} tokens; {cuts[name]:,} examples cut at "
+            f"{limits[name]:,}"
         )
 
 

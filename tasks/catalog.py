@@ -23,10 +23,15 @@ MIXING_LIMIT = 2**19
 TASKS = {task.name: task for task in (*SOURCES, *TARGETS, *MEMBERS)}
 
 
-def _mixture(name: str, *members: str) -> TaskInfo:
+def _mixture(name: str, *members: str, note: str = "") -> TaskInfo:
     size = sum(TASKS[member].train_examples for member in members)
     return TaskInfo(
-        name, family=name, kind="mixture", train_examples=size, members=members
+        name,
+        family=name,
+        kind="mixture",
+        train_examples=size,
+        members=members,
+        note=note,
     )
 
 
@@ -40,7 +45,11 @@ _FAMILIES = (
         "super_glue_mixture",
         *("boolq", "cb", "copa", "multirc", "record", "rte", "wic", "wsc"),
     ),
-    _mixture("nli_mixture", *_ANLI, "cb", "doc_nli", "mnli", "qnli", "rte", "snli"),
+    _mixture(
+        "nli_mixture",
+        *(*_ANLI, "cb", "doc_nli", "mnli", "qnli", "rte", "snli"),
+        note="the paper's 7 data sets, with ANLI's three rounds as three members",
+    ),
     _mixture("similarity_mixture", "cxc", "mrpc", "qqp", "stsb"),
     _mixture(
         "sentiment_mixture",
@@ -72,7 +81,14 @@ LABELLED = tuple(
 )
 MIXTURES = {
     mixture.name: mixture
-    for mixture in (*_FAMILIES, _mixture("all_mixture", "c4_prefix_lm", *LABELLED))
+    for mixture in (
+        *_FAMILIES,
+        _mixture(
+            "all_mixture",
+            *("c4_prefix_lm", *LABELLED),
+            note="C4 and 55 labelled data sets, ANLI's three rounds counted as three",
+        ),
+    )
 }
 
 

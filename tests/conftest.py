@@ -49,3 +49,34 @@ def tiny_config() -> T5Config:
 @pytest.fixture(scope="session")
 def tiny_params(tiny_config):
     return dict(initial_parameters(tiny_config, jax.random.key(0)))
+
+
+@pytest.fixture(scope="session")
+def demo_model(tmp_path_factory) -> dict[str, str]:
+    """A random T5 of the demo's shape on disk, and the demo's vocabulary.
+
+    Returns:
+        The gin values INITIAL_CHECKPOINT_PATH, VOCABULARY and TASK_FEATURE_LENGTHS.
+    """
+    from spot_jax import config, demo
+    from spot_jax.pretrained.save import save_t5x
+
+    folder = tmp_path_factory.mktemp("demo_model")
+    config.parse(["gin/models/demo.gin", "gin/runs/shared.gin"], _ANYTHING)
+    params = initial_parameters(config.configured(T5Config)(), jax.random.key(0))
+    save_t5x(str(folder / "checkpoint_7"), dict(params), 7)
+    vocabulary = demo.train_vocabulary(folder / "vocabulary.model")
+    return {
+        "INITIAL_CHECKPOINT_PATH": str(folder / "checkpoint_7"),
+        "VOCABULARY": str(vocabulary),
+        "TASK_FEATURE_LENGTHS": "{'inputs': 32, 'targets': 8}",
+    }
+
+
+# The model alone needs none of these, but what is included asks for them.
+_ANYTHING = [
+    "DROPOUT_RATE=0.0",
+    "INITIAL_CHECKPOINT_PATH=x",
+    "MIXTURE_OR_TASK_NAME=x",
+    "TASK_FEATURE_LENGTHS={'inputs': 8, 'targets': 8}",
+]

@@ -6,9 +6,7 @@ from spot_jax.packing import Example
 
 
 def example(inputs, targets, prompt=0):
-    return Example(
-        np.asarray(inputs, np.int32), np.asarray(targets, np.int32), prompt
-    )
+    return Example(np.asarray(inputs, np.int32), np.asarray(targets, np.int32), prompt)
 
 
 def some_examples(count, seed=0, prompts=2):

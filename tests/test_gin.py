@@ -74,7 +74,9 @@ def test_later_files_and_the_command_line_win():
 
 
 def test_an_unset_macro_is_named_with_the_cure():
-    with pytest.raises(ValueError, match=r"macro MODEL_DIR is not set.*--gin.MODEL_DIR"):
+    with pytest.raises(
+        ValueError, match=r"macro MODEL_DIR is not set.*--gin.MODEL_DIR"
+    ):
         config.parse([MODEL, PROMPT, "gin/runs/prompt_tune.gin"], GIVEN[1:])
 
 

@@ -12,6 +12,9 @@ from spot_jax.prompts.soft import SoftPrompt
 from spot_jax.t5 import parameter_shapes
 from tests.examples import some_examples
 
+# Adafactor divides by the gradient's own size, so that rounding in a gradient near zero
+# moves a prompt by far more than it moves the loss: 1e-4 of updates of 0.3.
+PROMPT_TOLERANCE = 1e-4
 LENGTH = 4
 ROW = {"prompt_length": LENGTH, "row_length": LENGTH + 9, "target_length": 4}
 OPTIONS = step.LossOptions(target_length=4)
@@ -160,7 +163,9 @@ def test_microbatches_sum_to_the_whole(tiny_config, tiny_params, factor):
         batches,
         options=dataclasses.replace(options, microbatches=4),
     )
-    np.testing.assert_allclose(whole["enc_input"], parts["enc_input"], atol=1e-5)
+    np.testing.assert_allclose(
+        whole["enc_input"], parts["enc_input"], atol=PROMPT_TOLERANCE
+    )
     for one, two in zip(whole_history, part_history, strict=True):
         for name in one:
             np.testing.assert_allclose(one[name], two[name], atol=1e-4, err_msg=name)
@@ -192,7 +197,9 @@ def test_a_mesh_gives_the_losses_and_prompts_of_one_device(
         [_rows_for(mesh, layout(b)) for b in batches],
         mesh=mesh,
     )
-    np.testing.assert_allclose(one["enc_input"], many["enc_input"], atol=2e-5)
+    np.testing.assert_allclose(
+        one["enc_input"], many["enc_input"], atol=PROMPT_TOLERANCE
+    )
     for mine, theirs in zip(one_history, many_history, strict=True):
         np.testing.assert_allclose(mine["loss"], theirs["loss"], atol=1e-5)
 
@@ -220,10 +227,10 @@ def test_a_six_headed_t5_runs_on_a_four_way_model_axis(tiny_config):
     batches = [unpacked(some_examples(16))]
     start = starting_bank(config, 2)
     one, _ = run(config, params, start, batches)
-    many, _ = run(
-        config, jax.device_put(params, shardings), start, batches, mesh=mesh
+    many, _ = run(config, jax.device_put(params, shardings), start, batches, mesh=mesh)
+    np.testing.assert_allclose(
+        one["enc_input"], many["enc_input"], atol=PROMPT_TOLERANCE
     )
-    np.testing.assert_allclose(one["enc_input"], many["enc_input"], atol=2e-5)
 
 
 def test_model_tuning_is_the_same_step_with_another_split(tiny_config, tiny_params):

@@ -1,6 +1,7 @@
 """Is the data of a task there and whole? Asked before anything expensive begins."""
 
 import difflib
+import logging
 from collections.abc import Sequence
 
 import seqio
@@ -22,10 +23,12 @@ def check_data(name: str, splits: Sequence[str] = ("train", "validation")) -> No
             there in several versions. The message says where it was looked for and what
             to do; a mixture's message lists all members with a problem.
     """
-    found = (_problem(task, splits) for task in member_tasks(name))
-    problems = [problem for problem in found if problem]
+    tasks = member_tasks(name)
+    problems = [problem for task in tasks if (problem := _problem(task, splits))]
     if problems:
         raise ValueError("\n".join(problems))
+    if len(tasks) > 1:
+        _report_sizes(name, tasks)
 
 
 def member_tasks(name: str) -> list[seqio.Task]:
@@ -69,6 +72,23 @@ def _problem(task: seqio.Task, splits: Sequence[str]) -> str:
         if problem:
             return f"{task.name}: {problem}. Remove the folder and prepare it again"
     return ""
+
+
+def _report_sizes(name: str, tasks: Sequence[seqio.Task]) -> None:
+    """Logs which members have other sizes than those that decide the rates."""
+    different = [
+        f"{task.name} {size:,} (catalog {task.source.info.train_examples:,})"
+        for task in tasks
+        if isinstance(task.source, PreparedSource)
+        if (size := task.source.train_rows()) != task.source.info.train_examples
+    ]
+    if different:
+        logging.warning(
+            "%s draws in proportion to the catalog's sizes; the training rows of these "
+            "members are others: %s",
+            name,
+            ", ".join(different),
+        )
 
 
 def _split_problem(data: DataFolder, info: tfds.core.DatasetInfo, split: str) -> str:

@@ -26,6 +26,7 @@ class Info(Protocol):
     tfds: str
     splits: Mapping[str, str]
     labels: tuple[str, ...]
+    train_examples: int
 
 
 class PreparedSource(seqio.TfdsDataSource):
@@ -37,24 +38,28 @@ class PreparedSource(seqio.TfdsDataSource):
 
     def __init__(self, info: Info):
         super().__init__(info.tfds, splits=dict(info.splits), read_only=True)
-        self._info = info
+        self.info = info
 
     @property
     def splits(self) -> tuple[str, ...]:
         """The names of the task's splits."""
         there = self.data().sizes
-        names = self._info.splits
+        names = self.info.splits
         return tuple(name for name in names if not there or names[name] in there)
 
     def data(self) -> DataFolder:
         """Returns where the data is, as SeqIO looks for it."""
         # TFDS reads TFDS_DATA_DIR when it is imported.
         data_dir = self.tfds_dataset.data_dir or tfds.core.constants.DATA_DIR
-        return find_data(self._info.name, self._info.tfds, str(data_dir))
+        return find_data(self.info.name, self.info.tfds, str(data_dir))
+
+    def train_rows(self) -> int:
+        """Returns how many training rows are there."""
+        return self.data().sizes.get(self.tfds_split("train"), 0)
 
     def tfds_split(self, split: str) -> str:
         """Returns what TFDS calls a split: validation -> validation_matched."""
-        return self._info.splits[split]
+        return self.info.splits[split]
 
 
 def use_data_dir(data_dir: str | None) -> None:

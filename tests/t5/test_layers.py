@@ -66,7 +66,9 @@ def test_buckets_of_the_encoder(buckets, max_distance):
 @pytest.mark.parametrize(("buckets", "max_distance"), [(32, 128), (8, 16), (12, 100)])
 def test_buckets_of_the_decoder(buckets, max_distance):
     distance = np.arange(-300, 301)
-    wanted = [exact_bucket(max(-d, 0), buckets, max_distance) for d in distance.tolist()]
+    wanted = [
+        exact_bucket(max(-d, 0), buckets, max_distance) for d in distance.tolist()
+    ]
     found = buckets_of(
         distance, bidirectional=False, buckets=buckets, max_distance=max_distance
     )

@@ -54,7 +54,9 @@ def expected_tree(config):
     relpos = ((config.heads, config.relpos_buckets), ("heads", "relpos_buckets"))
 
     def attention(name):
-        yield from ((f"{name}/{p}/kernel", into_heads) for p in ("query", "key", "value"))
+        yield from (
+            (f"{name}/{p}/kernel", into_heads) for p in ("query", "key", "value")
+        )
         yield f"{name}/out/kernel", ((joined, embed), ("joined_kv", "embed"))
 
     def mlp_block(layer):
@@ -183,9 +185,7 @@ def test_examples_of_a_packed_row_do_not_see_each_other(config, params, logits):
     assert batch["encoder_segment_ids"].max() == 3, "all in one row"
     packed = scores(batch)[0]
     alone = scores(
-        packing.one_per_row(
-            examples, prompt_length=0, row_length=10, target_length=10
-        )
+        packing.one_per_row(examples, prompt_length=0, row_length=10, target_length=10)
     )
     for i, example in enumerate(examples):
         np.testing.assert_allclose(

@@ -78,3 +78,13 @@ def test_other_sources_are_asked_for_their_splits(data_dir):
     text.check_data("demo_food")
     with pytest.raises(ValueError, match="demo_food has no split test"):
         text.check_data("demo_food", ["test"])
+
+
+def test_other_sizes_than_the_catalogs_are_reported(data_dir, monkeypatch, caplog):
+    rows = [{"sentence1": "a", "sentence2": "b", "label": 1, "idx": 0}]
+    splits = {"train": rows, "validation": rows}
+    write_prepared("glue/mrpc:2.0.0", splits, data_dir)
+    pair = seqio.Mixture("pair", [("sst2", 1.0), ("mrpc", 1.0)])
+    monkeypatch.setitem(seqio.MixtureRegistry._REGISTRY, "pair", pair)
+    text.check_data("pair")
+    assert "mrpc 1 (catalog 3,668), sst2 1 (catalog 67,349)" in caplog.text

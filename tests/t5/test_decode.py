@@ -1,0 +1,191 @@
+"""Writing token by token: the cache changes nothing, and searches keep their word."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from spot_jax import t5
+from spot_jax.prompts.base import PromptBundle
+from spot_jax.t5 import decode
+from spot_jax.t5.beam import beam_search
+
+ROWS, MAX_LENGTH = 6, 7
+INPUTS = np.random.default_rng(6).integers(2, 30, (ROWS, 5))
+INPUTS = INPUTS * (np.arange(5) < np.array([5, 3, 4, 5, 2, 5])[:, None])
+
+
+@pytest.fixture(scope="module")
+def ending(params):
+    """Parameters that score EOS high at times, so that targets end early."""
+    kernel = params["decoder"]["logits_dense"]["kernel"]
+    louder = {"kernel": kernel.at[:, decode.EOS_ID].multiply(2.5)}
+    return {**params, "decoder": {**params["decoder"], "logits_dense": louder}}
+
+
+@pytest.fixture(scope="module")
+def prompt(config):
+    return PromptBundle(enc_input=jax.random.normal(jax.random.key(8), (2, 12)))
+
+
+@functools.partial(jax.jit, static_argnames=("config", "search"))
+def write(config, params, prompt, search=None, key=None):
+    return decode.generate(
+        config,
+        params,
+        INPUTS,
+        max_length=MAX_LENGTH,
+        search=search,
+        key=key,
+        prompt=prompt,
+    )
+
+
+@pytest.fixture(scope="module")
+def greedy(config, ending, prompt):
+    return write(config, ending, prompt)
+
+
+@pytest.fixture(scope="module")
+def taught(config, ending, prompt, logits, greedy):
+    """The logits of the greedy text by teacher forcing, without a cache."""
+    shifted = jnp.pad(greedy[0], ((0, 0), (1, 0)))[:, :-1]
+    return logits(config, ending, INPUTS, shifted, prompt=prompt)
+
+
+def is_written(tokens):
+    """Which positions of tokens [rows, length] come before the padding after EOS."""
+    ends = np.cumsum(tokens == decode.EOS_ID, axis=1)
+    return np.pad(ends, ((0, 0), (1, 0)))[:, :-1] == 0
+
+
+def test_the_cache_gives_the_logits_of_teacher_forcing(
+    config, ending, prompt, greedy, taught
+):
+    def forced(make_scorer, *, max_length, key):
+        """Writes what it is told, and returns the logits it saw as its tokens."""
+        scorer = make_scorer(1)
+        shifted = jnp.pad(greedy[0], ((0, 0), (1, 0)))[:, :-1]
+
+        def step(cache, now):
+            position, tokens = now
+            logits, cache = scorer.next_logits(tokens, cache, position)
+            return cache, logits
+
+        times = (jnp.arange(max_length), shifted.T)
+        _, seen = jax.lax.scan(step, scorer.cache, times)
+        return seen.swapaxes(0, 1), jnp.zeros(ROWS)
+
+    seen, _ = write(config, ending, prompt, search=forced)
+    np.testing.assert_allclose(seen, taught, atol=1e-5)
+
+
+def test_greedy_takes_the_likeliest_token_and_stops_at_eos(greedy, taught):
+    tokens, scores = np.asarray(greedy[0]), greedy[1]
+    written = is_written(tokens)
+    lengths = written.sum(axis=1)
+    assert len(set(lengths.tolist())) > 2 and lengths.max() == MAX_LENGTH, lengths
+    np.testing.assert_array_equal(tokens[written], taught.argmax(-1)[written])
+    assert (tokens[~written] == decode.PAD_ID).all()
+    likeliest = jax.nn.log_softmax(taught).max(-1)
+    np.testing.assert_allclose(scores, (likeliest * written).sum(-1), atol=1e-5)
+
+
+def test_a_prompt_in_slots_writes_as_one_prepended(config, ending, prompt, greedy):
+    slots = np.arange(7) < 2
+    tokens, scores = decode.generate(
+        config,
+        ending,
+        np.pad(INPUTS, ((0, 0), (2, 0))),
+        max_length=MAX_LENGTH,
+        prompt=prompt,
+        segment_ids=(np.pad(INPUTS, ((0, 0), (2, 0)), constant_values=1) > 0) * 1,
+        prompt_ids=np.broadcast_to(slots, (ROWS, 7)) * 1,
+        positions=np.broadcast_to(np.arange(7), (ROWS, 7)),
+    )
+    np.testing.assert_array_equal(tokens, greedy[0])
+    np.testing.assert_allclose(scores, greedy[1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        functools.partial(decode.sample, top_k=1),
+        functools.partial(beam_search, beams=1, alpha=0.0),
+    ],
+    ids=["top_k=1", "one beam"],
+)
+def test_searches_that_are_greedy(search, config, ending, prompt, greedy):
+    tokens, scores = write(config, ending, prompt, search=search, key=jax.random.key(4))
+    np.testing.assert_array_equal(tokens, greedy[0])
+    np.testing.assert_allclose(scores, greedy[1], atol=1e-5)
+
+
+def test_the_same_key_writes_the_same_text(config, ending, prompt):
+    one, again, other = (
+        write(config, ending, prompt, search=decode.sample, key=jax.random.key(seed))[0]
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+    assert (one[~is_written(one)] == decode.PAD_ID).all()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"temperature": 0.0}, {"top_k": -1}, {"top_p": 0.0}, {"top_p": 1.5}],
+    ids=str,
+)
+def test_options_out_of_range_are_refused(wrong):
+    with pytest.raises(ValueError, match="temperature > 0.*got.*Use greedy"):
+        decode.sample(None, max_length=3, key=jax.random.key(0), **wrong)
+
+
+DRAWS = 40_000
+LOGITS = jnp.array([0.5, -1.0, 2.0, 1.5, 0.0, -3.0])
+
+
+def frequencies(**options):
+    """How often `sample` draws each token when the model always says LOGITS."""
+
+    def make_scorer(width):
+        assert width == 1
+        says = jnp.broadcast_to(LOGITS, (DRAWS, 6))
+        return decode.Scorer(lambda last, cache, at: (says, cache), None, DRAWS, 1)
+
+    key = jax.random.key(9)
+    tokens, scores = decode.sample(make_scorer, max_length=1, key=key, **options)
+    # Scores are the model's own, whatever the draw was sharpened and cut to.
+    wanted = jax.nn.log_softmax(LOGITS)[tokens[:, 0]]
+    np.testing.assert_allclose(scores, wanted, atol=1e-5)
+    return np.bincount(tokens[:, 0], minlength=6) / DRAWS
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({}, [0, 1, 2, 3, 4, 5]),
+        ({"temperature": 0.5}, [0, 1, 2, 3, 4, 5]),
+        ({"temperature": 0.01}, [2]),
+        ({"top_k": 1}, [2]),
+        ({"top_k": 3}, [0, 2, 3]),
+        # The likeliest holds 0.479, the first two 0.770, the first three 0.877.
+        ({"top_p": 0.47}, [2]),
+        ({"top_p": 0.75}, [2, 3]),
+        ({"top_p": 0.8}, [0, 2, 3]),
+        # Of the three kept by top_k the first two hold 0.878, which is enough.
+        ({"top_k": 3, "top_p": 0.85}, [2, 3]),
+        ({"temperature": 3.0, "top_k": 4, "top_p": 0.99}, [0, 2, 3, 4]),
+    ],
+    ids=str,
+)
+def test_draws_follow_the_filtered_softmax(options, kept):
+    weights = np.exp(np.asarray(LOGITS, np.float64) / options.get("temperature", 1))
+    is_kept = np.isin(np.arange(6), kept)
+    wanted = weights * is_kept / (weights * is_kept).sum()
+    found = frequencies(**options)
+    assert (found[~is_kept] == 0).all()
+    deviation = np.sqrt(wanted * (1 - wanted) / DRAWS)
+    assert (np.abs(found - wanted) <= 4.5 * deviation).all()

@@ -1,0 +1,198 @@
+"""Every mistake a user can make is one message with the cure, and costs nothing."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from spot_jax.__main__ import main
+from spot_jax.prompts import files
+from tests import runs
+
+# what is wrong -> gin values, gin files or None, and what the message must say
+CASES = {
+    "unknown task": (
+        {"MIXTURE_OR_TASK_NAME": "demo_fod"},
+        None,
+        ["no task or mixture 'demo_fod'", "demo_food"],
+    ),
+    "prompt longer than the input": (
+        {"PROMPT_LENGTH": 40},
+        None,
+        ["PROMPT_LENGTH is 40", "32", "TASK_FEATURE_LENGTHS"],
+    ),
+    "input too long": (
+        {"TASK_FEATURE_LENGTHS": "{'inputs': 8, 'targets': 8}"},
+        None,
+        ["of 2000 inputs are longer than 8 tokens", "the longest has", "TRUNCATE=True"],
+    ),
+    "label too long": (
+        {"TASK_FEATURE_LENGTHS": "{'inputs': 32, 'targets': 1}"},
+        None,
+        ["2000 of 2000 targets are longer than 1 tokens", "TASK_FEATURE_LENGTHS"],
+    ),
+    "no length for the targets": (
+        {"TASK_FEATURE_LENGTHS": "{'inputs': 32}"},
+        None,
+        ["TASK_FEATURE_LENGTHS", "'targets': 16"],
+    ),
+    "checkpoint of another size": (
+        {"T5Config.d_model": 32},
+        None,
+        ["of another shape", "token_embedder/embedding", "32"],
+    ),
+    "no checkpoint": (
+        {"INITIAL_CHECKPOINT_PATH": "/nowhere/at/all"},
+        None,
+        ["/nowhere/at/all"],
+    ),
+    "missing vocabulary": (
+        {"VOCABULARY": "/nowhere/spiece.model"},
+        None,
+        ["/nowhere/spiece.model", "--gin.VOCABULARY"],
+    ),
+    "unwritable MODEL_DIR": (
+        {"MODEL_DIR": "/proc/run"},
+        None,
+        ["MODEL_DIR /proc/run cannot be written", "--gin.MODEL_DIR"],
+    ),
+    "no such split": (
+        {"EVAL_SPLIT": "test"},
+        None,
+        ["has no split 'test'", "validation", "EVAL_SPLIT"],
+    ),
+    "ranking without labels": (
+        {"MIXTURE_OR_TASK_NAME": "demo_text", "TRUNCATE": True},
+        None,
+        [],  # has no metric: its loss is evaluated, which needs no labels
+    ),
+    "devices that do not divide": (
+        {"NUM_PARTITIONS": 3},
+        None,
+        ["NUM_PARTITIONS is 3", "divisor"],
+    ),
+    "unknown evaluation": (
+        {"EVALUATION": "guess"},
+        None,
+        ["'guess'", "'decode'", "'rank'"],
+    ),
+    "more labels than vectors": (
+        {"CLASS_LABELS": "['a', 'b', 'c', 'd', 'e', 'f']"},
+        None,
+        ["6 labels do not fit in a prompt of 5", "PROMPT_LENGTH"],
+    ),
+    "prompt file missing": (
+        {"PROMPT_FILE": "/nowhere/best.safetensors"},
+        "gin/prompts/from_file.gin",
+        ["no prompt file /nowhere/best.safetensors"],
+    ),
+}
+CASES.pop("ranking without labels")
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_one_message_and_a_failing_exit(case, demo_model, tmp_path, capsys):
+    values, prompt, expected = CASES[case]
+    gin_files = list(runs.FILES)
+    if prompt:
+        gin_files[1] = prompt
+    given = runs.bindings(tmp_path / "run", demo_model, values)
+    message = _fail("train", given, gin_files, capsys)
+    for words in expected:
+        assert words in message
+    assert not (tmp_path / "run" / "checkpoints" / "step_1").exists()
+
+
+def _fail(program, given, gin_files, capsys) -> str:
+    arguments = runs.command(program, given, gin_files)[3:]
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    assert message.count("spot_jax: ") == 1
+    return message
+
+
+def test_an_unset_macro(demo_model, capsys):
+    given = [f"{k}={v}" for k, v in demo_model.items()]
+    message = _fail("train", given, runs.FILES, capsys)
+    assert "is not set" in message
+    assert "--gin." in message
+
+
+def test_an_unknown_program_and_no_program(capsys):
+    with pytest.raises(SystemExit):
+        main(["trian"])
+    assert "choose train" in capsys.readouterr().err
+    main([])
+    assert "evaluate" in capsys.readouterr().out
+
+
+def test_a_model_dir_of_another_run_is_left_alone(demo_model, tmp_path, capsys):
+    runs.train(tmp_path, demo_model)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    given = runs.bindings(tmp_path, demo_model, {"BATCH_SIZE": 5})
+    message = _fail("train", given, runs.FILES, capsys)
+    assert "another configuration" in message
+    assert "- BATCH_SIZE = 4" in message
+    assert "+ BATCH_SIZE = 5" in message
+    after = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    assert after == before
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(demo_model, tmp_path, capsys):
+    runs.train(tmp_path, demo_model, {"TRAIN_STEPS": 4, "LEARNING_RATE": 0.3})
+    best = tmp_path / "prompts/demo_food-seed0/best.safetensors"
+    before = best.read_bytes()
+    # The same run goes on, its configuration edited by hand to diverge.
+    config = tmp_path / "config.gin"
+    config.write_text(config.read_text().replace("0.3", "1e30"))
+    given = runs.bindings(tmp_path, demo_model, {"LEARNING_RATE": 1e30})
+    message = _fail("train", given, runs.FILES, capsys)
+    assert "loss of demo_food-seed0 is not finite" in message
+    assert "LEARNING_RATE" in message
+    assert best.read_bytes() == before
+
+
+def test_an_empty_data_set(demo_model, tmp_path, capsys, monkeypatch):
+    from spot_jax import demo_world
+
+    monkeypatch.setattr(demo_world, "topics", lambda count, seed: iter(()))
+    given = runs.bindings(tmp_path, demo_model, {"MIXTURE_OR_TASK_NAME": "demo_topic"})
+    message = _fail("train", given, runs.FILES, capsys)
+    assert "demo_topic" in message
+    assert "empty" in message
+
+
+def test_a_disk_that_is_full_keeps_the_old_prompt(tmp_path, monkeypatch):
+    path = tmp_path / "best.safetensors"
+    files.write(path, np.ones((2, 3), np.float32), {"step": 1})
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write(path, np.zeros((2, 3), np.float32), {"step": 2})
+    assert files.read(path).story == {"step": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["best.safetensors"]
+
+
+def test_a_prompt_of_another_model_or_length(demo_model, tmp_path, capsys):
+    other = tmp_path / "other.safetensors"
+    story = {"model": {"fingerprint": "0" * 16, "source": "elsewhere"}}
+    files.write(other, np.ones((5, 64), np.float32), story)
+    spot = [runs.FILES[0], "gin/prompts/from_file.gin", runs.FILES[2]]
+    values = {"PROMPT_FILE": str(other)}
+    given = runs.bindings(tmp_path / "a", demo_model, values)
+    assert "allow_other_model" in _fail("train", given, spot, capsys)
+    files.write(other, np.ones((3, 64), np.float32), {})
+    assert "PROMPT_LENGTH=3" in _fail("train", given, spot, capsys)
+    given = runs.bindings(
+        tmp_path / "b", demo_model, values | {"PROMPT_LENGTH_MISMATCH": "pad"}
+    )
+    main(runs.command("train", given, spot)[3:])
+    story = json.loads((tmp_path / "b" / "run.json").read_text())
+    assert story["resumed_at"] == 0

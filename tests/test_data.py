@@ -1,0 +1,95 @@
+import collections
+
+import numpy as np
+import pytest
+
+from spot_jax import data
+from spot_jax.data import MemoryExamples, Position, StreamedExamples
+
+SET = [(np.asarray([i], np.int32), np.asarray([i, 1], np.int32)) for i in range(10)]
+
+
+def stream(seed, position):
+    def read_pass(seed):
+        order = np.random.default_rng(seed).permutation(len(SET))
+        return iter([SET[i] for i in order])
+
+    return StreamedExamples(read_pass, seed, position)
+
+
+def memory(seed, position):
+    return MemoryExamples(SET, seed, position)
+
+
+def numbers(taken):
+    return [int(inputs[0]) for inputs, _ in taken]
+
+
+@pytest.mark.parametrize("make", [memory, stream])
+def test_a_pass_holds_every_example_once_in_an_order_of_its_own(make):
+    examples = make(0, Position())
+    first, second = numbers(examples.take(10)), numbers(examples.take(10))
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+
+
+@pytest.mark.parametrize("make", [memory, stream])
+@pytest.mark.parametrize("taken", [0, 3, 10, 17, 40])
+def test_a_position_is_resumed_exactly(make, taken):
+    whole = make(5, Position())
+    whole.take(taken)
+    rest = numbers(whole.take(25))
+    again = make(5, Position())
+    again.take(taken)
+    assert numbers(make(5, again.position).take(25)) == rest
+
+
+@pytest.mark.parametrize("make", [memory, stream])
+def test_the_order_depends_on_the_seed_alone(make):
+    one, two = make(1, Position()), make(1, Position())
+    one_by_one = [numbers(one.take(1))[0] for _ in range(15)]
+    assert numbers(two.take(15)) == one_by_one
+    assert numbers(make(2, Position()).take(15)) != one_by_one
+
+
+def test_a_batch_has_as_many_examples_of_each_prompt():
+    bank = [memory(0, Position()), memory(1, Position())]
+    count = collections.Counter(e.prompt for e in data.next_examples(bank, 4))
+    assert count == {0: 4, 1: 4}
+
+
+def test_too_long_examples_are_counted_and_refused():
+    check = data.LengthCheck("a task", {"inputs": 4, "targets": 2}, truncate=False)
+    for length in (3, 5, 7):
+        check.seen += 1
+        check("inputs", np.arange(length))
+        check("targets", np.arange(2))
+    with pytest.raises(ValueError, match=r"2 of 3 inputs .* 4 tokens .* has 7\)"):
+        check.report()
+
+
+def test_cutting_keeps_the_end_of_sequence():
+    check = data.LengthCheck("a task", {"inputs": 4, "targets": 2}, truncate=True)
+    assert check("inputs", np.asarray([5, 6, 7, 8, 9, 1])).tolist() == [5, 6, 7, 1]
+    assert check("inputs", np.asarray([5, 6, 7, 1])).tolist() == [5, 6, 7, 1]
+    assert check.cut == {"inputs": 1, "targets": 0}
+
+
+def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):
+    from spot_jax.settings import Data
+
+    lengths = {"inputs": 32, "targets": 8}
+    data.open_vocabulary(Data("demo_food", lengths, demo_model["VOCABULARY"]))
+    in_memory = data.load_training("demo_food", lengths, truncate=False)
+    monkeypatch.setattr(data, "MAX_EXAMPLES_IN_MEMORY", 10)
+    streamed = data.load_training("demo_food", lengths, truncate=False)
+    one = streamed(3, Position())
+    assert isinstance(one, StreamedExamples)
+    taken = one.take(2100)
+    assert one.position == Position(1, 100)
+    texts = {tuple(inputs) for inputs, _ in taken[:2000]}
+    expected = {tuple(i) for i, _ in in_memory(0, Position()).take(2000)}
+    assert texts == expected
+    after = [i.tolist() for i, _ in one.take(5)]
+    again = streamed(3, Position(1, 100))
+    assert [i.tolist() for i, _ in again.take(5)] == after
