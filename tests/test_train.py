@@ -98,7 +98,7 @@ def test_the_same_command_on_a_finished_run_changes_nothing(bank_run, demo_model
 def test_a_prompt_in_a_bank_equals_the_prompt_alone(bank_run, demo_model, tmp_path):
     folder, _ = bank_run
     alone = tmp_path / "alone"
-    task = {"MIXTURE_OR_TASK_NAME": "demo_topic", "RANDOM_SEED": 1, "DROPOUT_RATE": 0.0}
+    task = {"MIXTURE_OR_TASK_NAME": "demo_topic", "RANDOM_SEED": 1}
     runs.train(alone, demo_model, task)
     together = tmp_path / "together"
     tasks = task | {
@@ -141,15 +141,11 @@ def test_resuming_ends_as_an_uninterrupted_run(demo_model, tmp_path):
         name = f"prompts/demo_food-seed0/{kind}.safetensors"
         one, two = files.read(whole / name), files.read(parts / name)
         np.testing.assert_array_equal(one.enc_input, two.enc_input, err_msg=kind)
-    trained = [
-        [
-            (m["step"], m["loss"])
-            for m in records.read_metrics(f)
-            if m["kind"] == "train"
-        ]
+    final = [
+        [m["loss"] for m in records.read_metrics(f) if m["kind"] == "train"][-1]
         for f in (whole, parts)
     ]
-    assert dict(trained[0]).items() <= dict(trained[1]).items()
+    assert final[0] == final[1]
 
 
 KILLER = """
@@ -211,14 +207,12 @@ def _command(folder: pathlib.Path, demo_model: dict) -> list[str]:
 def test_model_tuning_leaves_a_model_that_can_be_prompted(demo_model, tmp_path):
     tuned = tmp_path / "tuned"
     files_ = ["gin/models/demo.gin", "gin/runs/model_tune.gin"]
-    best = runs.train(tuned, demo_model, {"DROPOUT_RATE": 0.0}, files=files_)
+    best = runs.train(tuned, demo_model, files=files_)
     checkpoint = best_checkpoint(str(tuned))
     assert checkpoint.name == f"checkpoint_{7 + best['model'].step}"
     values = demo_model | {"INITIAL_CHECKPOINT_PATH": str(checkpoint), "TRAIN_STEPS": 1}
     runs.train(tmp_path / "prompt", values)
     prompt = files.read(tmp_path / "prompt/prompts/demo_food-seed0/last.safetensors")
-    before = files.read  # the fingerprint is the tuned model's, not the base's
-    assert before is files.read
     assert prompt.story["model"]["source"] == str(checkpoint)
 
 
@@ -229,7 +223,6 @@ def test_multitask_model_tuning_tunes_the_target_after_the_mixture(
         "TARGET_TASK_NAME": "demo_film",
         "TARGET_TRAIN_STEPS": 4,
         "TRAIN_STEPS": 4,
-        "DROPOUT_RATE": 0.0,
     }
     files_ = ["gin/models/demo.gin", "gin/runs/multitask_model_tune.gin"]
     runs.train(tmp_path, values, files=files_)

@@ -84,47 +84,60 @@ def read(path: str | os.PathLike) -> SavedPrompt:
         )
     with open(path, "rb") as file:
         is_numpy = file.read(len(_NUMPY_MAGIC)) == _NUMPY_MAGIC
-    try:
-        enc_input, story = _read_numpy(path) if is_numpy else _read_safetensors(path)
-    except (safetensors.SafetensorError, OSError, EOFError) as error:
-        raise ValueError(
-            f"{path} is neither a numpy nor a safetensors file, or it is damaged "
-            f"({error}). Copy it again from where it was written."
-        ) from error
+    enc_input, story = _read_numpy(path) if is_numpy else _read_safetensors(path)
     _check(path, enc_input)
     return SavedPrompt(enc_input.astype(np.float32), story, str(path))
 
 
+def _damaged(path: pathlib.Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path} is neither a numpy nor a safetensors file, or it is damaged "
+        f"({error}). Copy it again from where it was written."
+    )
+
+
 def _read_numpy(path: pathlib.Path) -> tuple[np.ndarray, dict]:
-    return np.load(path, allow_pickle=False), {}
+    try:
+        return np.load(path, allow_pickle=False), {}
+    except (ValueError, OSError, EOFError) as error:
+        raise _damaged(path, error) from error
 
 
 def _read_safetensors(path: pathlib.Path) -> tuple[np.ndarray, dict]:
-    with safetensors.safe_open(path, framework="numpy") as file:
-        names = set(file.keys())
-        if "enc_input" in names:
-            header = dict(file.metadata() or {})
-            header.pop("format", None)
-            story = {key: json.loads(value) for key, value in header.items()}
-            return file.get_tensor("enc_input"), story
-        if "prompt_embeddings" in names:
-            rows = _peft_prompt_length(path)
-            # PEFT stores as many rows again for the decoder, which nothing reads.
-            return file.get_slice("prompt_embeddings")[:rows], {}
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            header, arrays = dict(file.metadata() or {}), set(file.keys())
+            if "enc_input" in arrays:
+                header.pop("format", None)
+                story = {key: json.loads(value) for key, value in header.items()}
+                return file.get_tensor("enc_input"), story
+            if "prompt_embeddings" in arrays:
+                # PEFT stores as many rows again for the decoder, which nothing reads.
+                rows = file.get_tensor("prompt_embeddings")
+                return rows[: _peft_prompt_length(path, len(rows))], {}
+    except (safetensors.SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise _damaged(path, error) from error
     raise ValueError(
-        f"{path} holds {', '.join(sorted(names)) or 'nothing'}; a prompt of spot_jax "
+        f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; a prompt of spot_jax "
         "has 'enc_input', one of PEFT 'prompt_embeddings'."
     )
 
 
-def _peft_prompt_length(path: pathlib.Path) -> int:
+def _peft_prompt_length(path: pathlib.Path, rows: int) -> int:
     config = path.with_name("adapter_config.json")
     if not config.is_file():
         raise ValueError(
             f"{path} is a PEFT adapter, but {config.name} is not beside it; it says "
             "how many of the rows are the prompt. Copy the adapter's whole folder."
         )
-    return json.loads(config.read_text(encoding="utf-8"))["num_virtual_tokens"]
+    length = json.loads(config.read_text(encoding="utf-8")).get("num_virtual_tokens")
+    if length is None or length > rows:
+        raise ValueError(
+            f"{path} has {rows} rows, and num_virtual_tokens is {length} in "
+            f"{config.name}: they do not belong together. Copy the adapter's whole "
+            "folder."
+        )
+    return length
 
 
 def _check(path: pathlib.Path, enc_input: np.ndarray) -> None:

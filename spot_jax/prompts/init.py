@@ -106,9 +106,19 @@ def class_labels(
         )
     if not labels:
         logger.info("The task has no class labels: every vector is sampled.")
-    means = [around.embed(around.encode(label)).mean(axis=0) for label in labels]
+    means = [_mean_of_pieces(around, label) for label in labels]
     rest = _sample(around, around.length - len(labels), population)
     return np.concatenate([np.reshape(means, (len(labels), around.d_model)), rest])
+
+
+def _mean_of_pieces(around: Surroundings, label: str) -> np.ndarray:
+    ids = around.encode(label)
+    if not len(ids):
+        raise ValueError(
+            f"The label {label!r} has no pieces in this vocabulary. Name the words "
+            "with --gin.class_labels.labels."
+        )
+    return around.embed(ids).mean(axis=0)
 
 
 def text(around: Surroundings, text: str, population: int = 5000) -> np.ndarray:
@@ -163,6 +173,10 @@ def from_file(
 
 def _fit(around: Surroundings, prompt: np.ndarray, path: str, choice: str):
     found, wanted = len(prompt), around.length
+    if choice not in ("error", "truncate", "pad"):
+        raise ValueError(
+            f"PROMPT_LENGTH_MISMATCH is {choice!r}; it is 'error', 'truncate' or 'pad'."
+        )
     if found == wanted:
         return prompt
     if choice == "truncate" and found > wanted:

@@ -28,7 +28,7 @@ def beam_search(
     key: Array,
     beams: int = 4,
     alpha: float = 0.6,
-    penalty: Callable[[Array, float], Array] = gnmt_penalty,
+    penalty: Callable[[Array | int, float], Array] = gnmt_penalty,
 ) -> tuple[Array, Array]:
     """Keeps the `beams` likeliest beginnings and returns the best that ended.
 

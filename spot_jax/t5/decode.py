@@ -6,7 +6,7 @@ as `beams` are keyword arguments that gin sets.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,7 @@ class Scorer:
     width: int
 
 
+@runtime_checkable
 class Search(Protocol):
     """What chooses the tokens."""
 
@@ -230,11 +231,11 @@ def _one_token_at_a_time(scorer: Scorer, max_length: int, choose: Callable):
     return tokens, scores
 
 
-def gnmt_penalty(length: Array, alpha: float) -> Array:
+def gnmt_penalty(length: Array | int, alpha: float) -> Array:
     """Returns ((5 + length) / 6) ** alpha, T5X's (Wu et al. 2016)."""
-    return ((5.0 + length) / 6.0) ** alpha
+    return ((5.0 + jnp.asarray(length)) / 6.0) ** alpha
 
 
-def power_penalty(length: Array, alpha: float) -> Array:
+def power_penalty(length: Array | int, alpha: float) -> Array:
     """Returns length ** alpha, the transformers library's."""
     return jnp.asarray(length, jnp.float32) ** alpha

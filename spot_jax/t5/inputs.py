@@ -51,7 +51,7 @@ def prepend(
     embedded: Float[Array, "batch length d_model"],
     segment_ids: Int[Array, "batch length"],
     bundle: PromptBundle,
-) -> tuple[Float[Array, "batch prompt+length d_model"], Int[Array, "batch longer"]]:
+) -> tuple[Float[Array, "batch longer d_model"], Int[Array, "batch longer"]]:
     """Puts the prompt in front of every row, one example a row.
 
     Args:

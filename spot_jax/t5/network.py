@@ -4,6 +4,7 @@ Without a prompt this is T5X's T5 (`t5x.examples.t5`), so that published checkpo
 load by name. A prompt arrives as an argument; nothing here is a prompt's parameter.
 """
 
+import flax
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -402,7 +403,7 @@ def parameter_shapes(config: T5Config) -> tuple[dict, dict]:
     tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
     variables = jax.eval_shape(T5(config).init, jax.random.key(0), tokens, tokens)
     axes = nn.partitioning.get_axis_names(variables["params_axes"])
-    return variables["params"], axes
+    return variables["params"], jax.tree.map(tuple, flax.core.unfreeze(axes))
 
 
 def initial_parameters(config: T5Config, key: jax.Array) -> dict:

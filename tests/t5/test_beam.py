@@ -22,7 +22,8 @@ def random_table(length, seed):
     """
     rng = np.random.default_rng(seed)
     logits = 1.5 * rng.standard_normal((BATCH,) + (VOCAB,) * length)
-    logits[..., decode.EOS_ID].T[...] += np.linspace(-2, 2.5, BATCH)
+    more = np.linspace(-2, 2.5, BATCH).reshape(BATCH, *[1] * (length - 1))
+    logits[..., decode.EOS_ID] += more
     logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
     return logits.astype(np.float32)
 
@@ -184,4 +185,4 @@ def test_penalties():
 @pytest.mark.parametrize("wrong", [{"beams": 0}, {"alpha": -0.5}], ids=str)
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match="beams >= 1 and alpha >= 0; got"):
-        beam_search(None, max_length=3, key=jax.random.key(0), **wrong)
+        beam_search(len, max_length=3, key=jax.random.key(0), **wrong)

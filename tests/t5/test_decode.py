@@ -7,14 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from spot_jax import t5
 from spot_jax.prompts.base import PromptBundle
 from spot_jax.t5 import decode
 from spot_jax.t5.beam import beam_search
 
 ROWS, MAX_LENGTH = 6, 7
-INPUTS = np.random.default_rng(6).integers(2, 30, (ROWS, 5))
-INPUTS = INPUTS * (np.arange(5) < np.array([5, 3, 4, 5, 2, 5])[:, None])
+INPUTS = jnp.asarray(
+    np.random.default_rng(6).integers(2, 30, (ROWS, 5))
+    * (np.arange(5) < np.array([5, 3, 4, 5, 2, 5])[:, None])
+)
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +95,17 @@ def test_greedy_takes_the_likeliest_token_and_stops_at_eos(greedy, taught):
 
 
 def test_a_prompt_in_slots_writes_as_one_prepended(config, ending, prompt, greedy):
-    slots = np.arange(7) < 2
+    slots = ((0, 0), (2, 0))
+    positions = jnp.broadcast_to(jnp.arange(7), (ROWS, 7))
     tokens, scores = decode.generate(
         config,
         ending,
-        np.pad(INPUTS, ((0, 0), (2, 0))),
+        jnp.pad(INPUTS, slots),
         max_length=MAX_LENGTH,
         prompt=prompt,
-        segment_ids=(np.pad(INPUTS, ((0, 0), (2, 0)), constant_values=1) > 0) * 1,
-        prompt_ids=np.broadcast_to(slots, (ROWS, 7)) * 1,
-        positions=np.broadcast_to(np.arange(7), (ROWS, 7)),
+        segment_ids=jnp.pad((INPUTS > 0).astype(int), slots, constant_values=1),
+        prompt_ids=(positions < 2).astype(int),
+        positions=positions,
     )
     np.testing.assert_array_equal(tokens, greedy[0])
     np.testing.assert_allclose(scores, greedy[1], atol=1e-5)
@@ -140,7 +142,7 @@ def test_the_same_key_writes_the_same_text(config, ending, prompt):
 )
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match="temperature > 0.*got.*Use greedy"):
-        decode.sample(None, max_length=3, key=jax.random.key(0), **wrong)
+        decode.sample(len, max_length=3, key=jax.random.key(0), **wrong)
 
 
 DRAWS = 40_000

@@ -12,8 +12,11 @@ from spot_jax.prompts.base import PromptBundle, empty
 from spot_jax.t5 import inputs
 
 LENGTH, TEXT = 3, 7
-TOKENS = np.random.default_rng(3).integers(2, 30, (3, TEXT))
-TOKENS = TOKENS * (np.arange(TEXT) < np.array([[7], [4], [5]]))
+SIZES = (7, 4, 5)
+TOKENS = jnp.asarray(
+    np.random.default_rng(3).integers(2, 30, (3, TEXT))
+    * (np.arange(TEXT) < np.array(SIZES)[:, None])
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def test_a_prompt_is_prepended_to_every_row():
 
 def examples(prompts):
     """The rows of TOKENS as examples of these prompts."""
-    rows = [row[row > 0].astype(np.int32) for row in TOKENS]
+    rows = [row[:size] for row, size in zip(np.asarray(TOKENS), SIZES, strict=True)]
     target = np.array([1], np.int32)
     return [packing.Example(r, target, p) for r, p in zip(rows, prompts, strict=True)]
 
@@ -133,8 +136,7 @@ def test_a_packed_row_equals_rows_of_their_own(bank, encode_slots):
     assert batch["encoder_segment_ids"].max() == 3, "all in one row"
     found = real(encode_slots(batch, prompts), batch)
     wanted = real(encode_slots(single, prompts), single)
-    longest_first = [wanted[i] for i in np.argsort([-7, -4, -5])]
-    same_rows(found, longest_first)
+    same_rows(found, [wanted[0], wanted[2], wanted[1]])
 
 
 def test_masked_positions_in_front_equal_a_shorter_prompt(

@@ -92,9 +92,7 @@ def test_the_tree_is_that_of_t5x(config):
     assert {name: leaf.shape for name, leaf in shapes.items()} == {
         name: shape for name, (shape, _) in expected.items()
     }
-    assert {name: tuple(names) for name, names in axes.items()} == {
-        name: names for name, (_, names) in expected.items()
-    }
+    assert axes == {name: names for name, (_, names) in expected.items()}
     assert {leaf.dtype for leaf in shapes.values()} == {np.dtype("float32")}
 
 
@@ -109,8 +107,9 @@ def test_t5_1_0_has_one_wi_and_no_matrix_for_the_logits(config):
 
 
 # Every test takes these shapes where it can: one program serves all.
-INPUTS = np.random.default_rng(1).integers(2, 30, (3, 10)) * (np.arange(10) < 7)
-TARGETS = np.random.default_rng(2).integers(2, 30, (3, 10))
+INPUTS = jax.random.randint(jax.random.key(1), (3, 10), 2, 30)
+INPUTS = INPUTS * (jnp.arange(10) < 7)
+TARGETS = jax.random.randint(jax.random.key(2), (3, 10), 2, 30)
 
 
 def thin(config):

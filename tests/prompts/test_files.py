@@ -1,0 +1,215 @@
+"""Prompt files: ours keep their story, others' are read, bad ones are named."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import ml_dtypes
+import numpy as np
+import pytest
+import safetensors
+from safetensors.numpy import save_file
+
+from spot_jax.prompts import files
+
+FIXTURES = (
+    pathlib.Path(__file__).resolve().parents[2] / "../shared/fixtures"
+).resolve()
+PROMPT = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
+STORY = {
+    "model": {"fingerprint": "0123456789abcdef", "source": "gs://bucket/checkpoint"},
+    "task": "sst2",
+    "step": 10_000,
+    "scores": {"accuracy": 95.07, "loss": None},
+    "words": ["déjà", "vu"],
+}
+
+
+def test_a_prompt_comes_back_with_its_story(tmp_path):
+    path = tmp_path / "new" / "folder" / "prompt.safetensors"
+    files.write(path, PROMPT, STORY)
+    saved = files.read(path)
+    np.testing.assert_array_equal(saved.enc_input, PROMPT)
+    assert saved.enc_input.dtype == np.float32
+    assert saved.story == STORY
+    assert saved.path == str(path)
+
+
+def test_any_program_can_read_the_file(tmp_path):
+    path = tmp_path / "prompt.safetensors"
+    # A view that is not contiguous, and not float32.
+    files.write(path, PROMPT.astype(np.float64).T, {"task": "rte"})
+    with safetensors.safe_open(path, framework="numpy") as file:
+        assert file.metadata() == {"format": files.FORMAT, "task": '"rte"'}
+        assert list(file.keys()) == ["enc_input"]
+        np.testing.assert_array_equal(file.get_tensor("enc_input"), PROMPT.T)
+
+
+def test_a_write_replaces_the_file_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "prompt.safetensors"
+    for step in (1, 2):
+        files.write(path, PROMPT * step, {"step": step})
+    assert files.read(path).story == {"step": 2}
+    assert [p.name for p in tmp_path.iterdir()] == ["prompt.safetensors"]
+
+
+def test_a_process_killed_before_the_rename_leaves_the_old_file(tmp_path):
+    path = tmp_path / "prompt.safetensors"
+    files.write(path, PROMPT, STORY)
+    program = """
+import os, signal, sys
+import numpy as np
+from spot_jax.prompts import files
+
+os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+files.write(sys.argv[1], np.zeros((5, 4)), {"step": 2})
+"""
+    killed = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert killed.returncode == -9
+    saved = files.read(path)
+    np.testing.assert_array_equal(saved.enc_input, PROMPT)
+    assert saved.story == STORY
+
+
+def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path, monkeypatch):
+    path = tmp_path / "prompt.safetensors"
+    files.write(path, PROMPT, STORY)
+
+    def disk_full(*_):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "fsync", disk_full)
+        with pytest.raises(OSError, match="No space left"):
+            files.write(path, PROMPT * 2, {})
+    assert files.read(path).story == STORY
+    assert [p.name for p in tmp_path.iterdir()] == ["prompt.safetensors"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_numpy_file_needs_no_suffix(dtype, tmp_path):
+    path = tmp_path / "encoder.prompt.prompt.prompt"
+    with open(path, "wb") as file:
+        np.save(file, PROMPT.astype(dtype))
+    saved = files.read(str(path))
+    np.testing.assert_array_equal(saved.enc_input, PROMPT)
+    assert saved.enc_input.dtype == np.float32
+    assert saved.story == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("prompt_tuning_test_data/prompt_5x256.npy", (5, 256)),
+        ("prompt_tuning_pretrained_prompts/t5_1_1_lm100k_base/sst2.npy", (100, 768)),
+    ],
+)
+def test_published_prompts_are_read(name, shape):
+    if not FIXTURES.exists():
+        pytest.skip("the shared fixtures are not here")
+    saved = files.read(FIXTURES / name)
+    assert saved.enc_input.shape == shape
+    assert saved.enc_input.dtype == np.float32
+
+
+def write_peft(folder, rows, config, dtype=np.float32):
+    folder.mkdir(exist_ok=True)
+    save_file({"prompt_embeddings": rows.astype(dtype)}, folder / PEFT_FILE)
+    (folder / "adapter_config.json").write_text(config)
+    return folder
+
+
+PEFT_FILE = "adapter_model.safetensors"
+PEFT_CONFIG = json.dumps({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 5})
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+def test_the_first_rows_of_a_peft_adapter_are_the_prompt(times, dtype, tmp_path):
+    rows = np.concatenate([PROMPT, PROMPT + 1])[: 5 * times]
+    folder = write_peft(tmp_path / "adapter", rows, PEFT_CONFIG, dtype)
+    for path in (folder, folder / PEFT_FILE):
+        found = files.read(path).enc_input
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, PROMPT.astype(dtype).astype(np.float32))
+
+
+def refused(path, match):
+    with pytest.raises(ValueError, match=match) as error:
+        files.read(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_peft_adapter_without_its_config_is_refused(tmp_path):
+    folder = write_peft(tmp_path, PROMPT, PEFT_CONFIG)
+    (folder / "adapter_config.json").unlink()
+    refused(folder, "adapter_config.json is not beside it.*whole folder")
+
+
+def test_a_peft_adapter_with_a_broken_config_is_refused(tmp_path):
+    refused(write_peft(tmp_path, PROMPT, "{"), "damaged.*Copy it again")
+
+
+@pytest.mark.parametrize("config", ["{}", PEFT_CONFIG])
+def test_a_peft_adapter_with_the_config_of_another_is_refused(config, tmp_path):
+    folder = write_peft(tmp_path, PROMPT[:4], config)
+    refused(folder, "4 rows, and num_virtual_tokens is (None|5).*whole folder")
+
+
+def test_no_file_is_refused(tmp_path):
+    refused(tmp_path / "none.safetensors", "There is no prompt file.*PEFT adapter")
+
+
+def damaged(kind, data):
+    return {"cut": data[: len(data) - 7], "header": data[:9], "empty": b""}[kind]
+
+
+@pytest.mark.parametrize("kind", ["cut", "header", "empty"])
+def test_a_damaged_file_of_ours_is_refused(kind, tmp_path):
+    path = tmp_path / "prompt.safetensors"
+    files.write(path, PROMPT, STORY)
+    path.write_bytes(damaged(kind, path.read_bytes()))
+    refused(path, "damaged.*Copy it again")
+
+
+@pytest.mark.parametrize("kind", ["cut", "header"])
+def test_a_damaged_numpy_file_is_refused(kind, tmp_path):
+    path = tmp_path / "prompt.npy"
+    np.save(path, PROMPT)
+    path.write_bytes(damaged(kind, path.read_bytes()))
+    refused(path, "damaged.*Copy it again")
+
+
+def test_numpy_objects_are_never_unpickled(tmp_path):
+    path = tmp_path / "prompt.npy"
+    np.save(path, np.array([{"a": 1}], object), allow_pickle=True)
+    refused(path, "Copy it again")
+
+
+def test_a_file_of_other_arrays_is_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_file({"shared.weight": PROMPT, "lm_head.weight": PROMPT}, path)
+    refused(path, "holds lm_head.weight, shared.weight; .*'enc_input'")
+
+
+def test_a_story_that_is_not_ours_is_refused(tmp_path):
+    path = tmp_path / "prompt.safetensors"
+    save_file({"enc_input": PROMPT}, path, {"author": "someone"})
+    refused(path, "damaged.*Copy it again")
+
+
+@pytest.mark.parametrize("shape", [(20,), (1, 5, 4)])
+def test_an_array_that_is_no_prompt_is_refused(shape, tmp_path):
+    path = tmp_path / "prompt.npy"
+    np.save(path, PROMPT.reshape(shape))
+    refused(path, r"\[prompt, d_model\]")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused(value, tmp_path):
+    diverged = PROMPT.copy()
+    diverged[2, 1] = value
+    path = tmp_path / "prompt.safetensors"
+    files.write(path, diverged, {})
+    refused(path, "not finite.*earlier prompt")

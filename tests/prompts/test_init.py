@@ -1,0 +1,186 @@
+"""Starting values land where they should, and errors name the cure."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from spot_jax.prompts import files, init
+
+TABLE = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
+PIECES = {"positive": [10], "negative": [11, 12], "a long text": [13, 14, 13]}
+
+
+@pytest.fixture
+def around():
+    """Six vectors for a model of TABLE, whose task has two labels."""
+    return init.Surroundings(
+        length=6,
+        d_model=4,
+        vocab_size=60,
+        rng=np.random.default_rng(1),
+        embed=lambda ids: TABLE[np.asarray(ids, int)],
+        encode=lambda text: PIECES[text],
+        labels=("positive", "negative"),
+        model="this model",
+    )
+
+
+def ids_of(vectors):
+    """The rows of TABLE that these vectors are."""
+    return [int(np.flatnonzero((TABLE == v).all(1)).item()) for v in vectors]
+
+
+def test_uniform_is_symmetric(around):
+    many = dataclasses.replace(around, length=4000)
+    found = init.random_uniform(many)
+    assert found.shape == (4000, 4)
+    assert found.min() >= -0.5 and found.max() < 0.5
+    assert abs(found.mean()) < 0.01 and abs(found.std() - 12**-0.5) < 0.01
+    googles = init.random_uniform(many, low=0.0)
+    assert googles.min() >= 0 and abs(googles.mean() - 0.25) < 0.01
+
+
+def test_sampled_tokens_are_distinct_and_common(around):
+    found = ids_of(init.sampled_vocabulary(around, population=6))
+    assert sorted(found) == [0, 1, 2, 3, 4, 5]
+    assert found != sorted(found)
+
+
+def test_sampling_reaches_the_whole_population(around):
+    many = dataclasses.replace(around, length=50)
+    assert max(ids_of(init.sampled_vocabulary(many, population=50))) == 49
+    # The vocabulary may be smaller than the usual 5,000.
+    assert len(set(ids_of(init.sampled_vocabulary(many)))) == 50
+
+
+def test_a_population_smaller_than_the_prompt_is_refused(around):
+    with pytest.raises(ValueError, match=r"6 different.*from 5.*--gin\.PROMPT_LENGTH"):
+        init.sampled_vocabulary(around, population=5)
+    with pytest.raises(ValueError, match="61 different tokens .* from 60"):
+        init.sampled_vocabulary(dataclasses.replace(around, length=61))
+
+
+def test_labels_come_first_averaged_over_their_pieces(around):
+    found = init.class_labels(around)
+    assert found.shape == (6, 4)
+    np.testing.assert_array_equal(found[0], TABLE[10])
+    np.testing.assert_allclose(found[1], (TABLE[11] + TABLE[12]) / 2)
+    assert len(set(ids_of(found[2:]))) == 4
+
+
+def test_labels_may_be_named(around):
+    found = init.class_labels(around, labels=["a long text"])
+    np.testing.assert_allclose(found[0], TABLE[[13, 14, 13]].mean(0))
+    assert len(set(ids_of(found[1:]))) == 5
+
+
+def test_a_task_without_labels_samples_everything_and_says_so(around, caplog):
+    caplog.set_level("INFO")
+    found = init.class_labels(dataclasses.replace(around, labels=()), population=6)
+    assert sorted(ids_of(found)) == [0, 1, 2, 3, 4, 5]
+    assert "no class labels" in caplog.text
+
+
+def test_more_labels_than_vectors_are_refused(around):
+    short = dataclasses.replace(around, length=1)
+    with pytest.raises(ValueError, match=r"2 labels .* of 1.*--gin\.PROMPT_LENGTH"):
+        init.class_labels(short)
+
+
+def test_a_label_without_pieces_is_refused(around):
+    silent = dataclasses.replace(around, encode=lambda text: [])
+    with pytest.raises(ValueError, match=r"'positive'.*class_labels\.labels"):
+        init.class_labels(silent)
+
+
+def test_a_text_gives_its_pieces_in_order(around):
+    found = ids_of(init.text(around, text="a long text"))
+    assert found[:3] == [13, 14, 13]
+    assert len(set(found[3:])) == 3
+
+
+@pytest.mark.parametrize(("length", "pieces"), [(3, [13, 14, 13]), (6, [])])
+def test_a_text_may_fill_the_prompt_or_be_empty(length, pieces, around):
+    fits = dataclasses.replace(around, length=length, encode=lambda text: pieces)
+    found = ids_of(init.text(fits, text="anything"))
+    assert found[: len(pieces)] == pieces and len(found) == length
+
+
+def test_a_text_longer_than_the_prompt_is_refused(around):
+    short = dataclasses.replace(around, length=2)
+    with pytest.raises(ValueError, match=r"3 pieces.*2 vectors.*--gin\.PROMPT_LENGTH"):
+        init.text(short, text="a long text")
+
+
+PROMPT = np.arange(24, dtype=np.float32).reshape(6, 4)
+
+
+@pytest.fixture
+def source(tmp_path):
+    """(prompt, model) -> the file of a source prompt."""
+
+    def write(prompt, model="this model"):
+        path = tmp_path / "source.safetensors"
+        files.write(path, prompt, {"model": {"fingerprint": model}, "task": "mnli"})
+        return str(path)
+
+    return write
+
+
+def test_a_file_gives_its_prompt(around, source):
+    found = init.from_file(around, path=source(PROMPT))
+    np.testing.assert_array_equal(found, PROMPT)
+
+
+def test_a_numpy_file_names_no_model_and_is_taken(around, tmp_path):
+    np.save(tmp_path / "prompt.npy", PROMPT)
+    found = init.from_file(around, path=str(tmp_path / "prompt.npy"))
+    np.testing.assert_array_equal(found, PROMPT)
+
+
+def test_a_longer_prompt_is_cut_only_when_asked(around, source):
+    short = dataclasses.replace(around, length=4)
+    path = source(PROMPT)
+    found = init.from_file(short, path=path, length_mismatch="truncate")
+    np.testing.assert_array_equal(found, PROMPT[:4])
+    for choice in ("error", "pad"):
+        with pytest.raises(ValueError, match=r"6 vectors.* 4.*PROMPT_LENGTH=6.*trunc"):
+            init.from_file(short, path=path, length_mismatch=choice)
+
+
+def test_a_shorter_prompt_is_extended_only_when_asked(around, source):
+    path = source(PROMPT[:2])
+    found = init.from_file(around, path=path, length_mismatch="pad")
+    np.testing.assert_array_equal(found[:2], PROMPT[:2])
+    assert len(set(ids_of(found[2:]))) == 4
+    for choice in ("error", "truncate"):
+        with pytest.raises(ValueError, match=r"2 vectors.* 6.*PROMPT_LENGTH=2.*pad"):
+            init.from_file(around, path=path, length_mismatch=choice)
+
+
+def test_a_choice_that_does_not_exist_is_refused_even_when_lengths_match(
+    around, source
+):
+    with pytest.raises(ValueError, match="'cut'.*error.*truncate.*pad"):
+        init.from_file(around, path=source(PROMPT), length_mismatch="cut")
+
+
+def test_a_prompt_of_another_width_is_refused(around, source):
+    with pytest.raises(ValueError, match=r"width 3, the model\s4.*model size"):
+        init.from_file(around, path=source(PROMPT[:, :3]))
+
+
+def test_a_prompt_of_another_model_is_taken_only_when_asked(around, source):
+    path = source(PROMPT, model="that model")
+    with pytest.raises(ValueError, match=r"that model.*this model.*allow_other_model"):
+        init.from_file(around, path=path)
+    found = init.from_file(around, path=path, allow_other_model=True)
+    np.testing.assert_array_equal(found, PROMPT)
+
+
+def test_the_same_seed_samples_the_same(around):
+    again = dataclasses.replace(around, rng=np.random.default_rng(1))
+    np.testing.assert_array_equal(
+        init.sampled_vocabulary(around), init.sampled_vocabulary(again)
+    )
