@@ -75,7 +75,7 @@ def _compare(path: pathlib.Path, config: str) -> None:
     if before == now:
         return
     changes = [
-        line
+        f"{line[0]} {line[1:]}"
         for line in difflib.unified_diff(before, now, lineterm="", n=0)
         if not line.startswith(("---", "+++", "@@"))
     ]

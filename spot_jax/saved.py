@@ -23,7 +23,7 @@ def read_bank(
 
     Returns:
         Their names; {"enc_input": [bank, prompt, d_model], "mask": [bank, prompt]}
-        with the shorter ones padded and masked; the split that binds them; the length
+        with the shorter ones padded in front and masked; the split that binds them; the length
         of the longest.
 
     Raises:
@@ -38,8 +38,9 @@ def read_bank(
     bank = np.zeros((len(saved), length, model.config.d_model), np.float32)
     mask = np.zeros((len(saved), length), np.int32)
     for index, prompt in enumerate(saved):
-        bank[index, : len(prompt.enc_input)] = prompt.enc_input
-        mask[index, : len(prompt.enc_input)] = 1
+        # At the end of its slots: the position bias sees how far the text is away.
+        bank[index, length - len(prompt.enc_input) :] = prompt.enc_input
+        mask[index, length - len(prompt.enc_input) :] = 1
     arrays = jax.device_put(
         {"enc_input": bank, "mask": mask}, sharding.replicated(model.mesh)
     )

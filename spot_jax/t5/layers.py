@@ -224,7 +224,7 @@ class Attention(nn.Module):
         keys_values: tuple[Array, Array],
         *,
         mask: Bool[Array, "#batch 1 #query key"],
-        bias: Float[Array, "1 heads query key"] | None,
+        bias: Float[Array, "1 heads #query key"] | None,
         deterministic: bool,
     ) -> Float[Array, "batch query d_model"]:
         """Attends from x to projected keys and values, each [batch, key, heads, d]."""
@@ -243,11 +243,11 @@ class Attention(nn.Module):
     @nn.compact
     def attend_cached(
         self,
-        x: Float[Array, "batch query d_model"],
+        x: Float[Array, "batch new d_model"],
         *,
         position: Int[Array, ""],
-        bias: Float[Array, "1 heads query key"],
-    ) -> Float[Array, "batch query d_model"]:
+        bias: Float[Array, "1 heads 1 key"],
+    ) -> Float[Array, "batch new d_model"]:
         """Attends from one new position to all before it, which the cache remembers.
 
         The first call, with x [batch, length, d_model], only makes an empty cache of

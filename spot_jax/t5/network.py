@@ -334,11 +334,11 @@ class T5(nn.Module):
         self,
         cross: CrossKeysValues,
         encoder_segment_ids: Int[Array, "batch longer"],
-        tokens: Int[Array, "batch one"],
+        tokens: Int[Array, "batch new"],
         *,
         position: Int[Array, ""],
         max_length: int,
-    ) -> Float[Array, "batch one vocab"]:
+    ) -> Float[Array, "batch new vocab"]:
         """Scores the token after `tokens`; the mutable collection "cache" remembers.
 
         Args:
