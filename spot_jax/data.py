@@ -1,22 +1,22 @@
-"""Training examples from SeqIO: in an order that can be resumed anywhere.
+"""The door to the data: tasks of SeqIO, or what `spot_jax tokenize` wrote.
 
-A set that fits in memory is read once and permuted anew for every pass; a larger one,
-or a mixture, is streamed in passes, each with a seed of its own. Either way a position
-is a pass and an offset in it, so that a run that was killed finds its place again
-without reading what it has seen.
-
-TensorFlow is imported with SeqIO when the first task is looked up, not before.
+TensorFlow is imported with SeqIO when the first task is looked up, not before; runs on
+tokenized data never do.
 """
 
 import dataclasses
+import itertools
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
+import sentencepiece
 
-from spot_jax.packing import Example
+from spot_jax.examples import Examples, MemoryExamples, Position, StreamedExamples
 from spot_jax.settings import Data
+from spot_jax.tokenized import TokenizedExamples
 
 logger = logging.getLogger(__name__)
 
@@ -24,99 +24,6 @@ logger = logging.getLogger(__name__)
 MAX_EXAMPLES_IN_MEMORY = 2**17
 # How much of a stream is read ahead to see whether examples are too long.
 STREAM_SAMPLE = 2000
-
-
-@dataclasses.dataclass(frozen=True)
-class Position:
-    """A place in the order of examples.
-
-    Attributes:
-        passes: how often the set was gone through.
-        offset: examples taken since.
-    """
-
-    passes: int = 0
-    offset: int = 0
-
-
-class Examples(Protocol):
-    """An endless, reproducible order of tokenized examples."""
-
-    position: Position
-
-    def take(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Returns the next (inputs, targets), each int32 [length]."""
-
-
-class MemoryExamples:
-    """Examples held in memory, in a new permutation for every pass.
-
-    Args:
-        examples: the set, anything with a length and items; not empty.
-        seed: decides every permutation.
-        position: where to begin.
-    """
-
-    def __init__(self, examples: Sequence, seed: int, position: Position):
-        self._examples, self._seed, self.position = examples, seed, position
-        self._order = self._permute(position.passes)
-
-    def _permute(self, passes: int) -> np.ndarray:
-        return np.random.default_rng([self._seed, passes]).permutation(
-            len(self._examples)
-        )
-
-    def take(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Returns the next examples; see `Examples`."""
-        taken = []
-        passes, offset = self.position.passes, self.position.offset
-        while len(taken) < count:
-            if offset == len(self._order):
-                passes, offset = passes + 1, 0
-                self._order = self._permute(passes)
-            until = min(len(self._order), offset + count - len(taken))
-            taken += [self._examples[int(i)] for i in self._order[offset:until]]
-            offset = until
-        self.position = Position(passes, offset)
-        return taken
-
-
-class StreamedExamples:
-    """Examples read as they are needed, pass after pass.
-
-    Args:
-        read_pass: seed -> one pass of (inputs, targets), always the same for a seed.
-        seed: decides the seed of every pass.
-        position: where to begin; the examples before it in its pass are skipped.
-    """
-
-    def __init__(
-        self, read_pass: Callable[[int], Iterator], seed: int, position: Position
-    ):
-        self._read_pass, self._seed, self.position = read_pass, seed, position
-        self._pass = self._open(position.passes)
-        for _ in range(position.offset):
-            next(self._pass)
-
-    def _open(self, passes: int) -> Iterator:
-        seed = np.random.SeedSequence([self._seed, passes]).generate_state(1)[0]
-        # SeqIO's seeds are signed 32-bit numbers.
-        return self._read_pass(int(seed) & 0x7FFFFFFF)
-
-    def take(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Returns the next examples; see `Examples`."""
-        taken = []
-        passes, offset = self.position.passes, self.position.offset
-        while len(taken) < count:
-            example = next(self._pass, None)
-            if example is None:
-                passes, offset = passes + 1, 0
-                self._pass = self._open(passes)
-                continue
-            taken.append(example)
-            offset += 1
-        self.position = Position(passes, offset)
-        return taken
 
 
 @dataclasses.dataclass
@@ -177,9 +84,15 @@ class LengthCheck:
 def open_vocabulary(settings: Data) -> Any:
     """Makes all tasks use the settings' vocabulary, and returns it.
 
+    Returns:
+        What encodes text and decodes ids: SeqIO's vocabulary, or, for tokenized data,
+        SentencePiece's own processor, which needs no TensorFlow.
+
     Raises:
         ValueError: when it cannot be read.
     """
+    if settings.tokenized:
+        return _open_sentencepiece(settings.vocabulary)
     from spot_jax import text
 
     text.import_tensorflow()
@@ -188,6 +101,18 @@ def open_vocabulary(settings: Data) -> Any:
     vocabulary.check_vocabulary(settings.vocabulary)
     vocabulary.use_vocabulary(settings.vocabulary, settings.extra_ids)
     return vocabulary.VOCABULARY
+
+
+def _open_sentencepiece(path: str) -> sentencepiece.SentencePieceProcessor:
+    processor = sentencepiece.SentencePieceProcessor()
+    try:
+        processor.Load(path)
+    except OSError as error:
+        raise ValueError(
+            f"The vocabulary {path} cannot be read without TensorFlow ({error}). Copy "
+            "the file here and give its path: --gin.VOCABULARY=..."
+        ) from error
+    return processor
 
 
 def provider(name: str) -> Any:
@@ -206,8 +131,10 @@ def provider(name: str) -> Any:
     return seqio.get_mixture_or_task(name)
 
 
-def task_names(name: str) -> tuple[str, ...]:
+def task_names(name: str, settings: Data) -> tuple[str, ...]:
     """Returns the tasks of a mixture, or the task itself."""
+    if settings.tokenized:
+        return (name,)
     import seqio
 
     return tuple(task.name for task in seqio.get_subtasks(provider(name)))
@@ -221,15 +148,22 @@ def labels_of(name: str) -> tuple[str, ...]:
     return info.labels if info else ()
 
 
-def load_training(
-    name: str, lengths: Mapping[str, int], *, truncate: bool
-) -> Callable[[int, Position], Examples]:
+def sequence_lengths(task: Any, settings: Data) -> dict[str, int] | None:
+    """Returns the lengths SeqIO has to know, which is so for a prefix LM only.
+
+    Where it knows them it cuts; what it does not cut is counted by `LengthCheck`.
+    """
+    from spot_jax.text.prefix_lm import needs_lengths
+
+    return dict(settings.lengths) if needs_lengths(task) else None
+
+
+def load_training(name: str, settings: Data) -> Callable[[int, Position], Examples]:
     """Prepares a task's or mixture's training split.
 
     Args:
-        name: of a SeqIO task or mixture.
-        lengths: TASK_FEATURE_LENGTHS.
-        truncate: whether examples that are too long may be cut.
+        name: of a SeqIO task or mixture, or of a folder of tokenized data.
+        settings: lengths, and where tokenized data is.
 
     Returns:
         `(seed, position) -> Examples`; several prompts share what was read.
@@ -238,15 +172,13 @@ def load_training(
         ValueError: when the name is unknown, its data is missing or empty, or examples
             are too long and may not be cut.
     """
-    import seqio
-
+    check = LengthCheck(name, settings.lengths, settings.truncate)
+    if settings.tokenized:
+        pairs = open_tokenized(name, "train", settings)
+        return lambda seed, position: MemoryExamples(pairs, seed, position)
     task = provider(name)
-    check = LengthCheck(name, lengths, truncate)
-    size = None
-    if isinstance(task, seqio.Task):
-        size = task.num_input_examples("train")
-    if size is None or size > MAX_EXAMPLES_IN_MEMORY:
-        return _stream(task, lengths, check)
+    if _is_streamed(task, settings):
+        return _stream(task, settings, check)
     examples = list(_tokens(task.get_dataset(None, "train", shuffle=False), check))
     if not examples:
         raise ValueError(
@@ -258,28 +190,36 @@ def load_training(
     return lambda seed, position: MemoryExamples(examples, seed, position)
 
 
-def _stream(task: Any, lengths: Mapping[str, int], check: LengthCheck):
+def _is_streamed(task: Any, settings: Data) -> bool:
+    """A mixture is, a large set is, and so is one that is drawn anew in every pass."""
+    import seqio
+
+    if isinstance(task, seqio.Mixture) or sequence_lengths(task, settings):
+        return True
+    size = task.num_input_examples("train")
+    return size is None or size > MAX_EXAMPLES_IN_MEMORY
+
+
+def _stream(task: Any, settings: Data, check: LengthCheck):
     import seqio
 
     is_mixture = isinstance(task, seqio.Mixture)
 
     def read_pass(seed: int) -> Iterator:
-        # The lengths are for preprocessors that split by them (prefix LM); trimming is
-        # ours, which counts. A mixture repeats its members without end, so that its
-        # proportions hold; its pass is as long as its (capped) members together.
+        # A mixture repeats its members without end, so that its proportions hold; its
+        # pass is as long as its (capped) members together.
         dataset = task.get_dataset(
-            dict(lengths),
+            sequence_lengths(task, settings),
             "train",
             shuffle=True,
             seed=seed,
             num_epochs=None if is_mixture else 1,
-            trim_output_features=False,
         )
         if is_mixture:
             dataset = dataset.take(_mixture_size(task))
         return _tokens(dataset, check)
 
-    sample = [example for _, example in zip(range(STREAM_SAMPLE), read_pass(0))]
+    sample = list(itertools.islice(read_pass(0), STREAM_SAMPLE))
     if not sample:
         raise ValueError(f"{task.name} has no training examples: 'train' is empty.")
     check.report()
@@ -301,10 +241,34 @@ def _tokens(dataset: Any, check: LengthCheck) -> Iterator:
         )
 
 
-def next_examples(bank: Sequence[Examples], batch_size: int) -> list[Example]:
-    """Takes `batch_size` examples for each prompt of a bank."""
-    return [
-        Example(inputs, targets, prompt)
-        for prompt, examples in enumerate(bank)
-        for inputs, targets in examples.take(batch_size)
-    ]
+class TokenizedPairs:
+    """Tokenized examples as (inputs, targets), read from disk one by one."""
+
+    def __init__(self, examples: TokenizedExamples):
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        example = self._examples[index]
+        return example["inputs"], example["targets"]
+
+
+def open_tokenized(name: str, split: str, settings: Data) -> TokenizedPairs:
+    """Opens TOKENIZED_DATA_DIR/NAME/SPLIT, which `spot_jax tokenize` wrote.
+
+    Raises:
+        ValueError: when it is not there, or longer than TASK_FEATURE_LENGTHS.
+    """
+    folder = pathlib.Path(settings.tokenized) / name / split
+    examples = TokenizedExamples(folder)
+    for feature, limit in settings.lengths.items():
+        longest = int(examples.lengths(feature).max())
+        if longest > limit:
+            raise ValueError(
+                f"{folder} has {feature} of {longest} tokens, TASK_FEATURE_LENGTHS "
+                f"allows {limit}. Raise it, or tokenize with --lengths again."
+            )
+    logger.info("%s: %d tokenized examples (%s).", name, len(examples), split)
+    return TokenizedPairs(examples)

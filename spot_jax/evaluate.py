@@ -9,9 +9,9 @@ Writes into EVAL_OUTPUT_DIR
 import json
 from collections.abc import Sequence
 
-from spot_jax import config, frozen, run_dir, saved
+from spot_jax import config, frozen, run_dir, saved, scoring
 from spot_jax import data as examples
-from spot_jax import evaluation as scoring
+from spot_jax.evaluation import Evaluator
 from spot_jax.prompts.files import replace_file
 from spot_jax.settings import Data, Evaluation, Model
 
@@ -45,7 +45,7 @@ def evaluate(
     tasks = _load_tasks(data, evaluation)
     loaded = frozen.load(model)
     names, prompts, split, length = saved.read_bank(paths, loaded)
-    evaluator = scoring.Evaluator(loaded, split, evaluation, data.lengths, length)
+    evaluator = Evaluator(loaded, split, evaluation, data.lengths, length)
     results, predictions = evaluator.evaluate(
         prompts, loaded.params, {index: tasks for index in range(len(names))}
     )
@@ -60,11 +60,10 @@ def evaluate(
 
 
 def _load_tasks(data: Data, how: Evaluation) -> list[scoring.EvalTask]:
-    names = {task: None for name in data.names for task in examples.task_names(name)}
-    return [
-        scoring.load_task(name, how, data.lengths, truncate=data.truncate)
-        for name in names
-    ]
+    names = {
+        task: None for name in data.names for task in examples.task_names(name, data)
+    }
+    return [scoring.load_task(name, how, data) for name in names]
 
 
 def _lines(task: scoring.EvalTask, answers: Sequence) -> list[str]:

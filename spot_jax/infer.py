@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spot_jax import config, frozen, run_dir, saved
-from spot_jax import evaluation as scoring
+from spot_jax import config, frozen, run_dir, saved, scoring
 from spot_jax.data import LengthCheck, labels_of, open_vocabulary
+from spot_jax.evaluation import Evaluator
 from spot_jax.prompts.files import replace_file
 from spot_jax.settings import Data, Evaluation, Model
 from spot_jax.t5.decode import EOS_ID
@@ -52,15 +52,13 @@ def infer(
     if len(data.names) != 1:
         raise ValueError(f"infer answers one task, not {', '.join(data.names)}.")
     if text_file is None:
-        task = scoring.load_task(
-            data.names[0], evaluation, data.lengths, truncate=data.truncate
-        )
+        task = scoring.load_task(data.names[0], evaluation, data)
     else:
         task = _read_text(text_file, data, vocabulary)
     loaded = frozen.load(model)
     paths = [] if prompt_file is None else [prompt_file]
     _, prompts, split, length = saved.read_bank(paths, loaded)
-    evaluator = scoring.Evaluator(loaded, split, evaluation, data.lengths, length)
+    evaluator = Evaluator(loaded, split, evaluation, data.lengths, length)
     answers = evaluator.predict(prompts, loaded.params, task, [0])[0]
     lines = [
         {

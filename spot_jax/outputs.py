@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from spot_jax import config, evaluation
+from spot_jax import config, scoring
 from spot_jax.bank import Entry
 from spot_jax.frozen import LoadedModel
 from spot_jax.pretrained.save import save_t5x
@@ -73,8 +73,7 @@ class Outputs:
         """
         for index, entry in enumerate(self._bank):
             scores = [
-                evaluation.overall(task, values)
-                for task, values in results[index].items()
+                scoring.overall(task, values) for task, values in results[index].items()
             ]
             score = float(np.mean(scores))
             before = self.best.get(entry.name)

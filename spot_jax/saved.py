@@ -23,8 +23,8 @@ def read_bank(
 
     Returns:
         Their names; {"enc_input": [bank, prompt, d_model], "mask": [bank, prompt]}
-        with the shorter ones padded in front and masked; the split that binds them; the length
-        of the longest.
+        with the shorter ones padded in front and masked; the split that binds them;
+        the length of the longest.
 
     Raises:
         ValueError: when one cannot be read or was trained for another model.
@@ -62,8 +62,8 @@ def _check(prompt: files.SavedPrompt, model: LoadedModel) -> None:
     if made_for != model.fingerprint:
         raise ValueError(
             f"{prompt.path} was trained for the frozen model {made_for}; "
-            f"{model.source} is {model.fingerprint}. Set INITIAL_CHECKPOINT_PATH to the "
-            f"model it was trained for ({prompt.story['model']['source']})."
+            f"{model.source} is {model.fingerprint}. Set INITIAL_CHECKPOINT_PATH to "
+            f"the model it was trained for ({prompt.story['model']['source']})."
         )
 
 

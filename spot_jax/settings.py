@@ -49,6 +49,9 @@ class Data:
         extra_ids: sentinels to add to it (100 for a plain file of 32,000 pieces that
             is used for span corruption).
         truncate: whether longer examples are cut instead of refused.
+        tokenized: TOKENIZED_DATA_DIR, a folder with NAME/train and NAME/validation that
+            `spot_jax tokenize` wrote; None reads SeqIO's tasks. Runs on tokenized data
+            need no TensorFlow, and are evaluated by their loss.
     """
 
     names: str | Sequence[str]
@@ -56,6 +59,7 @@ class Data:
     vocabulary: str
     extra_ids: int = 0
     truncate: bool = False
+    tokenized: str | None = None
 
     def __post_init__(self):
         names = [self.names] if isinstance(self.names, str) else list(self.names)

@@ -12,37 +12,29 @@ The same command continues a run that was stopped, at any moment, to the same en
 """
 
 import dataclasses
-import functools
 import logging
-import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 
-from spot_jax import bank as banks
-from spot_jax import (
-    config,
-    data,
-    evaluation,
-    frozen,
-    packing,
-    records,
-    run_dir,
-    sharding,
-    step,
-)
+from spot_jax import config, frozen, records, run_dir, sharding, step
 from spot_jax.checkpoint import Checkpoints
-from spot_jax.data import Position
+from spot_jax.examples import Position, next_examples
 from spot_jax.optim import Optimizer
-from spot_jax.outputs import Best, Outputs, best_checkpoint
-from spot_jax.prompts.soft import SoftPrompt
-from spot_jax.settings import Data, Evaluation, Loss, Model, Prompts, Target, Training
+from spot_jax.outputs import Best, best_checkpoint
+from spot_jax.run import Run, layout, open_examples, prepare, state_shardings
+from spot_jax.settings import (
+    Data,
+    Evaluation,
+    Loss,
+    Model,
+    Prompts,
+    Target,
+    Training,
+)
 
 logger = logging.getLogger(__name__)
-
-# Batches looked at to decide how many rows a step has.
-_PLANNED = 20
 
 
 def train(
@@ -102,7 +94,7 @@ def _train_once(
     prompts: Prompts | None,
     seed: int,
 ) -> dict[str, Best]:
-    run = _prepare(model_dir, model, data, training, evaluation, prompts, seed)
+    run = prepare(model_dir, model, data, evaluation, prompts, seed)
     made = optimizer(base_step=_base_step(training, run.model))
     options = step.LossOptions(
         target_length=data.lengths["targets"],
@@ -110,86 +102,6 @@ def _train_once(
         **dataclasses.asdict(loss),
     )
     return _loop(run, made, options, training, seed)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Run:
-    """What is ready before the first step."""
-
-    folder: pathlib.Path
-    model: frozen.LoadedModel
-    bank: list[banks.Entry]
-    split: step.Split
-    frozen: dict
-    trained: dict
-    prompt_length: int
-    lengths: Mapping[str, int]
-    open_examples: list[Callable]
-    eval_tasks: dict[int, list[evaluation.EvalTask]]
-    evaluator: evaluation.Evaluator
-    outputs: Outputs
-
-
-def _prepare(
-    model_dir: str,
-    model: Model,
-    settings: Data,
-    training: Training,
-    how: Evaluation,
-    prompts: Prompts | None,
-    seed: int,
-) -> _Run:
-    """Checks and reads everything, cheap things first."""
-    if prompts:
-        prompts.check_against(settings.lengths)
-        bank = banks.entries(settings.names, prompts)
-    elif len(settings.names) == 1:
-        bank = [banks.Entry("model", settings.names[0], seed, None)]
-    else:
-        raise ValueError(
-            f"A model is tuned on one task or mixture, not on {settings.names}; name a "
-            "mixture of them."
-        )
-    folder = run_dir.claim(model_dir, config.text())
-    vocabulary = data.open_vocabulary(settings)
-    logger.info("Reading %s.", ", ".join(settings.names))
-    cut = {"truncate": settings.truncate}
-    readers = {
-        name: data.load_training(name, settings.lengths, **cut)
-        for name in settings.names
-    }
-    load_task = functools.cache(
-        lambda name: evaluation.load_task(name, how, settings.lengths, **cut)
-    )
-    eval_tasks = {
-        index: [load_task(name) for name in data.task_names(entry.task)]
-        for index, entry in enumerate(bank)
-    }
-
-    if prompts or model.checkpoint is not None:
-        loaded = frozen.load(model)
-    else:
-        loaded = frozen.fresh(model, seed)
-    length = prompts.length if prompts else 0
-    if prompts:
-        split = step.prompt_tuning(SoftPrompt(length, loaded.config.d_model), len(bank))
-        trained = banks.starting_values(bank, length, loaded, vocabulary.encode)
-    else:
-        split, trained = step.model_tuning(), loaded.params
-    return _Run(
-        folder=folder,
-        model=loaded,
-        bank=bank,
-        split=split,
-        frozen=loaded.params if prompts else {},
-        trained=trained,
-        prompt_length=length,
-        lengths=settings.lengths,
-        open_examples=[readers[entry.task] for entry in bank],
-        eval_tasks=eval_tasks,
-        evaluator=evaluation.Evaluator(loaded, split, how, settings.lengths, length),
-        outputs=Outputs(folder, bank, loaded, is_model=prompts is None),
-    )
 
 
 def _base_step(training: Training, model: frozen.LoadedModel) -> int:
@@ -210,7 +122,7 @@ def _base_step(training: Training, model: frozen.LoadedModel) -> int:
 
 
 def _loop(
-    run: _Run,
+    run: Run,
     optimizer: Optimizer,
     options: step.LossOptions,
     training: Training,
@@ -218,7 +130,7 @@ def _loop(
 ) -> dict[str, Best]:
     # The state, new or where the run stopped.
     state = step.initial_state(run.trained, optimizer, run.split)
-    state = jax.device_put(state, _state_shardings(state, run))
+    state = jax.device_put(state, state_shardings(state, run))
     checkpoints = Checkpoints(run.folder, training.keep)
     restored = checkpoints.restore(state)
     positions = [Position() for _ in run.bank]
@@ -231,8 +143,8 @@ def _loop(
         logger.info("Resuming at step %d.", done)
     if done >= training.steps:
         logger.info("The run is complete: %d steps were asked for.", training.steps)
-    examples = _open(run, positions)
-    lay_out = _layout(run, training)
+    examples = open_examples(run, positions)
+    lay_out = layout(run, training)
     run_dir.describe(run.folder, {"model": run.model.story(), "resumed_at": done})
 
     # The machinery.
@@ -254,7 +166,7 @@ def _loop(
 
     # The steps.
     for number in range(done + 1, training.steps + 1):
-        batch = lay_out(data.next_examples(examples, training.batch_size))
+        batch = lay_out(next_examples(examples, training.batch_size))
         state, step_metrics = train_step(state, run.frozen, batch, key)
         recent.append(step_metrics)
         progress_bar.step()
@@ -274,61 +186,21 @@ def _loop(
             )
             _log_results(metrics, run, number, results)
             run.outputs.keep_best(state.trained, number, results)
+        if is_last:
+            # Before the last checkpoint, which says that nothing is left to do.
+            run.outputs.write("last", state.trained, number, {})
         if saves:
             positions = [dataclasses.asdict(e.position) for e in examples]
             checkpoints.save(
                 state, {"positions": positions, "best": run.outputs.progress()}
             )
-    if done < training.steps:
-        run.outputs.write("last", state.trained, training.steps, {})
     progress_bar.close()
     checkpoints.close()
     metrics.close()
     return run.outputs.best
 
 
-def _state_shardings(state: step.TrainState, run: _Run):
-    """Statistics of an array are split as the array is; all else is replicated."""
-    whole = sharding.replicated(run.model.mesh)
-    by_shape = {x.shape: x.sharding for x in jax.tree.leaves(run.trained)}
-    return jax.tree.map(lambda x: by_shape.get(x.shape, whole), state)
-
-
-def _layout(run: _Run, training: Training) -> Callable[[Sequence], dict]:
-    """Returns what lays a step's examples out in rows on the mesh."""
-    options = {"prompt_length": run.prompt_length}
-    row_length = run.prompt_length + run.lengths["inputs"]
-    multiple = run.model.mesh.shape["data"] * training.microbatches
-    if training.pack:
-        first = _open(run, [Position()] * len(run.bank))
-        batches = [
-            data.next_examples(first, training.batch_size) for _ in range(_PLANNED)
-        ]
-        shape = packing.plan(
-            batches, row_length=row_length, rows_multiple=multiple, **options
-        )
-        lay_out = functools.partial(packing.pack, shape=shape, **options)
-    else:
-        lay_out = functools.partial(
-            packing.one_per_row,
-            row_length=row_length,
-            target_length=run.lengths["targets"],
-            rows_multiple=multiple,
-            **options,
-        )
-    return lambda examples: sharding.shard_rows(lay_out(examples), run.model.mesh)
-
-
-def _open(run: _Run, positions: Sequence[Position]) -> list[data.Examples]:
-    return [
-        reader(entry.seed, position)
-        for reader, entry, position in zip(
-            run.open_examples, run.bank, positions, strict=True
-        )
-    ]
-
-
-def _summarise(recent: Sequence[dict], run: _Run, number: int) -> dict:
+def _summarise(recent: Sequence[dict], run: Run, number: int) -> dict:
     """Averages metrics [bank] over the steps since the last line.
 
     Raises:
@@ -354,7 +226,7 @@ def _summarise(recent: Sequence[dict], run: _Run, number: int) -> dict:
     return values
 
 
-def _log(metrics, progress, run: _Run, number: int, values: dict, optimizer) -> None:
+def _log(metrics, progress, run: Run, number: int, values: dict, optimizer) -> None:
     for index, entry in enumerate(run.bank):
         its_own = {name: float(v[index]) for name, v in values.items()}
         metrics.write(number, entry.name, "train", its_own)
@@ -364,7 +236,7 @@ def _log(metrics, progress, run: _Run, number: int, values: dict, optimizer) -> 
     progress.report(f"loss {values['loss'].mean():.4f}")
 
 
-def _log_results(metrics, run: _Run, number: int, results: dict) -> None:
+def _log_results(metrics, run: Run, number: int, results: dict) -> None:
     by_task: dict[str, list[dict]] = {}
     for index, entry in enumerate(run.bank):
         for task, values in results[index].items():

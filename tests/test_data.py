@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from spot_jax import data
-from spot_jax.data import MemoryExamples, Position, StreamedExamples
+from spot_jax.examples import (
+    MemoryExamples,
+    Position,
+    StreamedExamples,
+    next_examples,
+)
+from spot_jax.settings import Data
 
 SET = [(np.asarray([i], np.int32), np.asarray([i, 1], np.int32)) for i in range(10)]
 
@@ -54,7 +60,7 @@ def test_the_order_depends_on_the_seed_alone(make):
 
 def test_a_batch_has_as_many_examples_of_each_prompt():
     bank = [memory(0, Position()), memory(1, Position())]
-    count = collections.Counter(e.prompt for e in data.next_examples(bank, 4))
+    count = collections.Counter(e.prompt for e in next_examples(bank, 4))
     assert count == {0: 4, 1: 4}
 
 
@@ -76,13 +82,12 @@ def test_cutting_keeps_the_end_of_sequence():
 
 
 def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):
-    from spot_jax.settings import Data
-
     lengths = {"inputs": 32, "targets": 8}
-    data.open_vocabulary(Data("demo_food", lengths, demo_model["VOCABULARY"]))
-    in_memory = data.load_training("demo_food", lengths, truncate=False)
+    settings = Data("demo_food", lengths, demo_model["VOCABULARY"])
+    data.open_vocabulary(settings)
+    in_memory = data.load_training("demo_food", settings)
     monkeypatch.setattr(data, "MAX_EXAMPLES_IN_MEMORY", 10)
-    streamed = data.load_training("demo_food", lengths, truncate=False)
+    streamed = data.load_training("demo_food", settings)
     one = streamed(3, Position())
     assert isinstance(one, StreamedExamples)
     taken = one.take(2100)

@@ -6,8 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from spot_jax import config, data, evaluation, frozen, saved
+from spot_jax import config, data, frozen, saved, scoring
 from spot_jax.evaluate import evaluate
+from spot_jax.evaluation import Evaluator
 from spot_jax.infer import infer
 from spot_jax.prompts import files
 from spot_jax.settings import Data, Evaluation, Model
@@ -42,16 +43,20 @@ def prompt_files(ready, tmp_path_factory):
     return paths
 
 
+def settings_of(name, **options):
+    return Data(name, LENGTHS, "unused", **options)
+
+
 def evaluator_of(ready, paths, how):
     _, prompts, split, length = saved.read_bank(paths, ready)
-    made = evaluation.Evaluator(ready, split, how, LENGTHS, length)
+    made = Evaluator(ready, split, how, LENGTHS, length)
     return made, prompts
 
 
 @pytest.mark.parametrize("method", ["decode", "rank"])
 def test_several_prompts_at_once_answer_as_each_alone(ready, prompt_files, method):
     how = Evaluation(method=method, examples=30, rows=16)
-    task = evaluation.load_task("demo_food", how, LENGTHS, truncate=False)
+    task = scoring.load_task("demo_food", how, settings_of("demo_food"))
     together, prompts = evaluator_of(ready, prompt_files, how)
     answers = together.predict(prompts, ready.params, task, [0, 1, 2])
     assert {a.score for a in answers[0]} != {a.score for a in answers[2]}
@@ -67,7 +72,7 @@ def test_several_prompts_at_once_answer_as_each_alone(ready, prompt_files, metho
 def test_every_example_is_answered_once_whatever_the_batch(ready, prompt_files):
     for rows in (7, 16):
         how = Evaluation(method="rank", examples=30, rows=rows)
-        task = evaluation.load_task("demo_food", how, LENGTHS, truncate=False)
+        task = scoring.load_task("demo_food", how, settings_of("demo_food"))
         made, prompts = evaluator_of(ready, prompt_files[:1], how)
         answers = made.predict(prompts, ready.params, task, [0])[0]
         assert [a.example for a in answers] == list(range(30))
@@ -77,7 +82,7 @@ def test_metrics_equal_those_of_seqio_evaluator(ready, prompt_files):
     import seqio
 
     how = Evaluation(method="rank", examples=None)
-    task = evaluation.load_task("demo_food", how, LENGTHS, truncate=False)
+    task = scoring.load_task("demo_food", how, settings_of("demo_food"))
     made, prompts = evaluator_of(ready, prompt_files[:1], how)
     results, predictions = made.evaluate(prompts, ready.params, {0: [task]})
     tokens = [
@@ -96,14 +101,14 @@ def test_metrics_equal_those_of_seqio_evaluator(ready, prompt_files):
 
 def test_right_and_wrong_answers_are_scored_so(ready):
     how = Evaluation(examples=10)
-    task = evaluation.load_task("demo_food", how, LENGTHS, truncate=False)
+    task = scoring.load_task("demo_food", how, settings_of("demo_food"))
     right = [
-        evaluation.Prediction(i, evaluation.target_text(task, example), 0.0)
+        scoring.Prediction(i, scoring.target_text(task, example), 0.0)
         for i, example in enumerate(task.examples)
     ]
-    assert evaluation.score(task, right) == {"accuracy": 100.0}
-    wrong = [evaluation.Prediction(p.example, "?", 0.0) for p in right[:4]] + right[4:]
-    assert evaluation.score(task, wrong) == {"accuracy": 60.0}
+    assert scoring.score(task, right) == {"accuracy": 100.0}
+    wrong = [scoring.Prediction(p.example, "?", 0.0) for p in right[:4]] + right[4:]
+    assert scoring.score(task, wrong) == {"accuracy": 60.0}
 
 
 def test_ranking_takes_the_label_with_the_larger_probability(ready, prompt_files):
@@ -112,7 +117,7 @@ def test_ranking_takes_the_label_with_the_larger_probability(ready, prompt_files
     from spot_jax.step import LossOptions, make_loss
 
     how = Evaluation(method="rank", examples=8, rows=8)
-    task = evaluation.load_task("demo_food", how, LENGTHS, truncate=False)
+    task = scoring.load_task("demo_food", how, settings_of("demo_food"))
     made, prompts = evaluator_of(ready, prompt_files[:1], how)
     answers = made.predict(prompts, ready.params, task, [0])[0]
     _, _, split, length = saved.read_bank(prompt_files[:1], ready)
@@ -138,17 +143,17 @@ def test_ranking_takes_the_label_with_the_larger_probability(ready, prompt_files
 
 def test_a_task_without_metrics_is_scored_by_its_loss(ready, prompt_files):
     how = Evaluation(examples=20, rows=8)
-    task = evaluation.load_task("demo_text", how, LENGTHS, truncate=True)
+    task = scoring.load_task("demo_text", how, settings_of("demo_text", truncate=True))
     made, prompts = evaluator_of(ready, prompt_files[:2], how)
     results, _ = made.evaluate(prompts, ready.params, {0: [task], 1: [task]})
     losses = [results[prompt]["demo_text"]["loss"] for prompt in (0, 1)]
     assert all(np.isfinite(losses))
     assert losses[0] != losses[1]
-    assert evaluation.overall("demo_text", {"loss": 2.0}) == -2.0
+    assert scoring.overall("demo_text", {"loss": 2.0}) == -2.0
 
 
 def test_the_best_prompt_is_the_one_with_the_best_mean_of_metrics():
-    assert evaluation.overall("mrpc", {"f1": 80.0, "accuracy": 70.0}) == 75.0
+    assert scoring.overall("mrpc", {"f1": 80.0, "accuracy": 70.0}) == 75.0
 
 
 def settings(demo_model, task="demo_food", **evaluation_options):

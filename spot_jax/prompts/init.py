@@ -186,5 +186,5 @@ def _fit(around: Surroundings, prompt: np.ndarray, path: str, choice: str):
     raise ValueError(
         f"{path} has {found} vectors, PROMPT_LENGTH is {wanted}. Set "
         f"--gin.PROMPT_LENGTH={found}, or choose with "
-        f"--gin.PROMPT_LENGTH_MISMATCH: truncate (a longer file) or pad (a shorter one)."
+        f"--gin.PROMPT_LENGTH_MISMATCH: truncate (it is longer) or pad (shorter)."
     )

@@ -26,8 +26,8 @@ class Scorer:
     """A T5 that has read its inputs and is ready to write.
 
     Attributes:
-        next_logits: `(tokens [rows], cache, position) -> (logits [rows, vocab], cache)`,
-            for the row order of `cache`.
+        next_logits: `(tokens, cache, position) -> (logits, cache)`, tokens [rows] and
+            logits [rows, vocab] in the row order of `cache`.
         cache: the empty cache, every leaf [rows, ...].
         batch: how many inputs there are; rows = batch * width.
         width: how many rows each input has, next to one another (beams).

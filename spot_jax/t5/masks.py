@@ -35,7 +35,9 @@ def visible_keys(
 
 
 def causal(length: int) -> Bool[Array, "1 1 length length"]:
-    """Lets position i attend to positions 0..i: for length 3
+    """Lets position i attend to positions 0..i.
+
+    For length 3:
 
     1 0 0
     1 1 0

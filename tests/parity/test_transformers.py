@@ -89,7 +89,9 @@ def test_the_position_bias_and_padding_matter_here(pair):
     flat = traverse_util.flatten_dict(pair.params, sep="/")
     for stack in ("encoder", "decoder"):
         name = f"{stack}/relpos_bias/rel_embedding"
-        other = traverse_util.unflatten_dict(flat | {name: flat[name][:, ::-1]}, sep="/")
+        other = traverse_util.unflatten_dict(
+            flat | {name: flat[name][:, ::-1]}, sep="/"
+        )
         moved = our_logits(pair.config, other, inputs, targets)
         assert jnp.abs(moved - base).max() > 0.1
     unpadded = np.where(inputs == 0, 5, inputs)
@@ -115,9 +117,7 @@ BATCHES = [random_inputs(seed, rows=4, length=24) for seed in (10, 11, 12)]
 
 @functools.partial(jax.jit, static_argnames=("config", "search"))
 def our_text(config, params, tokens, search):
-    return decode.generate(
-        config, params, tokens, max_length=MAX_LENGTH, search=search
-    )
+    return decode.generate(config, params, tokens, max_length=MAX_LENGTH, search=search)
 
 
 @torch.no_grad()
@@ -133,12 +133,17 @@ def their_text(pair, inputs, **options):
     )
     tokens = written.sequences.numpy()[:, 1:]
     tokens = np.pad(tokens, ((0, 0), (0, MAX_LENGTH - tokens.shape[1])))
+    # Its beam search writes more EOS after the first, because its padding is 0.
+    is_eos = tokens == decode.EOS_ID
+    is_after_eos = np.cumsum(is_eos, axis=1) > is_eos
+    tokens = np.where(is_after_eos, decode.PAD_ID, tokens)
     scores = written.get("sequences_scores")
     return tokens, None if scores is None else scores.numpy()
 
 
 def some_end_and_some_do_not(texts):
     ends = (np.concatenate(texts) == decode.EOS_ID).any(axis=1)
+    print(f"{ends.sum()} of {len(ends)} texts end before the last token")
     return ends.any() and not ends.all()
 
 

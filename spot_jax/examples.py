@@ -1,0 +1,116 @@
+"""Endless orders of examples that can be resumed anywhere.
+
+A set that fits in memory is permuted anew for every pass; a larger one is streamed in
+passes, each with a seed of its own. Either way a position is a pass and an offset in
+it, so that a run that was killed finds its place again at once.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from spot_jax.packing import Example
+
+
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """A place in the order of examples.
+
+    Attributes:
+        passes: how often the set was gone through.
+        offset: examples taken since.
+    """
+
+    passes: int = 0
+    offset: int = 0
+
+
+class Examples(Protocol):
+    """An endless, reproducible order of tokenized examples."""
+
+    position: Position
+
+    def take(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns the next (inputs, targets), each int32 [length]."""
+
+
+class MemoryExamples:
+    """Examples held in memory, in a new permutation for every pass.
+
+    Args:
+        examples: the set, anything with a length and items; not empty.
+        seed: decides every permutation.
+        position: where to begin.
+    """
+
+    def __init__(self, examples: Sequence, seed: int, position: Position):
+        self._examples, self._seed, self.position = examples, seed, position
+        self._order = self._permute(position.passes)
+
+    def _permute(self, passes: int) -> np.ndarray:
+        return np.random.default_rng([self._seed, passes]).permutation(
+            len(self._examples)
+        )
+
+    def take(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns the next examples; see `Examples`."""
+        taken = []
+        passes, offset = self.position.passes, self.position.offset
+        while len(taken) < count:
+            if offset == len(self._order):
+                passes, offset = passes + 1, 0
+                self._order = self._permute(passes)
+            until = min(len(self._order), offset + count - len(taken))
+            taken += [self._examples[int(i)] for i in self._order[offset:until]]
+            offset = until
+        self.position = Position(passes, offset)
+        return taken
+
+
+class StreamedExamples:
+    """Examples read as they are needed, pass after pass.
+
+    Args:
+        read_pass: seed -> one pass of (inputs, targets), always the same for a seed.
+        seed: decides the seed of every pass.
+        position: where to begin; the examples before it in its pass are skipped.
+    """
+
+    def __init__(
+        self, read_pass: Callable[[int], Iterator], seed: int, position: Position
+    ):
+        self._read_pass, self._seed, self.position = read_pass, seed, position
+        self._pass = self._open(position.passes)
+        for _ in range(position.offset):
+            next(self._pass)
+
+    def _open(self, passes: int) -> Iterator:
+        seed = np.random.SeedSequence([self._seed, passes]).generate_state(1)[0]
+        # SeqIO's seeds are signed 32-bit numbers.
+        return self._read_pass(int(seed) & 0x7FFFFFFF)
+
+    def take(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns the next examples; see `Examples`."""
+        taken = []
+        passes, offset = self.position.passes, self.position.offset
+        while len(taken) < count:
+            example = next(self._pass, None)
+            if example is None:
+                passes, offset = passes + 1, 0
+                self._pass = self._open(passes)
+                continue
+            taken.append(example)
+            offset += 1
+        self.position = Position(passes, offset)
+        return taken
+
+
+def next_examples(bank: Sequence[Examples], batch_size: int) -> list[Example]:
+    """Takes `batch_size` examples for each prompt of a bank."""
+    return [
+        Example(inputs, targets, prompt)
+        for prompt, examples in enumerate(bank)
+        for inputs, targets in examples.take(batch_size)
+    ]

@@ -1,0 +1,162 @@
+"""A training run made ready: everything that is decided before the first step."""
+
+import dataclasses
+import functools
+import logging
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+
+from spot_jax import bank as banks
+from spot_jax import config, data, frozen, packing, run_dir, scoring, sharding, step
+from spot_jax.evaluation import Evaluator
+from spot_jax.examples import Examples, Position, next_examples
+from spot_jax.outputs import Outputs
+from spot_jax.prompts.soft import SoftPrompt
+from spot_jax.settings import Data, Evaluation, Model, Prompts, Training
+
+logger = logging.getLogger(__name__)
+
+# Batches looked at to decide how many rows a step has.
+_PLANNED = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What is ready before the first step.
+
+    Attributes:
+        folder: MODEL_DIR.
+        model: the T5 on its mesh.
+        bank: the prompts, or one entry named "model".
+        split: what is trained.
+        frozen: the parameters that do not move.
+        trained: the starting values of those that do.
+        prompt_length: slots in front of every input, 0 when the model is tuned.
+        lengths: TASK_FEATURE_LENGTHS.
+        open_examples: for each prompt, `(seed, position) -> Examples`.
+        eval_tasks: for each prompt, what it is evaluated on.
+        evaluator: what evaluates it.
+        outputs: what writes its files.
+    """
+
+    folder: pathlib.Path
+    model: frozen.LoadedModel
+    bank: list[banks.Entry]
+    split: step.Split
+    frozen: dict
+    trained: dict
+    prompt_length: int
+    lengths: Mapping[str, int]
+    open_examples: list[Callable]
+    eval_tasks: dict[int, list[scoring.EvalTask]]
+    evaluator: Evaluator
+    outputs: Outputs
+
+
+def prepare(
+    model_dir: str,
+    model: Model,
+    settings: Data,
+    how: Evaluation,
+    prompts: Prompts | None,
+    seed: int,
+) -> Run:
+    """Checks and reads everything a run needs, cheap things first.
+
+    Args:
+        model_dir: MODEL_DIR.
+        model: the T5.
+        settings: the tasks and their lengths.
+        how: how prompts are evaluated.
+        prompts: the prompts; None tunes the model.
+        seed: of a model that is trained from scratch.
+
+    Raises:
+        ValueError: for anything wrong with the settings, the data or the checkpoint.
+    """
+    if prompts:
+        prompts.check_against(settings.lengths)
+        bank = banks.entries(settings.names, prompts)
+    elif len(settings.names) == 1:
+        bank = [banks.Entry("model", settings.names[0], seed, None)]
+    else:
+        raise ValueError(
+            f"A model is tuned on one task or mixture, not on {settings.names}; name a "
+            "mixture of them."
+        )
+    folder = run_dir.claim(model_dir, config.text())
+    vocabulary = data.open_vocabulary(settings)
+    logger.info("Reading %s.", ", ".join(settings.names))
+    readers = {name: data.load_training(name, settings) for name in settings.names}
+    load_task = functools.cache(lambda name: scoring.load_task(name, how, settings))
+    eval_tasks = {
+        index: [load_task(name) for name in data.task_names(entry.task, settings)]
+        for index, entry in enumerate(bank)
+    }
+
+    if prompts or model.checkpoint is not None:
+        loaded = frozen.load(model)
+    else:
+        loaded = frozen.fresh(model, seed)
+    length = prompts.length if prompts else 0
+    if prompts:
+        split = step.prompt_tuning(SoftPrompt(length, loaded.config.d_model), len(bank))
+        trained = banks.starting_values(bank, length, loaded, vocabulary.encode)
+    else:
+        split, trained = step.model_tuning(), loaded.params
+    return Run(
+        folder=folder,
+        model=loaded,
+        bank=bank,
+        split=split,
+        frozen=loaded.params if prompts else {},
+        trained=trained,
+        prompt_length=length,
+        lengths=settings.lengths,
+        open_examples=[readers[entry.task] for entry in bank],
+        eval_tasks=eval_tasks,
+        evaluator=Evaluator(loaded, split, how, settings.lengths, length),
+        outputs=Outputs(folder, bank, loaded, is_model=prompts is None),
+    )
+
+
+def state_shardings(state: step.TrainState, run: Run) -> step.TrainState:
+    """Returns where a state lives: statistics of an array are split as the array is."""
+    whole = sharding.replicated(run.model.mesh)
+    by_shape = {x.shape: x.sharding for x in jax.tree.leaves(run.trained)}
+    return jax.tree.map(lambda x: by_shape.get(x.shape, whole), state)
+
+
+def layout(run: Run, training: Training) -> Callable[[Sequence], dict]:
+    """Returns what lays a step's examples out in rows on the mesh."""
+    options = {"prompt_length": run.prompt_length}
+    row_length = run.prompt_length + run.lengths["inputs"]
+    multiple = run.model.mesh.shape["data"] * training.microbatches
+    if training.pack:
+        first = open_examples(run, [Position()] * len(run.bank))
+        batches = [next_examples(first, training.batch_size) for _ in range(_PLANNED)]
+        shape = packing.plan(
+            batches, row_length=row_length, rows_multiple=multiple, **options
+        )
+        lay_out = functools.partial(packing.pack, shape=shape, **options)
+    else:
+        lay_out = functools.partial(
+            packing.one_per_row,
+            row_length=row_length,
+            target_length=run.lengths["targets"],
+            rows_multiple=multiple,
+            **options,
+        )
+    return lambda examples: sharding.shard_rows(lay_out(examples), run.model.mesh)
+
+
+def open_examples(run: Run, positions: Sequence[Position]) -> list[Examples]:
+    """Opens each prompt's own order of examples, where it stands."""
+    return [
+        reader(entry.seed, position)
+        for reader, entry, position in zip(
+            run.open_examples, run.bank, positions, strict=True
+        )
+    ]
