@@ -1,4 +1,4 @@
-"""What is evaluated: a task's examples, the right answers, and how answers are scored."""
+"""A task's examples and right answers, and how predictions of them are scored."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
