@@ -81,15 +81,15 @@ class LengthCheck:
         logger.warning("%s: %s; they are cut.", self.name, found)
 
 
-def open_vocabulary(settings: Data) -> Any:
-    """Makes all tasks use the settings' vocabulary, and returns it.
+def set_up_tasks(settings: Data) -> Any:
+    """Makes all tasks use the settings' vocabulary and mixing limit.
 
     Returns:
-        What encodes text and decodes ids: SeqIO's vocabulary, or, for tokenized data,
+        What encodes text and decodes ids, the vocabulary: SeqIO's vocabulary, or, for tokenized data,
         SentencePiece's own processor, which needs no TensorFlow.
 
     Raises:
-        ValueError: when it cannot be read.
+        ValueError: when the vocabulary cannot be read, or the limit is not positive.
     """
     if settings.tokenized:
         return _open_sentencepiece(settings.vocabulary)
@@ -100,6 +100,9 @@ def open_vocabulary(settings: Data) -> Any:
 
     vocabulary.check_vocabulary(settings.vocabulary)
     vocabulary.use_vocabulary(settings.vocabulary, settings.extra_ids)
+    from spot_jax.tasks import mixtures
+
+    mixtures.use_mixing_limit(settings.mixing_limit)
     return vocabulary.VOCABULARY
 
 

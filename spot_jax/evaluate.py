@@ -41,7 +41,7 @@ def evaluate(
     """
     folder = run_dir.writable(output_dir, "EVAL_OUTPUT_DIR")
     paths = [prompt_files] if isinstance(prompt_files, str) else list(prompt_files)
-    examples.open_vocabulary(data)
+    examples.set_up_tasks(data)
     tasks = _load_tasks(data, evaluation)
     loaded = frozen.load(model)
     names, prompts, split, length = saved.read_bank(paths, loaded)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from spot_jax import config, frozen, run_dir, saved, scoring
-from spot_jax.data import LengthCheck, labels_of, open_vocabulary
+from spot_jax.data import LengthCheck, labels_of, set_up_tasks
 from spot_jax.evaluation import Evaluator
 from spot_jax.prompts.files import replace_file
 from spot_jax.settings import Data, Evaluation, Model
@@ -48,7 +48,7 @@ def infer(
     """
     path = pathlib.Path(output)
     run_dir.writable(str(path.parent), "INFER_OUTPUT")
-    vocabulary = open_vocabulary(data)
+    vocabulary = set_up_tasks(data)
     if len(data.names) != 1:
         raise ValueError(f"infer answers one task, not {', '.join(data.names)}.")
     if text_file is None:

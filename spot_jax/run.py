@@ -87,7 +87,7 @@ def prepare(
             "mixture of them."
         )
     folder = run_dir.claim(model_dir, config.text())
-    vocabulary = data.open_vocabulary(settings)
+    vocabulary = data.set_up_tasks(settings)
     logger.info("Reading %s.", ", ".join(settings.names))
     readers = {name: data.load_training(name, settings) for name in settings.names}
     load_task = functools.cache(lambda name: scoring.load_task(name, how, settings))

@@ -52,6 +52,8 @@ class Data:
         tokenized: TOKENIZED_DATA_DIR, a folder with NAME/train and NAME/validation that
             `spot_jax tokenize` wrote; None reads SeqIO's tasks. Runs on tokenized data
             need no TensorFlow, and are evaluated by their loss.
+        mixing_limit: MIXING_LIMIT, K: members of a mixture count as no larger (SPoT
+            §2.1.3: 2^19).
     """
 
     names: str | Sequence[str]
@@ -60,6 +62,7 @@ class Data:
     extra_ids: int = 0
     truncate: bool = False
     tokenized: str | None = None
+    mixing_limit: int = 2**19
 
     def __post_init__(self):
         names = [self.names] if isinstance(self.names, str) else list(self.names)

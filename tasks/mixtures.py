@@ -23,25 +23,32 @@ from spot_jax.tasks import (  # noqa: F401
     translation,
 )
 
+_limit = catalog.MIXING_LIMIT
 
-def proportional_rate(task: seqio.Task, maximum: int = catalog.MIXING_LIMIT) -> float:
+
+def use_mixing_limit(maximum: int) -> None:
+    """Sets K, from now on; mixtures are registered before a configuration is read.
+
+    Raises:
+        ValueError: it is not positive.
+    """
+    global _limit
+    if maximum < 1:
+        raise ValueError(
+            f"MIXING_LIMIT is {maximum}; SPoT's is {catalog.MIXING_LIMIT}."
+        )
+    _limit = maximum
+
+
+def proportional_rate(task: seqio.Task) -> float:
     """Returns how often a member is drawn, relative to others.
 
     sst2 -> 67349.0; mnli -> 392702.0; c4_prefix_lm -> 524288.0.
     """
-    return float(min(catalog.get(task.name).train_examples, maximum))
-
-
-def current_rate(task: seqio.Task) -> float:
-    """Calls `proportional_rate` as this module has it when a data set is made.
-
-    Mixtures are registered before the configuration is read; it may replace
-    `proportional_rate` by one with another `maximum`.
-    """
-    return proportional_rate(task)
+    return float(min(catalog.get(task.name).train_examples, _limit))
 
 
 for _mixture in catalog.MIXTURES.values():
     seqio.MixtureRegistry.add(
-        _mixture.name, list(_mixture.members), default_rate=current_rate
+        _mixture.name, list(_mixture.members), default_rate=proportional_rate
     )

@@ -84,7 +84,7 @@ def test_cutting_keeps_the_end_of_sequence():
 def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):
     lengths = {"inputs": 32, "targets": 8}
     settings = Data("demo_food", lengths, demo_model["VOCABULARY"])
-    data.open_vocabulary(settings)
+    data.set_up_tasks(settings)
     in_memory = data.load_training("demo_food", settings)
     monkeypatch.setattr(data, "MAX_EXAMPLES_IN_MEMORY", 10)
     streamed = data.load_training("demo_food", settings)

@@ -27,7 +27,7 @@ def ready(demo_model):
             *("MIXTURE_OR_TASK_NAME=demo_food", "EVAL_OUTPUT_DIR=x", "PROMPT_FILES=[]"),
         ],
     )
-    data.open_vocabulary(config.configured(Data)())
+    data.set_up_tasks(config.configured(Data)())
     return frozen.load(config.configured(Model)())
 
 

@@ -1,7 +1,5 @@
 """Every line of the catalog is a registered task or mixture that agrees with it."""
 
-import functools
-
 import numpy as np
 import pytest
 import seqio
@@ -91,15 +89,6 @@ def test_rates_are_capped_sizes():
     assert (
         rates["sst2"] == 67_349 and rates["wsc"] == 554 and rates["record"] == 100_730
     )
-
-
-def test_a_configured_limit_changes_the_rates(monkeypatch):
-    from spot_jax.tasks import mixtures
-
-    limited = functools.partial(mixtures.proportional_rate, maximum=1000)
-    monkeypatch.setattr(mixtures, "proportional_rate", limited)
-    mixture = seqio.MixtureRegistry.get("glue_mixture")
-    assert {mixture.get_rate(task) for task in mixture.tasks} == {1000.0}
 
 
 def test_every_mixture_names_its_members():
