@@ -85,7 +85,7 @@ def set_up_tasks(settings: Data) -> Any:
     """Makes all tasks use the settings' vocabulary and mixing limit.
 
     Returns:
-        What encodes text and decodes ids, the vocabulary: SeqIO's vocabulary, or, for tokenized data,
+        The vocabulary, which encodes and decodes: SeqIO's, or, for tokenized data,
         SentencePiece's own processor, which needs no TensorFlow.
 
     Raises:
