@@ -9,6 +9,7 @@ Afterwards `TFDS_DATA_DIR=DATA` makes every program find them.
 import argparse
 import pathlib
 
+from spot_jax import text
 from spot_jax.tasks import catalog
 
 _LINES = """
@@ -77,6 +78,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 
 def _columns(info: catalog.TaskInfo) -> str:
+    text.import_tensorflow()
     from spot_jax.text.prepared import dataset_features
 
     lines = [f"{info.name} ({info.tfds}) reads {', '.join(info.columns)}"]
@@ -102,6 +104,7 @@ def _convert(
     options: argparse.Namespace, info: catalog.TaskInfo
 ) -> tuple[pathlib.Path, dict[str, int]]:
     # TensorFlow comes in here: names and options are checked without waiting for it.
+    text.import_tensorflow()
     from spot_jax.text import prepared, publishers, rows
 
     sizes: dict[str, int] = {}

@@ -11,7 +11,7 @@ import argparse
 import pathlib
 import time
 
-from spot_jax import miniature
+from spot_jax import miniature, text
 from spot_jax.miniature.published import PUBLISHED
 from spot_jax.tasks import catalog
 
@@ -90,6 +90,7 @@ def _check(options: argparse.Namespace, folder: pathlib.Path) -> None:
 
 def _write(task: str, splits: dict[str, list[dict]], folder: pathlib.Path) -> None:
     # TensorFlow comes in here: options are checked without waiting for it.
+    text.import_tensorflow()
     from spot_jax.text.prepared import write_prepared
     from spot_jax.text.publishers import read_published
 

@@ -8,6 +8,8 @@ import importlib
 import pathlib
 import pkgutil
 
+from spot_jax import text
+
 _HERE = pathlib.Path(__file__).parent
 __path__ = [
     str(folder)
@@ -18,5 +20,6 @@ __path__ = [
 
 def register_all() -> None:
     """Imports every file of tasks/, which registers its tasks with SeqIO."""
+    text.import_tensorflow()
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")

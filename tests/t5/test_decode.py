@@ -149,8 +149,8 @@ DRAWS = 40_000
 LOGITS = jnp.array([0.5, -1.0, 2.0, 1.5, 0.0, -3.0])
 
 
-def frequencies(**options):
-    """How often `sample` draws each token when the model always says LOGITS."""
+def drawn(max_length, **options):
+    """DRAWS texts of `sample` when the model always says LOGITS."""
 
     def make_scorer(width):
         assert width == 1
@@ -158,11 +158,7 @@ def frequencies(**options):
         return decode.Scorer(lambda last, cache, at: (says, cache), None, DRAWS, 1)
 
     key = jax.random.key(9)
-    tokens, scores = decode.sample(make_scorer, max_length=1, key=key, **options)
-    # Scores are the model's own, whatever the draw was sharpened and cut to.
-    wanted = jax.nn.log_softmax(LOGITS)[tokens[:, 0]]
-    np.testing.assert_allclose(scores, wanted, atol=1e-5)
-    return np.bincount(tokens[:, 0], minlength=6) / DRAWS
+    return decode.sample(make_scorer, max_length=max_length, key=key, **options)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +183,20 @@ def test_draws_follow_the_filtered_softmax(options, kept):
     weights = np.exp(np.asarray(LOGITS, np.float64) / options.get("temperature", 1))
     is_kept = np.isin(np.arange(6), kept)
     wanted = weights * is_kept / (weights * is_kept).sum()
-    found = frequencies(**options)
+    tokens, scores = drawn(1, **options)
+    found = np.bincount(tokens[:, 0], minlength=6) / DRAWS
     assert (found[~is_kept] == 0).all()
     deviation = np.sqrt(wanted * (1 - wanted) / DRAWS)
     assert (np.abs(found - wanted) <= 4.5 * deviation).all()
+    # Scores are the model's own, whatever the draw was sharpened and cut to.
+    own = jax.nn.log_softmax(LOGITS)[tokens[:, 0]]
+    np.testing.assert_allclose(scores, own, atol=1e-5)
+
+
+def test_every_position_draws_anew():
+    tokens, _ = drawn(2)
+    goes_on = np.asarray(tokens)[tokens[:, 0] != decode.EOS_ID]
+    likeliest = 0.479
+    for first in (0, 2, 3):
+        after = goes_on[goes_on[:, 0] == first, 1]
+        assert abs((after == 2).mean() - likeliest) < 0.03

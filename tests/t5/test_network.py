@@ -122,11 +122,35 @@ def quick_key(seed):
     return jax.random.key(seed, impl="unsafe_rbg")
 
 
-def test_fresh_logits_vary_by_about_one(config, logits):
+@pytest.fixture(scope="module")
+def fresh(config):
     start = jax.jit(t5.initial_parameters, static_argnums=0)
-    found = logits(thin(config), start(thin(config), quick_key(0)), INPUTS, TARGETS)
+    return start(thin(config), quick_key(0))
+
+
+def test_fresh_logits_vary_by_about_one(config, fresh, logits):
+    found = logits(thin(config), fresh, INPUTS, TARGETS)
     assert found.shape == (3, 10, config.vocab_size)
     assert 0.5 < found.std() < 2
+
+
+def test_fresh_weights_are_drawn_as_t5_draws_them(config, fresh):
+    attention = fresh["encoder"]["layers_0"]["attention"]
+    width, joined = config.d_model, config.d_joined
+    wanted = {
+        "query": (width * config.d_head) ** -0.5,
+        "key": width**-0.5,
+        "value": width**-0.5,
+        "out": joined**-0.5,
+    }
+    for name, spread in wanted.items():
+        np.testing.assert_allclose(attention[name]["kernel"].std(), spread, rtol=0.25)
+    mlp = fresh["decoder"]["layers_0"]["mlp"]
+    np.testing.assert_allclose(mlp["wi_0"]["kernel"].std(), width**-0.5, rtol=0.25)
+    np.testing.assert_allclose(mlp["wo"]["kernel"].std(), config.d_mlp**-0.5, rtol=0.25)
+    embedding = fresh["token_embedder"]["embedding"]
+    np.testing.assert_allclose(embedding.std(), 1.0, rtol=0.25)
+    assert (fresh["decoder"]["decoder_norm"]["scale"] == 1).all()
 
 
 def test_a_target_sees_the_inputs_and_its_own_past(config, params):
