@@ -12,6 +12,7 @@ import argparse
 import json
 from collections.abc import Iterator
 
+from spot_jax import text
 from spot_jax.tasks import catalog
 from spot_jax.text.data_folder import DataFolder, default_data_dir, find_data
 from spot_jax.text.lengths import parse_lengths
@@ -195,6 +196,7 @@ def _show_task(
     if info.note:
         yield f"  note     {info.note}"
     # TensorFlow comes in here.
+    text.import_tensorflow()
     import spot_jax.tasks
     from spot_jax.text import inspection
     from spot_jax.text.opening import open_provider

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from spot_jax import text
 from spot_jax.text.lengths import cut, parse_lengths
 from spot_jax.tokenized import FEATURES, write_tokenized
 
@@ -113,6 +114,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 def _open(options: argparse.Namespace):
     """Returns the task or mixture, its vocabulary and data found to be there."""
+    text.import_tensorflow()
     import spot_jax.tasks
     from spot_jax.text.opening import open_provider
 

@@ -11,18 +11,18 @@ import pytest
 from spot_jax.t5 import decode
 from spot_jax.t5.beam import beam_search
 
-BATCH, VOCAB = 150, 4
+VOCAB = 4
 
 
-def random_table(length, seed):
+def random_table(rows, length):
     """Log-probabilities [batch, first token, ..., next token] of a random model.
 
     The next token depends on the row and on everything written before it; the axes of
     what is not written yet are 0. EOS is likelier from row to row.
     """
-    rng = np.random.default_rng(seed)
-    logits = 1.5 * rng.standard_normal((BATCH,) + (VOCAB,) * length)
-    more = np.linspace(-2, 2.5, BATCH).reshape(BATCH, *[1] * (length - 1))
+    rng = np.random.default_rng(2)
+    logits = 1.5 * rng.standard_normal((rows,) + (VOCAB,) * length)
+    more = np.linspace(-2, 2.5, rows).reshape(rows, *[1] * (length - 1))
     logits[..., decode.EOS_ID] += more
     logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
     return logits.astype(np.float32)
@@ -30,7 +30,7 @@ def random_table(length, seed):
 
 def scorer_of(table):
     """A `make_scorer` whose cache is what was written, so that it must be reordered."""
-    length = table.ndim - 1
+    batch, length = table.shape[0], table.ndim - 1
 
     def next_logits(last, cache, position):
         row, past = cache["row"], cache["past"]
@@ -40,9 +40,9 @@ def scorer_of(table):
         return table[(row, *history)], {"row": row, "past": past}
 
     def make_scorer(width):
-        rows = jnp.repeat(jnp.arange(BATCH), width)
+        rows = jnp.repeat(jnp.arange(batch), width)
         cache = {"row": rows, "past": jnp.zeros((rows.size, length), jnp.int32)}
-        return decode.Scorer(next_logits, cache, BATCH, width)
+        return decode.Scorer(next_logits, cache, batch, width)
 
     return make_scorer
 
@@ -94,9 +94,9 @@ def every_text(length):
     ],
 )
 def test_a_wide_beam_finds_the_best_of_all_texts(penalty, alpha):
-    table = random_table(length=3, seed=1)
+    table = random_table(rows=12, length=3)
     tokens, scores = search(table, beams=27, alpha=alpha, penalty=penalty)
-    for row in range(BATCH):
+    for row in range(len(table)):
         best = max(
             (log_probability(table, row, text) / penalty(len(text), alpha), text)
             for text in every_text(3)
@@ -145,16 +145,16 @@ def plain_search(table, row, beams, alpha, penalty):
     ],
 )
 def test_a_narrow_beam_is_the_plain_search(penalty, beams, alpha):
-    table = random_table(length=5, seed=2)
+    table = random_table(rows=150, length=5)
     tokens, scores = search(table, beams=beams, alpha=alpha, penalty=penalty)
-    for row in range(BATCH):
+    for row in range(len(table)):
         score, text = plain_search(table, row, beams, alpha, penalty)
         assert tokens[row].tolist() == padded(text, 5)
         np.testing.assert_allclose(scores[row], score, rtol=1e-5)
 
 
 def test_a_greater_alpha_prefers_longer_texts():
-    table = random_table(length=4, seed=2)
+    table = random_table(rows=12, length=4)
 
     def lengths(alpha):
         tokens, _ = search(table, beams=4, alpha=alpha, penalty=decode.power_penalty)
@@ -167,7 +167,7 @@ def test_a_greater_alpha_prefers_longer_texts():
 
 def test_the_likeliest_text_is_found_that_greedy_misses():
     # "2 2" has 0.6 * 0.4, "3 EOS" has 0.4 * 0.9: greedy begins with 2.
-    probabilities = np.full((BATCH, VOCAB, VOCAB), 0.05)
+    probabilities = np.full((1, VOCAB, VOCAB), 0.05)
     probabilities[:, 0] = [1e-4, 1e-4, 0.6, 0.4]
     probabilities[:, 2] = [0.3, 0.3, 0.4, 1e-4]
     probabilities[:, 3] = [0.03, 0.9, 0.03, 0.04]
