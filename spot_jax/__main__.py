@@ -6,6 +6,8 @@ import os
 import sys
 import traceback
 
+import tqdm
+
 PROGRAMS = {
     "train": "learn prompts (or tune a model) on tasks or mixtures",
     "evaluate": "score saved prompts on whole splits",
@@ -44,9 +46,16 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(130)
 
 
+class _BesideTheBar(logging.Handler):
+    """Writes to stderr without tearing a progress bar that stands there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.tqdm.write(self.format(record), file=sys.stderr)
+
+
 def _speak() -> None:
     """Shows what spot_jax is doing on stderr, and of other libraries only warnings."""
-    handler = logging.StreamHandler()
+    handler = _BesideTheBar()
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("spot_jax")
     logger.handlers, logger.propagate = [handler], False
@@ -58,7 +67,8 @@ def _is_about_input(error: ValueError) -> bool:
     innermost = traceback.extract_tb(error.__traceback__)[-1].filename
     here = os.path.dirname(os.path.abspath(__file__))
     ours = (here, os.path.join(os.path.dirname(here), "tasks"))
-    return os.path.abspath(innermost).startswith(ours)
+    folders = tuple(f"{folder}{os.sep}" for folder in ours)
+    return os.path.abspath(innermost).startswith(folders)
 
 
 def _fail(message: str) -> None:

@@ -1,7 +1,8 @@
 """A bank: the prompts that one run trains over one frozen model.
 
 Every prompt has its own task, seed, starting value, data order, optimizer state,
-metrics and best checkpoint; trained in a bank it equals itself trained alone.
+metrics and best checkpoint; trained in a bank it equals itself trained alone, but for
+the noise of dropout, which the rows of a batch draw together.
 """
 
 import dataclasses
@@ -36,7 +37,17 @@ class Entry:
 
 
 def entries(names: Sequence[str], prompts: Prompts) -> list[Entry]:
-    """Lists every task with every seed and starting value."""
+    """Lists every task with every seed and starting value.
+
+    Raises:
+        ValueError: when a task or a seed is there twice.
+    """
+    for what, values in (("task", names), ("seed", prompts.seeds)):
+        if len(set(values)) < len(values):
+            raise ValueError(
+                f"The bank has a {what} twice, in {list(values)}; their prompts would "
+                "have one name. Name each once."
+            )
     many = len(prompts.starts) > 1
     return [
         Entry(

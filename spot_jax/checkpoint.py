@@ -76,10 +76,6 @@ class Checkpoints:
             ) from error
         return restored.state, restored.progress
 
-    def wait(self) -> None:
-        """Returns when everything begun is on disk."""
-        self._manager.wait_until_finished()
-
     def close(self) -> None:
         """Waits, then stops the writer."""
         self._manager.close()

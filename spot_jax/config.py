@@ -6,7 +6,9 @@ Nothing else imports gin. Configuration files name functions by their modules
 
 import argparse
 import ast
+import difflib
 import importlib.util  # noqa: F401  (gin 0.5 uses it without importing it)
+import logging
 import pathlib
 import re
 from collections.abc import Callable, Sequence
@@ -54,6 +56,18 @@ def parse_flags(program: str, argv: Sequence[str]) -> None:
     bindings = flags.gin_bindings + [flag.removeprefix("--gin.") for flag in rest]
     folders = [folder for folder in flags.gin_search_paths.split(",") if folder]
     parse(flags.gin_file, bindings, folders)
+    _check_used(bindings)
+
+
+def _check_used(bindings: Sequence[str]) -> None:
+    """Refuses macros of the command line that nothing in the files refers to."""
+    used = set(re.findall(r"%([A-Za-z_]\w*)", gin.config_str()))
+    for binding in bindings:
+        name = binding.partition("=")[0].strip()
+        if re.fullmatch(r"[A-Z_][A-Z0-9_]*", name) and name not in used:
+            close = difflib.get_close_matches(name, used, n=2)
+            question = f" Did you mean {' or '.join(close)}?" if close else ""
+            raise ValueError(f"These gin files have no use for {name}.{question}")
 
 
 def parse(
@@ -72,12 +86,16 @@ def parse(
     gin.clear_config(clear_constants=False)
     for folder in (".", *folders, str(root())):
         gin.add_config_file_search_path(folder)
+    # gin logs an error for every folder that a file is not in, found or not.
+    logging.disable(logging.ERROR)
     try:
         gin.parse_config_files_and_bindings(
             list(files), [_quoted(binding) for binding in bindings]
         )
     except (SyntaxError, OSError, AttributeError, ImportError, ValueError) as error:
         raise ValueError(_explain(error)) from error
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _quoted(binding: str) -> str:
@@ -90,9 +108,16 @@ def _quoted(binding: str) -> str:
         ast.literal_eval(value)
     except (SyntaxError, ValueError):
         # References inside lists are gin's, not Python's; leave those alone.
-        if not re.search(r"[\[({].*[@%]", value):
-            value = repr(value)
+        if not re.search(r"^[\[({].*[@%][A-Za-z_]", value):
+            value = _quoted_list(value) or repr(value)
     return f"{name}={value}"
+
+
+def _quoted_list(value: str) -> str | None:
+    """Turns [sst2, mrpc] into ['sst2', 'mrpc']; None for what is no such list."""
+    if not re.fullmatch(r"\[[\w./: ,-]+\]", value):
+        return None
+    return repr([item.strip() for item in value[1:-1].split(",")])
 
 
 def _explain(error: Exception) -> str:
@@ -100,11 +125,11 @@ def _explain(error: Exception) -> str:
     unset = re.search(r"No bindings specified for '(.+?)/gin\.macro'", text)
     if unset:
         name = unset.group(1)
-        return (
-            f"The macro {name} is not set. Set it on the command line, "
-            f"--gin.{name}=VALUE, or give the --gin_file that sets it (gin/models for "
-            "MODEL, gin/prompts for PROMPT_START)."
-        )
+        folder = {"ARCHITECTURE": "gin/models", "PROMPT_START": "gin/prompts"}.get(name)
+        cure = f"--gin.{name}=VALUE"
+        if folder:
+            cure = f"give a --gin_file of {folder}, which sets it"
+        return f"The macro {name} is not set; {cure}."
     return (
         f"The configuration does not parse. {text.splitlines()[0] if text else error!r}"
     )

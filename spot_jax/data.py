@@ -220,12 +220,11 @@ def _stream(task: Any, settings: Data, check: LengthCheck):
         )
         if is_mixture:
             dataset = dataset.take(_mixture_size(task))
-        return _tokens(dataset, check)
+        return _checked_tokens(dataset, check)
 
     sample = list(itertools.islice(read_pass(0), STREAM_SAMPLE))
     if not sample:
         raise ValueError(f"{task.name} has no training examples: 'train' is empty.")
-    check.report()
     logger.info("%s: training examples are streamed.", task.name)
     return lambda seed, position: StreamedExamples(read_pass, seed, position)
 
@@ -242,6 +241,18 @@ def _tokens(dataset: Any, check: LengthCheck) -> Iterator:
             check("inputs", example["inputs"].astype(np.int32)),
             check("targets", example["targets"].astype(np.int32)),
         )
+
+
+def _checked_tokens(dataset: Any, check: LengthCheck) -> Iterator:
+    """Yields tokens; a stream cannot be read ahead, so it stops where one is too long.
+
+    Where they may be cut, what was cut is logged at the end of every pass.
+    """
+    for example in _tokens(dataset, check):
+        if not check.truncate:
+            check.report()
+        yield example
+    check.report()
 
 
 class TokenizedPairs:

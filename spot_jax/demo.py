@@ -19,6 +19,7 @@ import numpy as np
 import sentencepiece
 
 from spot_jax import config, demo_world, records
+from spot_jax.outputs import best_checkpoint
 from spot_jax.train import train
 
 _LENGTHS = "{'inputs': 32, 'targets': 24}"
@@ -41,7 +42,7 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> list[tuple[str, list[list[floa
 
     _say("1/3  Pre-training a T5 of 0.5 million parameters on plain text.")
     _run(folder / "model", vocabulary, ["gin/runs/pretrain_demo.gin"], [])
-    (model,) = (folder / "model").glob("checkpoint_*")
+    model = best_checkpoint(str(folder / "model"))
 
     _say("2/3  Freezing it, and learning two source prompts over it as one bank.")
     tuning = [f"INITIAL_CHECKPOINT_PATH={model}", "PROMPT_LENGTH=10"]
@@ -135,7 +136,7 @@ def _curves(model_dir: pathlib.Path, seeds: int):
 
 
 def _print_table(curves) -> None:
-    print("\nAccuracy on 400 held-out film reviews, in percent (mean, and deviation")
+    print("\nAccuracy on 200 held-out film reviews, in percent (mean, and deviation")
     print(f"over {len(curves[0][1])} seeds), after so many steps on 32 examples:\n")
     print(
         f"{'target prompt starts from':28}" + "".join(f"{s:>14}" for s in _TARGET_STEPS)

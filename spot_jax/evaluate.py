@@ -3,6 +3,7 @@
 Writes into EVAL_OUTPUT_DIR
 
     metrics.json             {prompt: {task: {metric: value}}}
+    prompts.json             {prompt: its file}
     PROMPT.TASK.jsonl        a line an example: input, target, output, prediction
 """
 
@@ -55,6 +56,8 @@ def evaluate(
         path = folder / f"{names[index]}.{task}.jsonl"
         replace_file(path, "".join(lines).encode("utf-8"))
     table = {name: results[index] for index, name in enumerate(names)}
+    files = dict(zip(names, paths, strict=False))
+    replace_file(folder / "prompts.json", json.dumps(files, indent=1).encode("utf-8"))
     replace_file(folder / "metrics.json", json.dumps(table, indent=1).encode("utf-8"))
     return table
 

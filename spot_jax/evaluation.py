@@ -93,16 +93,16 @@ class Evaluator:
             )
         answer = self._ranked(task) if by_rank else self._written(task.vocabulary)
         predictions = {prompt: [None] * len(task.examples) for prompt in prompts}
-        for pairs, batch in self._batches(task, prompts):
-            texts, scores = answer(trained, frozen, batch)
+        base = jax.random.key(self._settings.seed)
+        for number, (pairs, batch) in enumerate(self._batches(task, prompts)):
+            key = jax.random.fold_in(base, number)
+            texts, scores = answer(trained, frozen, batch, key)
             for (prompt, index), text, value in zip(pairs, texts, scores, strict=False):
                 predictions[prompt][index] = Prediction(index, text, float(value))
         return predictions
 
     def _written(self, vocabulary: Any) -> Callable:
-        key = jax.random.key(0)
-
-        def answer(trained, frozen, batch):
+        def answer(trained, frozen, batch, key):
             tokens, scores = jax.device_get(self._write(trained, frozen, batch, key))
             # A padding id is no piece: it would decode to an unknown mark.
             texts = [vocabulary.decode([int(t) for t in row if t]) for row in tokens]
@@ -118,7 +118,8 @@ class Evaluator:
         longest = max(len(target) for target in targets)
         labels = np.stack([np.pad(t, (0, longest - len(t))) for t in targets])
 
-        def answer(trained, frozen, batch):
+        def answer(trained, frozen, batch, key):
+            del key
             scores = jax.device_get(self._rank(trained, frozen, batch, labels))
             best = scores.argmax(axis=1)
             return [task.labels[i] for i in best], scores.max(axis=1)

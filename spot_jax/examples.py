@@ -2,7 +2,7 @@
 
 A set that fits in memory is permuted anew for every pass; a larger one is streamed in
 passes, each with a seed of its own. Either way a position is a pass and an offset in
-it, so that a run that was killed finds its place again at once.
+it, so that a run that was killed reads at most a part of one pass again.
 """
 
 import dataclasses

@@ -51,6 +51,8 @@ def infer(
     vocabulary = set_up_tasks(data)
     if len(data.names) != 1:
         raise ValueError(f"infer answers one task, not {', '.join(data.names)}.")
+    if data.tokenized:
+        raise ValueError("infer reads text or a SeqIO task: unset TOKENIZED_DATA_DIR.")
     if text_file is None:
         task = scoring.load_task(data.names[0], evaluation, data)
     else:
@@ -76,14 +78,18 @@ def infer(
 def _read_text(path: str, data: Data, vocabulary) -> scoring.EvalTask:
     """Makes examples of the lines of a file, which have no targets."""
     try:
-        whole = sys.stdin.read() if path == "-" else pathlib.Path(path).read_text()
+        if path == "-":
+            whole = sys.stdin.read()
+        else:
+            whole = pathlib.Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"INFER_INPUT {path} cannot be read ({error}). Give a text file, UTF-8, "
             "one input a line, or '-'."
         ) from error
-    texts = [line for line in whole.splitlines() if line.strip()]
-    if not texts:
+    # A blank line is an input too: the answers stay in step with the lines.
+    texts = whole.splitlines()
+    if not any(text.strip() for text in texts):
         raise ValueError(f"INFER_INPUT {path} has no line of text.")
     check = LengthCheck(path, data.lengths, data.truncate, seen=len(texts))
     examples = [

@@ -17,6 +17,9 @@ from jaxtyping import Array, Float, Int
 
 Batch = Mapping[str, Array]
 
+# T5X's normalizing factors that depend on the batch; see `loss_scales`.
+FACTORS = ("NUM_REAL_TARGET_TOKENS", "NUM_TOTAL_TARGET_TOKENS", "AVERAGE_PER_SEQUENCE")
+
 
 def token_losses(
     logits: Float[Array, "rows length vocab"],

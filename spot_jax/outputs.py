@@ -77,7 +77,8 @@ class Outputs:
             ]
             score = float(np.mean(scores))
             before = self.best.get(entry.name)
-            if before is None or score > before.score:
+            # Not `score > before.score`: after a NaN nothing would be better.
+            if before is None or not before.score >= score:
                 self.best[entry.name] = Best(score, step, results[index])
                 self._write(index, "best", trained, step, results[index])
 
@@ -113,6 +114,8 @@ class Outputs:
     def _write_model(self, params: Any, step: int) -> None:
         saved_at = (self._model.step or 0) + step
         path = self._folder / f"checkpoint_{saved_at}"
+        # There already where a run was killed after this and resumes from before it.
+        shutil.rmtree(path, ignore_errors=True)
         save_t5x(str(path), params, saved_at)
         for older in self._folder.glob("checkpoint_*"):
             if older != path:
@@ -125,10 +128,14 @@ def best_checkpoint(model_dir: str) -> pathlib.Path:
     Raises:
         ValueError: when there is none.
     """
-    found = sorted(pathlib.Path(model_dir).glob("checkpoint_*"))
+    found = [
+        path
+        for path in pathlib.Path(model_dir).glob("checkpoint_*")
+        if path.name.removeprefix("checkpoint_").isdecimal()
+    ]
     if not found:
         raise ValueError(
             f"{model_dir} holds no checkpoint_N: model tuning there has not reached "
             "its first evaluation."
         )
-    return found[-1]
+    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint_")))

@@ -1,10 +1,11 @@
 """What a run says of itself: metrics in JSONL and TensorBoard, and its progress."""
 
+import contextlib
 import json
 import pathlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import tensorboardX
 import tqdm
@@ -83,7 +84,7 @@ class Progress:
     def __init__(self, total: int, done: int, examples_per_step: int):
         self._total, self._done = total, done
         self._first, self._examples = done, examples_per_step
-        self._since = time.monotonic()
+        self._since: float | None = None
         self._bar = None
         if sys.stderr.isatty():
             self._bar = tqdm.tqdm(
@@ -91,14 +92,17 @@ class Progress:
             )
 
     def step(self) -> None:
-        """Counts one step."""
+        """Counts one step; the first, which compiles, is where the clock starts."""
         self._done += 1
+        if self._since is None:
+            self._since, self._first = time.monotonic(), self._done
         if self._bar:
             self._bar.update()
 
     def speed(self) -> dict[str, float]:
-        """Returns steps and examples per second since the run (re)started."""
-        rate = (self._done - self._first) / (time.monotonic() - self._since)
+        """Returns steps and examples per second, without compiling and evaluating."""
+        elapsed = time.monotonic() - self._since if self._since else 0.0
+        rate = (self._done - self._first) / elapsed if elapsed else 0.0
         return {
             "steps_per_second": rate,
             "examples_per_second": rate * self._examples,
@@ -111,15 +115,24 @@ class Progress:
             rate = f"{speed['examples_per_second']:.0f} examples/s"
             self._bar.set_postfix_str(f"{rate}, {text}")
             return
-        left = (self._total - self._done) / max(speed["steps_per_second"], 1e-9)
+        rate = speed["steps_per_second"]
+        left = f"{_duration((self._total - self._done) / rate)} left" if rate else ""
         print(
             f"step {self._done}/{self._total}  {text}  "
             f"{speed['steps_per_second']:.2f} steps/s  "
             f"{speed['examples_per_second']:.0f} examples/s  "
-            f"{_duration(left)} left",
+            f"{left}",
             file=sys.stderr,
             flush=True,
         )
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leaves what happens inside out of the speed."""
+        began = time.monotonic()
+        yield
+        if self._since is not None:
+            self._since += time.monotonic() - began
 
     def close(self) -> None:
         """Ends the bar."""

@@ -61,7 +61,7 @@ def prepare(
     settings: Data,
     how: Evaluation,
     prompts: Prompts | None,
-    seed: int,
+    seed: int | Sequence[int],
 ) -> Run:
     """Checks and reads everything a run needs, cheap things first.
 
@@ -80,13 +80,13 @@ def prepare(
         prompts.check_against(settings.lengths)
         bank = banks.entries(settings.names, prompts)
     elif len(settings.names) == 1:
-        bank = [banks.Entry("model", settings.names[0], seed, None)]
+        bank = [banks.Entry("model", settings.names[0], _only(seed), None)]
     else:
         raise ValueError(
             f"A model is tuned on one task or mixture, not on {settings.names}; name a "
             "mixture of them."
         )
-    folder = run_dir.claim(model_dir, config.text())
+    folder = run_dir.check(model_dir, config.text())
     vocabulary = data.set_up_tasks(settings)
     logger.info("Reading %s.", ", ".join(settings.names))
     readers = {name: data.load_training(name, settings) for name in settings.names}
@@ -99,7 +99,7 @@ def prepare(
     if prompts or model.checkpoint is not None:
         loaded = frozen.load(model)
     else:
-        loaded = frozen.fresh(model, seed)
+        loaded = frozen.fresh(model, _only(seed))
     length = prompts.length if prompts else 0
     if prompts:
         split = step.prompt_tuning(SoftPrompt(length, loaded.config.d_model), len(bank))
@@ -122,11 +122,35 @@ def prepare(
     )
 
 
+def _only(seed: int | Sequence[int]) -> int:
+    if isinstance(seed, int):
+        return seed
+    raise ValueError(f"A model is tuned with one RANDOM_SEED, not with {list(seed)}.")
+
+
 def state_shardings(state: step.TrainState, run: Run) -> step.TrainState:
-    """Returns where a state lives: statistics of an array are split as the array is."""
+    """Returns where a state lives: statistics of an array are split as the array is.
+
+    An optimizer keeps them in trees like that of the parameters, so the end of a
+    statistic's path is the path of its parameter.
+    """
     whole = sharding.replicated(run.model.mesh)
-    by_shape = {x.shape: x.sharding for x in jax.tree.leaves(run.trained)}
-    return jax.tree.map(lambda x: by_shape.get(x.shape, whole), state)
+    flat = jax.tree_util.tree_leaves_with_path(run.trained)
+    known = {_keys(path): array for path, array in flat}
+
+    def find(path, leaf):
+        keys = _keys(path)
+        for start in range(len(keys)):
+            array = known.get(keys[start:])
+            if array is not None and array.shape == leaf.shape:
+                return array.sharding
+        return whole
+
+    return jax.tree_util.tree_map_with_path(find, state)
+
+
+def _keys(path: tuple) -> tuple[str, ...]:
+    return tuple(jax.tree_util.keystr((key,), simple=True) for key in path)
 
 
 def layout(run: Run, training: Training) -> Callable[[Sequence], dict]:

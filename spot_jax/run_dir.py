@@ -17,11 +17,11 @@ import jax
 from spot_jax.prompts.files import replace_file
 
 # What may change when a run goes on: how long it takes, and where its folder is.
-_MAY_CHANGE = ("TRAIN_STEPS", "MODEL_DIR")
+_MAY_CHANGE = ("TRAIN_STEPS", "TARGET_TRAIN_STEPS", "MODEL_DIR")
 
 
-def claim(model_dir: str, config: str) -> pathlib.Path:
-    """Makes MODEL_DIR and writes its config.gin, or recognises its own.
+def check(model_dir: str, config: str) -> pathlib.Path:
+    """Makes MODEL_DIR, and makes sure that it is free or holds this very run.
 
     Args:
         model_dir: the folder.
@@ -42,8 +42,15 @@ def claim(model_dir: str, config: str) -> pathlib.Path:
             f"MODEL_DIR {model_dir} holds checkpoints but no config.gin, so nobody can "
             "say of which run. Choose another folder."
         )
-    replace_file(path, config.encode("utf-8"))
     return folder
+
+
+def claim(folder: pathlib.Path, config: str) -> None:
+    """Writes config.gin, when everything else is known to be right.
+
+    A mistake that is found before, and mended, is not another configuration.
+    """
+    replace_file(folder / "config.gin", config.encode("utf-8"))
 
 
 def writable(path: str, macro: str) -> pathlib.Path:
@@ -56,7 +63,12 @@ def writable(path: str, macro: str) -> pathlib.Path:
     Raises:
         ValueError: when it cannot be made or written.
     """
-    folder = pathlib.Path(path)
+    if "://" in path:
+        raise ValueError(
+            f"{macro} is {path}: a run writes to a folder of this machine. Mount the "
+            "bucket, or copy the folder there afterwards."
+        )
+    folder = pathlib.Path(path).expanduser()
     probe = folder / f".writable.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -73,5 +73,7 @@ def _names(saved: Sequence[files.SavedPrompt]) -> list[str]:
     for prompt in saved:
         stem = pathlib.Path(prompt.path).stem
         name = prompt.story.get("name", stem)
-        names.append(name if name not in names else f"{name}-{len(names)}")
+        while name in names:
+            name += f"-{len(names)}"
+        names.append(name)
     return names

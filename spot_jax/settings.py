@@ -7,9 +7,27 @@ mistake costs a second and not the loading of a model.
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from spot_jax import losses
 from spot_jax.prompts.init import Start
 from spot_jax.t5 import T5Config
 from spot_jax.t5.decode import Search, greedy
+
+
+def _require(settings: object, types: Mapping[str, tuple[type, ...]]) -> None:
+    """Raises ValueError where a field's value is of none of its types.
+
+    gin takes any value for any parameter, and the mistake would show much later.
+    """
+    for field, allowed in types.items():
+        value = getattr(settings, field)
+        # A bool counts as an int in Python, never in a configuration.
+        is_wrong_bool = isinstance(value, bool) and bool not in allowed
+        if is_wrong_bool or not isinstance(value, allowed):
+            wanted = " or ".join(kind.__name__ for kind in allowed)
+            raise ValueError(
+                f"{field} of {type(settings).__name__} is {value!r}; it takes "
+                f"{wanted}. See the gin file that binds it for its macro."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +49,7 @@ class Model:
     weights_dtype: str = "float32"
 
     def __post_init__(self):
+        _require(self, {"checkpoint": (str, type(None)), "num_partitions": (int,)})
         if self.weights_dtype not in ("float32", "bfloat16"):
             raise ValueError(
                 f"WEIGHTS_DTYPE is {self.weights_dtype!r}; weights are held in "
@@ -65,6 +84,17 @@ class Data:
     mixing_limit: int = 2**19
 
     def __post_init__(self):
+        _require(
+            self,
+            {
+                "lengths": (Mapping,),
+                "vocabulary": (str,),
+                "extra_ids": (int,),
+                "truncate": (bool,),
+                "tokenized": (str, type(None)),
+                "mixing_limit": (int,),
+            },
+        )
         names = [self.names] if isinstance(self.names, str) else list(self.names)
         object.__setattr__(self, "names", tuple(names))
         if not names:
@@ -97,6 +127,11 @@ class Prompts:
         seeds = [self.seeds] if isinstance(self.seeds, int) else list(self.seeds)
         object.__setattr__(self, "starts", tuple(starts))
         object.__setattr__(self, "seeds", tuple(seeds))
+        _require(self, {"length": (int,)})
+        if not all(type(seed) is int and seed >= 0 for seed in seeds):
+            raise ValueError(
+                f"RANDOM_SEED is {self.seeds!r}; give a number from 0 on, or a list."
+            )
         if self.length < 1 or not starts or not seeds:
             raise ValueError(
                 f"PROMPT_LENGTH is {self.length}, with {len(starts)} starting values "
@@ -128,6 +163,7 @@ class Evaluation:
         examples: how many of its examples; None: all.
         rows: how many rows are computed at once.
         search: what writes the answer (t5/decode.py, t5/beam.py).
+        seed: of a search that samples.
     """
 
     method: str = "decode"
@@ -135,6 +171,7 @@ class Evaluation:
     examples: int | None = None
     rows: int = 32
     search: Search = greedy
+    seed: int = 0
 
     def __post_init__(self):
         if self.method not in ("decode", "rank"):
@@ -142,8 +179,15 @@ class Evaluation:
                 f"EVALUATION is {self.method!r}; choose 'decode' (the text of the "
                 "answer) or 'rank' (the likeliest of the task's labels)."
             )
-        if self.rows < 1:
-            raise ValueError(f"EVAL_BATCH_SIZE is {self.rows}; it must be at least 1.")
+        _require(
+            self,
+            {"split": (str,), "examples": (int, type(None)), "rows": (int,)},
+        )
+        if self.rows < 1 or (self.examples is not None and self.examples < 1):
+            raise ValueError(
+                f"EVAL_BATCH_SIZE is {self.rows} and EVALUATOR_NUM_EXAMPLES "
+                f"{self.examples}; they must be at least 1 (the latter None for all)."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,10 +220,17 @@ class Training:
     keep: int = 2
 
     def __post_init__(self):
-        for name in (
+        counts = (
             *("steps", "batch_size", "eval_period", "checkpoint_period"),
             *("log_period", "embedding_step", "microbatches", "keep"),
-        ):
+        )
+        _require(self, dict.fromkeys(counts, (int,)) | {"pack": (bool,)})
+        clock = self.optimizer_clock
+        if clock != "checkpoint" and not (type(clock) is int and clock >= 0):
+            raise ValueError(
+                f"OPTIMIZER_CLOCK is {clock!r}; give 'checkpoint' or a step from 0 on."
+            )
+        for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} of the training is {getattr(self, name)}; it must be at "
@@ -194,6 +245,21 @@ class Loss:
     z_loss: float = 1e-4
     label_smoothing: float = 0.0
     normalizing_factor: str | float | None = "NUM_REAL_TARGET_TOKENS"
+
+    def __post_init__(self):
+        _require(self, {"z_loss": (float, int), "label_smoothing": (float, int)})
+        factor = self.normalizing_factor
+        is_number = isinstance(factor, int | float) and factor > 0
+        if factor is not None and factor not in losses.FACTORS and not is_number:
+            raise ValueError(
+                f"LOSS_NORMALIZING_FACTOR is {factor!r}; choose one of "
+                f"{', '.join(losses.FACTORS)}, a number above 0, or None for a sum."
+            )
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                f"LABEL_SMOOTHING is {self.label_smoothing}; it is a probability below "
+                "1, 0 for none."
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,7 +47,7 @@ def train(
     evaluation: Evaluation,
     loss: Loss,
     prompts: Prompts | None,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     then: Target | None = None,
 ) -> dict[str, Best]:
     """Trains, or continues, the run of MODEL_DIR.
@@ -61,7 +61,8 @@ def train(
         evaluation: how the best prompt is found.
         loss: what is minimised.
         prompts: the prompts to train; None tunes the model itself.
-        seed: dropout's, and a model's that is trained from scratch.
+        seed: dropout's, which all prompts of a bank share, and that of a model trained
+            from scratch; of several seeds each counts.
         then: a second run, MODEL_DIR/target, that tunes the best model of this one,
             MODEL_DIR/mixture, on another task.
 
@@ -92,10 +93,11 @@ def _train_once(
     evaluation: Evaluation,
     loss: Loss,
     prompts: Prompts | None,
-    seed: int,
+    seed: int | Sequence[int],
 ) -> dict[str, Best]:
     run = prepare(model_dir, model, data, evaluation, prompts, seed)
     made = optimizer(base_step=_base_step(training, run.model))
+    run_dir.claim(run.folder, config.text())
     options = step.LossOptions(
         target_length=data.lengths["targets"],
         microbatches=training.microbatches,
@@ -105,13 +107,8 @@ def _train_once(
 
 
 def _base_step(training: Training, model: frozen.LoadedModel) -> int:
-    clock = training.optimizer_clock
-    if isinstance(clock, int):
-        return clock
-    if clock != "checkpoint":
-        raise ValueError(
-            f"OPTIMIZER_CLOCK is {clock!r}; give 'checkpoint' or a step number."
-        )
+    if isinstance(training.optimizer_clock, int):
+        return training.optimizer_clock
     if model.step is None:
         raise ValueError(
             f"{model.source} does not say at which step it was saved, and the "
@@ -126,7 +123,7 @@ def _loop(
     optimizer: Optimizer,
     options: step.LossOptions,
     training: Training,
-    seed: int,
+    seed: int | Sequence[int],
 ) -> dict[str, Best]:
     # The state, new or where the run stopped.
     state = step.initial_state(run.trained, optimizer, run.split)
@@ -151,9 +148,7 @@ def _loop(
     train_step = step.make_train_step(
         run.model.config, run.split, optimizer, options, run.model.mesh
     )
-    # The default generator doubles the time that small steps take on a CPU.
-    key = jax.random.key(seed, impl="rbg")
-    key = jax.device_put(key, sharding.replicated(run.model.mesh))
+    key = jax.device_put(_key(seed), sharding.replicated(run.model.mesh))
     metrics = records.Metrics(run.folder, done)
     rows = training.batch_size * len(run.bank)
     progress_bar = records.Progress(training.steps, done, rows)
@@ -181,9 +176,10 @@ def _loop(
         if embeds:
             run.outputs.write("embedding", state.trained, number, {})
         if evaluates:
-            results, _ = run.evaluator.evaluate(
-                state.trained, run.frozen, run.eval_tasks
-            )
+            with progress_bar.paused():
+                results, _ = run.evaluator.evaluate(
+                    state.trained, run.frozen, run.eval_tasks
+                )
             _log_results(metrics, run, number, results)
             run.outputs.keep_best(state.trained, number, results)
         if is_last:
@@ -200,6 +196,16 @@ def _loop(
     return run.outputs.best
 
 
+def _key(seeds: int | Sequence[int]) -> jax.Array:
+    """Returns the key of dropout, which no two lists of seeds share."""
+    first, *others = [seeds] if isinstance(seeds, int) else seeds
+    # The default generator doubles the time that small steps take on a CPU.
+    key = jax.random.key(first, impl="rbg")
+    for other in others:
+        key = jax.random.fold_in(key, other)
+    return key
+
+
 def _summarise(recent: Sequence[dict], run: Run, number: int) -> dict:
     """Averages metrics [bank] over the steps since the last line.
 
@@ -213,12 +219,15 @@ def _summarise(recent: Sequence[dict], run: Run, number: int) -> dict:
     del values["correct"]
     bad = [
         entry.name
-        for entry, loss in zip(run.bank, values["loss"], strict=True)
-        if not np.isfinite(loss)
+        for entry, loss, gradient in zip(
+            run.bank, values["loss"], values["gradient_norm"], strict=True
+        )
+        if not np.isfinite(loss + gradient)
     ]
     if bad:
         raise ValueError(
-            f"The loss of {', '.join(bad)} is not finite near step {number}. Lower the "
+            f"The loss of {', '.join(bad)} is not finite near step {number}, or its "
+            "gradient is not. Lower the "
             "learning rate (--gin.LEARNING_RATE), or compute in float32 "
             "(--gin.ACTIVATION_DTYPE=float32). Earlier checkpoints and prompts in "
             f"{run.folder} are untouched."

@@ -41,7 +41,7 @@ CASES = {
     "checkpoint of another size": (
         {"T5Config.d_model": 32},
         None,
-        ["of another shape", "token_embedder/embedding", "32"],
+        ["of another shape", "[32, 64]", "[64, 64]"],
     ),
     "no checkpoint": (
         {"INITIAL_CHECKPOINT_PATH": "/nowhere/at/all"},
@@ -122,6 +122,45 @@ def test_an_unset_macro(demo_model, capsys):
     message = _fail("train", given, runs.FILES, capsys)
     assert "is not set" in message
     assert "--gin." in message
+
+
+def test_a_mistyped_macro(demo_model, tmp_path, capsys):
+    given = [*runs.bindings(tmp_path, demo_model), "BATCHSIZE=3"]
+    message = _fail("train", given, runs.FILES, capsys)
+    assert "no use for BATCHSIZE. Did you mean BATCH_SIZE" in message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"BATCH_SIZE": "abc"},
+        {"TRAIN_STEPS": 4.0},
+        {"TASK_FEATURE_LENGTHS": 512},
+        {"RANDOM_SEED": "x"},
+        {"RANDOM_SEED": [0, 0]},
+        {"EVALUATOR_NUM_EXAMPLES": 0},
+        {"LOSS_NORMALIZING_FACTOR": "mean"},
+        {"OPTIMIZER_CLOCK": "zero"},
+        {"TRUNCATE": "yes"},
+        {"MODEL_DIR": "gs://bucket/run"},
+        {"MIXTURE_OR_TASK_NAME": "[demo_food, demo_food]"},
+    ],
+    ids=str,
+)
+def test_values_that_cannot_be_are_refused_before_the_model_is_loaded(
+    value, demo_model, tmp_path, capsys
+):
+    given = runs.bindings(tmp_path, demo_model, value)
+    message = _fail("train", given, runs.FILES, capsys)
+    assert "Loading the T5" not in message
+
+
+def test_a_mistake_that_is_mended_is_not_another_configuration(
+    demo_model, tmp_path, capsys
+):
+    typo = {"MIXTURE_OR_TASK_NAME": "demo_fod"}
+    _fail("train", runs.bindings(tmp_path, demo_model, typo), runs.FILES, capsys)
+    runs.train(tmp_path, demo_model, {"TRAIN_STEPS": 1})
 
 
 def test_an_unknown_program_and_no_program(capsys):

@@ -1,4 +1,5 @@
 import collections
+import dataclasses
 
 import numpy as np
 import pytest
@@ -79,6 +80,19 @@ def test_cutting_keeps_the_end_of_sequence():
     assert check("inputs", np.asarray([5, 6, 7, 8, 9, 1])).tolist() == [5, 6, 7, 1]
     assert check("inputs", np.asarray([5, 6, 7, 1])).tolist() == [5, 6, 7, 1]
     assert check.cut == {"inputs": 1, "targets": 0}
+
+
+def test_a_stream_stops_at_an_example_that_is_too_long(demo_model, monkeypatch):
+    short = {"inputs": 15, "targets": 8}
+    settings = Data("demo_food", short, demo_model["VOCABULARY"])
+    data.set_up_tasks(settings)
+    monkeypatch.setattr(data, "MAX_EXAMPLES_IN_MEMORY", 10)
+    monkeypatch.setattr(data, "STREAM_SAMPLE", 1)
+    with pytest.raises(ValueError, match="longer than 15 tokens"):
+        data.load_training("demo_food", settings)(0, Position()).take(2000)
+    may_cut = dataclasses.replace(settings, truncate=True)
+    taken = data.load_training("demo_food", may_cut)(0, Position()).take(2000)
+    assert max(len(inputs) for inputs, _ in taken) == 15
 
 
 def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):

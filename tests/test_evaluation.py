@@ -2,7 +2,6 @@
 
 import json
 
-import jax
 import numpy as np
 import pytest
 
@@ -12,6 +11,7 @@ from spot_jax.evaluation import Evaluator
 from spot_jax.infer import infer
 from spot_jax.prompts import files
 from spot_jax.settings import Data, Evaluation, Model
+from spot_jax.t5.decode import sample
 from tests import runs
 
 LENGTHS = {"inputs": 32, "targets": 8}
@@ -203,7 +203,7 @@ def test_infer_answers_lines_of_text_as_it_answers_the_task(
         output=str(tmp_path / "a.jsonl"), prompt_file=prompt_files[0], **options
     )
     text = tmp_path / "inputs.txt"
-    text.write_text("\n".join(line["input"] for line in of_task) + "\n\n")
+    text.write_text("\n".join(line["input"] for line in of_task) + "\n")
     of_text = infer(
         output=str(tmp_path / "b.jsonl"),
         prompt_file=prompt_files[0],
@@ -246,14 +246,23 @@ def test_the_programs_run_from_the_command_line(demo_model, prompt_files, tmp_pa
         *(f"{name}={value}" for name, value in demo_model.items()),
         *("MIXTURE_OR_TASK_NAME=demo_food", "EVALUATOR_NUM_EXAMPLES=5"),
         *(f"PROMPT_FILES={prompt_files}", f"EVAL_OUTPUT_DIR={tmp_path}"),
-        "DECODING=@beam.beam_search",
+        *("DECODING=@beam.beam_search", "beam_search.beams=2"),
     ]
     gin_files = ["gin/models/demo.gin", "gin/runs/evaluate.gin"]
     from spot_jax.__main__ import main
 
-    with pytest.raises(SystemExit):
-        # beam.beam_search is known where infer.gin imports it.
-        main(runs.command("evaluate", given, gin_files)[3:])
-    main(runs.command("evaluate", given[:-1], gin_files)[3:])
+    main(runs.command("evaluate", given, gin_files)[3:])
     assert len(list(tmp_path.glob("*.jsonl"))) == 3
-    assert jax.device_count() >= 1
+    prompts = json.loads((tmp_path / "prompts.json").read_text())
+    assert list(prompts.values()) == prompt_files
+
+
+def test_sampling_depends_on_its_seed(ready, prompt_files):
+    texts = []
+    for seed in (0, 0, 1):
+        how = Evaluation(examples=30, rows=16, search=sample, seed=seed)
+        task = scoring.load_task("demo_food", how, settings_of("demo_food"))
+        made, prompts = evaluator_of(ready, prompt_files[:1], how)
+        answers = made.predict(prompts, ready.params, task, [0])[0]
+        texts.append([answer.text for answer in answers])
+    assert texts[0] == texts[1] != texts[2]

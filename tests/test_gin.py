@@ -66,6 +66,30 @@ def test_the_papers_steps_are_what_runs_ask_for():
         assert made.embedding_step == 10_000
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "DECODING=@decode.greedy",
+        "DECODING=@decode.sample",
+        "DECODING=@beam.beam_search",
+        "OPTIMIZER=@optim.adafactor",
+        "OPTIMIZER=@optim.adamw",
+        "SCHEDULE=@optim.linear_warmup()",
+        "SCHEDULE=@optim.reciprocal_square_root()",
+        "SCHEDULE=@optim.linear_warmup_rsqrt()",
+    ],
+)
+def test_searches_optimizers_and_schedules_are_chosen_on_the_command_line(value):
+    from spot_jax import optim
+    from spot_jax.settings import Evaluation
+
+    config.parse([MODEL, PROMPT, "gin/runs/prompt_tune.gin"], [*GIVEN, value])
+    assert callable(config.configured(Evaluation)().search)
+    for make in (optim.adafactor, optim.adamw):
+        made = config.configured(make)(base_step=0)
+        assert float(made.learning_rate(10_000)) > 0
+
+
 def test_later_files_and_the_command_line_win():
     from spot_jax.settings import Training
 
@@ -75,7 +99,7 @@ def test_later_files_and_the_command_line_win():
 
 def test_an_unset_macro_is_named_with_the_cure():
     with pytest.raises(
-        ValueError, match=r"macro MODEL_DIR is not set.*--gin.MODEL_DIR"
+        ValueError, match=r"macro MODEL_DIR is not set; --gin.MODEL_DIR"
     ):
         config.parse([MODEL, PROMPT, "gin/runs/prompt_tune.gin"], GIVEN[1:])
 
@@ -100,6 +124,8 @@ def test_a_missing_file_and_a_wrong_name_are_one_message():
         ("A=@decode.greedy", "A=@decode.greedy"),
         ("A=[@a/init.text, @b/init.text]", "A=[@a/init.text, @b/init.text]"),
         ("A=%B", "A=%B"),
+        ("A=[sst2, mrpc]", "A=['sst2', 'mrpc']"),
+        ("A=(50% off)", "A='(50% off)'"),
         ("A={'inputs': 8}", "A={'inputs': 8}"),
     ],
 )

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 import subprocess
 
 import numpy as np
@@ -204,6 +205,24 @@ def _command(folder: pathlib.Path, demo_model: dict) -> list[str]:
     )
 
 
+def test_model_tuning_resumes_from_before_its_best_model(demo_model, tmp_path):
+    files_ = ["gin/models/demo.gin", "gin/runs/model_tune.gin"]
+    steps = {"TRAIN_STEPS": 8}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    runs.train(whole, demo_model, steps, files=files_)
+    runs.train(killed, demo_model, steps, files=files_)
+    # As if it had died after the best model was written and before the checkpoint.
+    for later in ("step_6", "step_8"):
+        shutil.rmtree(killed / "checkpoints" / later)
+    shutil.copytree(whole / "checkpoints" / "step_6", killed / "checkpoints" / "step_6")
+    runs.train(killed, demo_model, steps, files=files_)
+    ours, theirs = (best_checkpoint(str(f)) for f in (whole, killed))
+    assert ours.name == theirs.name
+    for path in ours.rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (theirs / path.relative_to(ours)).read_bytes()
+
+
 def test_model_tuning_leaves_a_model_that_can_be_prompted(demo_model, tmp_path):
     tuned = tmp_path / "tuned"
     files_ = ["gin/models/demo.gin", "gin/runs/model_tune.gin"]
@@ -237,3 +256,40 @@ def test_training_settings_are_checked():
 
     with pytest.raises(ValueError, match="batch_size"):
         dataclasses.replace(Training(steps=1), batch_size=0)
+
+
+def test_a_state_is_split_as_its_parameters_are(demo_model, tmp_path):
+    import jax
+
+    from spot_jax import config, optim, run, step
+    from spot_jax.settings import Data, Evaluation, Model
+
+    if jax.device_count() < 8:
+        pytest.skip("needs 8 devices; conftest asks for them unless jax has begun")
+    given = runs.bindings(tmp_path, demo_model, {"NUM_PARTITIONS": 4})
+    config.parse(["gin/models/demo.gin", "gin/runs/model_tune.gin"], given)
+    made = run.prepare(
+        str(tmp_path),
+        config.configured(Model)(),
+        config.configured(Data)(),
+        config.configured(Evaluation)(),
+        None,
+        0,
+    )
+    optimizer = optim.adamw(1e-3)
+    state = step.initial_state(made.trained, optimizer, made.split)
+    where = run.state_shardings(state, made)
+    query = made.trained["encoder"]["layers_0"]["attention"]["query"]["kernel"]
+    out = made.trained["encoder"]["layers_0"]["attention"]["out"]["kernel"]
+    assert query.shape == out.shape
+    assert query.sharding.spec != out.sharding.spec
+    flat = jax.tree_util.tree_leaves_with_path(where)
+    for name, array in (("query", query), ("out", out)):
+        path = f"encoder/layers_0/attention/{name}/kernel"
+        found = [
+            sharding
+            for keys, sharding in flat
+            if jax.tree_util.keystr(keys, simple=True, separator="/").endswith(path)
+        ]
+        # The parameter and AdamW's two moments.
+        assert found == [array.sharding] * 3

@@ -102,7 +102,7 @@ def class_labels(
     if len(labels) > around.length:
         raise ValueError(
             f"{len(labels)} labels do not fit in a prompt of {around.length}. Set "
-            "--gin.PROMPT_LENGTH higher, or name fewer with --gin.class_labels.labels."
+            "--gin.PROMPT_LENGTH higher, or name fewer: --gin.CLASS_LABELS=..."
         )
     if not labels:
         logger.info("The task has no class labels: every vector is sampled.")

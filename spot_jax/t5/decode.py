@@ -90,13 +90,23 @@ def generate(
         positions=positions,
         method=T5.encode,
     )
+    make_scorer = _scorer_maker(config, params, encoded, segments, max_length)
+    search = greedy if search is None else search
+    key = jax.random.key(0) if key is None else key
+    return search(make_scorer, max_length=max_length, key=key)
+
+
+def _scorer_maker(
+    config: T5Config, params: dict, encoded: Array, segments: Array, max_length: int
+) -> Callable[[int], Scorer]:
+    """Returns what makes a scorer with so many rows for every input."""
+    model = T5(config)
     cross = model.apply({"params": params}, encoded, method=T5.cross_keys_values)
 
     def make_scorer(width: int) -> Scorer:
         wide_cross, wide_segments = jax.tree.map(
             lambda x: jnp.repeat(x, width, axis=0), (cross, segments)
         )
-        rows = tokens.shape[0] * width
 
         def apply(new_tokens, cache, position):
             return model.apply(
@@ -111,19 +121,18 @@ def generate(
             )
 
         # Without a cache among the variables the call makes one, of zeros.
+        rows = len(encoded) * width
         whole = jax.ShapeDtypeStruct((rows, max_length), jnp.int32)
-        _, shapes = jax.eval_shape(lambda t: apply(t, {}, jnp.int32(0)), whole)
+        _, shapes = jax.eval_shape(lambda t: apply(t, {}, 0), whole)
         cache = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
         def next_logits(last, cache, position):
             logits, cache = apply(last[:, None], cache, position)
             return logits[:, 0], cache
 
-        return Scorer(next_logits, cache, tokens.shape[0], width)
+        return Scorer(next_logits, cache, len(encoded), width)
 
-    search = greedy if search is None else search
-    key = jax.random.key(0) if key is None else key
-    return search(make_scorer, max_length=max_length, key=key)
+    return make_scorer
 
 
 def greedy(

@@ -13,7 +13,7 @@ transformers = pytest.importorskip("transformers")
 generation = pytest.importorskip("transformers.generation")
 
 from spot_jax import pretrained, t5  # noqa: E402
-from spot_jax.t5 import beam, decode, layers  # noqa: E402
+from spot_jax.t5 import beam, decode  # noqa: E402, relpos
 
 pytestmark = pytest.mark.parity
 
@@ -206,7 +206,7 @@ def test_distances_fall_in_the_same_buckets(bidirectional):
     wanted = attention._relative_position_bucket(
         torch.tensor(distance), bidirectional=bidirectional
     )
-    found = layers.relative_position_buckets(
+    found = relpos.relative_position_buckets(
         jnp.array([0]),
         jnp.asarray(distance),
         bidirectional=bidirectional,

@@ -153,6 +153,18 @@ def test_a_narrow_beam_is_the_plain_search(penalty, beams, alpha):
         np.testing.assert_allclose(scores[row], score, rtol=1e-5)
 
 
+@pytest.mark.parametrize("alpha", [0.6, 2.0])
+def test_a_text_does_not_depend_on_the_rows_beside_it(alpha):
+    """Alone, a row stops as soon as nothing can overtake what has ended."""
+    table = random_table(rows=150, length=5)
+    options = {"beams": 2, "alpha": alpha, "penalty": decode.power_penalty}
+    together, scores = search(table, **options)
+    for row in range(len(table)):
+        alone, score = search(table[row : row + 1], **options)
+        assert together[row].tolist() == alone[0].tolist()
+        np.testing.assert_allclose(scores[row], score[0], rtol=1e-6)
+
+
 def test_a_greater_alpha_prefers_longer_texts():
     table = random_table(rows=12, length=4)
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from spot_jax.t5 import layers
+from spot_jax.t5 import layers, relpos
 
 
 def draw(*shape, seed=0):
@@ -39,7 +39,7 @@ def exact_bucket(distance, buckets, max_distance):
 def buckets_of(distance, *, bidirectional, buckets=32, max_distance=128):
     """Buckets of keys that lie `distance` [n] after one query."""
     return np.asarray(
-        layers.relative_position_buckets(
+        relpos.relative_position_buckets(
             jnp.array([500]),
             500 + jnp.asarray(distance),
             bidirectional=bidirectional,
@@ -93,7 +93,7 @@ def test_published_buckets_are_exact_first_then_wider_and_end_at_128():
 
 
 def test_the_bias_depends_on_the_distance_alone(config):
-    bias = layers.RelativePositionBias(config, bidirectional=True)
+    bias = relpos.RelativePositionBias(config, bidirectional=True)
     places = jnp.arange(9)
     variables = bias.init(jax.random.key(0), places, places)
     table = variables["params"]["rel_embedding"]

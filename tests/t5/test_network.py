@@ -239,7 +239,7 @@ def test_frozen_weights_held_in_bfloat16_are_the_rounded_weights(
 ):
     held = rounded(params)
     back = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), held)
-    fast = dataclasses.replace(config, dtype="bfloat16")
+    fast = dataclasses.replace(thin(config), dtype="bfloat16")
     np.testing.assert_array_equal(
         logits(fast, held, INPUTS, TARGETS), logits(fast, back, INPUTS, TARGETS)
     )

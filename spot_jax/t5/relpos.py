@@ -1,0 +1,90 @@
+"""The relative position bias: how far away a key is, learned for every head."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from flax.linen.partitioning import param_with_axes
+from jaxtyping import Array, Float, Int
+
+from spot_jax.t5.config import T5Config
+
+
+def relative_position_buckets(
+    query: Int[Array, " query"],
+    key: Int[Array, " key"],
+    *,
+    bidirectional: bool,
+    buckets: int,
+    max_distance: int,
+) -> Int[Array, "query key"]:
+    """Sorts the distances between positions into buckets.
+
+    Half of the buckets are exact distances, the rest grow logarithmically up to
+    `max_distance` (Raffel et al. 2020, section 2.1). The encoder spends half of all
+    buckets on each direction; in the decoder later positions share bucket 0.
+
+    Args:
+        query: [query] positions of the queries.
+        key: [key] positions of the keys.
+        bidirectional: True in the encoder, False in the decoder.
+        buckets: how many buckets there are.
+        max_distance: distances from here on share the last bucket.
+
+    Returns:
+        [query, key] bucket numbers.
+    """
+    distance = key[None, :] - query[:, None]
+    offset = 0
+    if bidirectional:
+        buckets //= 2
+        offset = (distance > 0) * buckets
+        distance = jnp.abs(distance)
+    else:
+        distance = jnp.maximum(-distance, 0)
+    table = jnp.asarray(_bucket_of_distance(buckets, max_distance))
+    return offset + table[jnp.minimum(distance, max_distance)]
+
+
+def _bucket_of_distance(buckets: int, max_distance: int) -> np.ndarray:
+    """Returns [max_distance + 1] the bucket of each distance.
+
+    A table, because powers of two fall exactly on a border between buckets, where a
+    float32 logarithm may land on either side.
+    """
+    exact = buckets // 2
+    distance = np.arange(max_distance + 1)
+    position = np.log(np.maximum(distance, exact) / exact) / np.log(
+        max_distance / exact
+    )
+    logarithmic = exact + np.floor(position * (buckets - exact) + 1e-9).astype(int)
+    table = np.where(distance < exact, distance, logarithmic)
+    return np.minimum(table, buckets - 1).astype(np.int32)
+
+
+class RelativePositionBias(nn.Module):
+    """One bias per head and distance bucket, shared by all layers of a stack."""
+
+    config: T5Config
+    bidirectional: bool
+
+    @nn.compact
+    def __call__(
+        self, query: Int[Array, " query"], key: Int[Array, " key"]
+    ) -> Float[Array, "1 heads query key"]:
+        """Returns what to add to attention logits for these positions."""
+        config = self.config
+        table = param_with_axes(
+            "rel_embedding",
+            nn.initializers.variance_scaling(1.0, "fan_avg", "uniform"),
+            (config.heads, config.relpos_buckets),
+            jnp.float32,
+            axes=("heads", "relpos_buckets"),
+        )
+        bucket = relative_position_buckets(
+            query,
+            key,
+            bidirectional=self.bidirectional,
+            buckets=config.relpos_buckets,
+            max_distance=config.relpos_max_distance,
+        )
+        return jnp.take(table, bucket, axis=1)[None]

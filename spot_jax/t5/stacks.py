@@ -1,0 +1,208 @@
+"""The layers and stacks of a T5, with T5X's parameter names."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from spot_jax.t5 import masks
+from spot_jax.t5.config import T5Config
+from spot_jax.t5.layers import Attention, Dense, MlpBlock, RMSNorm, on_mesh
+from spot_jax.t5.relpos import RelativePositionBias
+
+# Per decoder layer, the projected keys and values of the encoder's output.
+CrossKeysValues = list[tuple[Array, Array]]
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then feed-forward, each normed before and added after."""
+
+    config: T5Config
+
+    def setup(self):
+        config = self.config
+        self.pre_attention_layer_norm = RMSNorm(config.compute_dtype)
+        self.attention = Attention(config)
+        self.pre_mlp_layer_norm = RMSNorm(config.compute_dtype)
+        self.mlp = MlpBlock(config)
+        self.dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
+
+    def __call__(self, x: Array, *, mask: Array, bias: Array, deterministic: bool):
+        h = self.pre_attention_layer_norm(x)
+        h = self.attention.attend(
+            h,
+            self.attention.keys_values(h),
+            mask=mask,
+            bias=bias,
+            deterministic=deterministic,
+        )
+        x = x + self.dropout(h, deterministic=deterministic)
+        h = self.mlp(self.pre_mlp_layer_norm(x), deterministic=deterministic)
+        x = x + self.dropout(h, deterministic=deterministic)
+        return on_mesh(x, "batch", "length", "embed")
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, attention to the encoder's output, then feed-forward."""
+
+    config: T5Config
+
+    def setup(self):
+        config = self.config
+        self.pre_self_attention_layer_norm = RMSNorm(config.compute_dtype)
+        self.self_attention = Attention(config)
+        self.pre_cross_attention_layer_norm = RMSNorm(config.compute_dtype)
+        self.encoder_decoder_attention = Attention(config)
+        self.pre_mlp_layer_norm = RMSNorm(config.compute_dtype)
+        self.mlp = MlpBlock(config)
+        self.dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
+
+    def _after_self_attention(
+        self,
+        x: Array,
+        cross: tuple[Array, Array],
+        *,
+        cross_mask: Array,
+        deterministic: bool,
+    ):
+        h = self.encoder_decoder_attention.attend(
+            self.pre_cross_attention_layer_norm(x),
+            cross,
+            mask=cross_mask,
+            bias=None,
+            deterministic=deterministic,
+        )
+        x = x + self.dropout(h, deterministic=deterministic)
+        h = self.mlp(self.pre_mlp_layer_norm(x), deterministic=deterministic)
+        x = x + self.dropout(h, deterministic=deterministic)
+        return on_mesh(x, "batch", "length", "embed")
+
+    def __call__(
+        self,
+        x: Array,
+        cross: tuple[Array, Array],
+        *,
+        mask: Array,
+        cross_mask: Array,
+        bias: Array,
+        deterministic: bool,
+    ):
+        h = self.pre_self_attention_layer_norm(x)
+        h = self.self_attention.attend(
+            h,
+            self.self_attention.keys_values(h),
+            mask=mask,
+            bias=bias,
+            deterministic=deterministic,
+        )
+        x = x + self.dropout(h, deterministic=deterministic)
+        return self._after_self_attention(
+            x, cross, cross_mask=cross_mask, deterministic=deterministic
+        )
+
+    def decode_one(
+        self,
+        x: Array,
+        cross: tuple[Array, Array],
+        *,
+        cross_mask: Array,
+        bias: Array,
+        position: Array,
+    ):
+        """The layer for one new position; the cache holds the earlier ones."""
+        h = self.self_attention.attend_cached(
+            self.pre_self_attention_layer_norm(x), position=position, bias=bias
+        )
+        return self._after_self_attention(
+            x + h, cross, cross_mask=cross_mask, deterministic=True
+        )
+
+
+class Encoder(nn.Module):
+    """The stack that reads the prompt and the input."""
+
+    config: T5Config
+
+    def setup(self):
+        config = self.config
+        self.relpos_bias = RelativePositionBias(config, bidirectional=True)
+        self.layers = [EncoderLayer(config) for _ in range(config.encoder_layers)]
+        self.encoder_norm = RMSNorm(config.compute_dtype)
+        self.input_dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
+        self.output_dropout = nn.Dropout(config.dropout_rate)
+
+    def __call__(self, x: Array, segment_ids: Array, *, deterministic: bool):
+        mask = masks.same_segment(segment_ids, segment_ids)
+        # Row indices serve as positions also where rows are packed: the bias depends
+        # on differences alone, and attention never leaves an example.
+        places = jnp.arange(x.shape[1])
+        bias = self.relpos_bias(places, places)
+        x = self.input_dropout(x, deterministic=deterministic)
+        for layer in self.layers:
+            x = layer(x, mask=mask, bias=bias, deterministic=deterministic)
+        x = self.encoder_norm(x)
+        return self.output_dropout(x, deterministic=deterministic)
+
+
+class Decoder(nn.Module):
+    """The stack that writes the target."""
+
+    config: T5Config
+
+    def setup(self):
+        config = self.config
+        self.relpos_bias = RelativePositionBias(config, bidirectional=False)
+        self.layers = [DecoderLayer(config) for _ in range(config.decoder_layers)]
+        self.decoder_norm = RMSNorm(config.compute_dtype)
+        self.dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
+        if not config.logits_via_embedding:
+            self.logits_dense = Dense(
+                config.vocab_size, ("embed", "vocab"), jnp.dtype(jnp.float32)
+            )
+
+    def cross_keys_values(self, encoded: Array) -> CrossKeysValues:
+        """Projects the encoder's output once for every layer."""
+        return [
+            layer.encoder_decoder_attention.keys_values(encoded)
+            for layer in self.layers
+        ]
+
+    def __call__(
+        self,
+        x: Array,
+        cross: CrossKeysValues,
+        *,
+        mask: Array,
+        cross_mask: Array,
+        deterministic: bool,
+    ):
+        places = jnp.arange(x.shape[1])
+        bias = self.relpos_bias(places, places)
+        x = self.dropout(x, deterministic=deterministic)
+        for layer, keys_values in zip(self.layers, cross, strict=True):
+            x = layer(
+                x,
+                keys_values,
+                mask=mask,
+                cross_mask=cross_mask,
+                bias=bias,
+                deterministic=deterministic,
+            )
+        x = self.decoder_norm(x)
+        return self.dropout(x, deterministic=deterministic)
+
+    def decode_one(
+        self,
+        x: Array,
+        cross: CrossKeysValues,
+        *,
+        cross_mask: Array,
+        position: Array,
+        max_length: int,
+    ):
+        """One new position [batch, 1, d_model] through all layers."""
+        bias = self.relpos_bias(jnp.reshape(position, (1,)), jnp.arange(max_length))
+        for layer, keys_values in zip(self.layers, cross, strict=True):
+            x = layer.decode_one(
+                x, keys_values, cross_mask=cross_mask, bias=bias, position=position
+            )
+        return self.decoder_norm(x)
