@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Where the parity tests run: torch is large, and nothing else needs it.
 PARITY := .venv-parity
+# Processes that run the tests; two are what a small machine has cores for.
+JOBS ?= 2
 
 .PHONY: install demo test test-slow check parity format clean
 
@@ -14,7 +16,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	@echo "Running the tests (not those marked slow or parity: make test-slow, make parity)."
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-slow: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow

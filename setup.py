@@ -54,6 +54,7 @@ setuptools.setup(
         "test": [
             "beartype>=0.20,<0.24",
             "pytest>=8,<10",
+            "pytest-xdist>=3.6,<4",
             "ruff>=0.14,<0.18",
         ],
         # What the results are compared with; nothing of spot_jax imports it.

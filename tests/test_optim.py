@@ -61,7 +61,8 @@ def follow(optimizer, parameters, gradients, vmap=False):
         parameters, state = update(gradient, carry[1], carry[0])
         return (parameters, state), parameters
 
-    @jax.jit
+    # Compiled as a user's run is: conftest's quick compilation rounds otherwise.
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 3})
     def run(parameters, gradients):
         start = parameters, init(parameters)
         (_, state), path = jax.lax.scan(step, start, gradients)

@@ -13,7 +13,7 @@ transformers = pytest.importorskip("transformers")
 generation = pytest.importorskip("transformers.generation")
 
 from spot_jax import pretrained, t5  # noqa: E402
-from spot_jax.t5 import beam, decode  # noqa: E402, relpos
+from spot_jax.t5 import beam, decode, relpos  # noqa: E402
 
 pytestmark = pytest.mark.parity
 

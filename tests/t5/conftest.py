@@ -1,5 +1,6 @@
 """A tiny T5 1.1 for all of these tests, and one compiled function that runs it."""
 
+import dataclasses
 import functools
 
 import jax
@@ -24,6 +25,12 @@ def config():
         relpos_buckets=8,
         relpos_max_distance=16,
     )
+
+
+@pytest.fixture(scope="session")
+def shallow(config):
+    """The same T5 with one layer of its encoder, which compiles sooner."""
+    return dataclasses.replace(config, encoder_layers=1)
 
 
 @pytest.fixture(scope="session")

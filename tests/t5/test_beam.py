@@ -87,9 +87,8 @@ def every_text(length):
 @pytest.mark.parametrize(
     ("penalty", "alpha"),
     [
-        (decode.gnmt_penalty, 0.0),
         (decode.gnmt_penalty, 0.6),
-        (decode.power_penalty, 1.0),
+        (decode.power_penalty, 0.0),
         (decode.power_penalty, 3.0),
     ],
 )
@@ -153,11 +152,10 @@ def test_a_narrow_beam_is_the_plain_search(penalty, beams, alpha):
         np.testing.assert_allclose(scores[row], score, rtol=1e-5)
 
 
-@pytest.mark.parametrize("alpha", [0.6, 2.0])
-def test_a_text_does_not_depend_on_the_rows_beside_it(alpha):
+def test_a_text_does_not_depend_on_the_rows_beside_it():
     """Alone, a row stops as soon as nothing can overtake what has ended."""
     table = random_table(rows=150, length=5)
-    options = {"beams": 2, "alpha": alpha, "penalty": decode.power_penalty}
+    options = {"beams": 3, "alpha": 2.0, "penalty": decode.power_penalty}
     together, scores = search(table, **options)
     for row in range(len(table)):
         alone, score = search(table[row : row + 1], **options)
@@ -166,12 +164,12 @@ def test_a_text_does_not_depend_on_the_rows_beside_it(alpha):
 
 
 def test_a_greater_alpha_prefers_longer_texts():
-    table = random_table(rows=12, length=4)
+    table = random_table(rows=150, length=5)
 
     def lengths(alpha):
-        tokens, _ = search(table, beams=4, alpha=alpha, penalty=decode.power_penalty)
-        is_eos = tokens == decode.EOS_ID
-        return np.where(is_eos.any(1), is_eos.argmax(1) + 1, 4)
+        tokens, _ = search(table, beams=3, alpha=alpha, penalty=decode.power_penalty)
+        is_eos = np.asarray(tokens) == decode.EOS_ID
+        return np.where(is_eos.any(1), is_eos.argmax(1) + 1, 5)
 
     short, long = lengths(0.0), lengths(2.0)
     assert (short <= long).all() and short.sum() < long.sum()

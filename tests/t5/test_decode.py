@@ -1,6 +1,5 @@
 """Writing token by token: the cache changes nothing, and searches keep their word."""
 
-import dataclasses
 import functools
 
 import jax
@@ -17,12 +16,6 @@ INPUTS = jnp.asarray(
     np.random.default_rng(6).integers(2, 30, (ROWS, 5))
     * (np.arange(5) < np.array([5, 3, 4, 5, 2, 5])[:, None])
 )
-
-
-@pytest.fixture(scope="module")
-def shallow(config):
-    """One layer of the encoder is enough here, and compiles sooner."""
-    return dataclasses.replace(config, encoder_layers=1)
 
 
 @pytest.fixture(scope="module")
@@ -154,20 +147,34 @@ def drawn(max_length, seed=9, **options):
 
 
 @pytest.mark.parametrize(
+    ("top_k", "top_p", "kept"),
+    [
+        (0, 1.0, [0, 1, 2, 3, 4, 5]),
+        (1, 1.0, [2]),
+        (3, 1.0, [0, 2, 3]),
+        # The likeliest holds 0.479, the first two 0.770, the first three 0.877.
+        (0, 1e-6, [2]),
+        (0, 0.47, [2]),
+        (0, 0.75, [2, 3]),
+        (0, 0.8, [0, 2, 3]),
+        # Of the three kept by top_k the first two hold 0.878, which is enough.
+        (3, 0.85, [2, 3]),
+    ],
+)
+def test_filters_keep_the_likeliest(top_k, top_p, kept):
+    filtered = decode.keep_top_p(decode.keep_top_k(LOGITS[None], top_k), top_p)[0]
+    is_kept = np.isin(np.arange(6), kept)
+    np.testing.assert_array_equal(filtered[is_kept], LOGITS[is_kept])
+    assert (filtered[~is_kept] == decode.IMPOSSIBLE).all()
+
+
+@pytest.mark.parametrize(
     ("options", "kept"),
     [
         ({}, [0, 1, 2, 3, 4, 5]),
-        ({"temperature": 0.5}, [0, 1, 2, 3, 4, 5]),
-        ({"temperature": 0.01}, [2]),
-        ({"top_k": 1}, [2]),
-        ({"top_k": 3}, [0, 2, 3]),
-        # The likeliest holds 0.479, the first two 0.770, the first three 0.877.
-        ({"top_p": 0.47}, [2]),
-        ({"top_p": 0.75}, [2, 3]),
-        ({"top_p": 0.8}, [0, 2, 3]),
-        # Of the three kept by top_k the first two hold 0.878, which is enough.
         ({"top_k": 3, "top_p": 0.85}, [2, 3]),
-        ({"temperature": 3.0, "top_k": 4, "top_p": 0.99}, [0, 2, 3, 4]),
+        # Cold, the first two hold 0.920; as they are, they would need a third.
+        ({"temperature": 0.5, "top_p": 0.9}, [2, 3]),
     ],
     ids=str,
 )

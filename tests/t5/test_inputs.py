@@ -68,12 +68,12 @@ def packed(prompts):
 
 
 @pytest.fixture(scope="module")
-def encode_slots(config, params, encode):
+def encode_slots(shallow, params, encode):
     """(batch of packing, bundle) -> [rows, length, d_model]."""
 
     def run(batch, bundle):
         encoded, _ = encode(
-            config,
+            shallow,
             params,
             batch["encoder_input_tokens"],
             prompt=bundle,
@@ -87,12 +87,12 @@ def encode_slots(config, params, encode):
 
 
 @pytest.fixture(scope="module")
-def encode_prepended(config, params, encode):
+def encode_prepended(shallow, params, encode):
     """(enc_input, mask) -> the real positions of each row of TOKENS."""
 
     def run(enc_input, mask=None):
         bundle = PromptBundle(enc_input=enc_input, mask=mask)
-        encoded, segments = encode(config, params, TOKENS, prompt=bundle)
+        encoded, segments = encode(shallow, params, TOKENS, prompt=bundle)
         return [row[s > 0] for row, s in zip(encoded, segments, strict=True)]
 
     return run
@@ -152,9 +152,9 @@ def test_masked_positions_in_front_equal_a_shorter_prompt(
 
 
 def test_a_masked_prompt_is_the_frozen_model(
-    config, params, bank, encode, encode_prepended
+    shallow, params, bank, encode, encode_prepended
 ):
-    encoded, segments = encode(config, params, TOKENS)
+    encoded, segments = encode(shallow, params, TOKENS)
     wanted = [row[s > 0] for row, s in zip(encoded, segments, strict=True)]
     same_rows(encode_prepended(bank[0], jnp.zeros(LENGTH, jnp.int32)), wanted)
 
@@ -171,13 +171,13 @@ def test_no_prompt_is_the_program_of_the_frozen_model(config, params):
     assert program(prompt=PromptBundle(enc_input=jnp.ones((1, 12)))) != base
 
 
-def test_every_prompt_vector_reaches_its_own_examples_alone(config, params, bank):
+def test_every_prompt_vector_reaches_its_own_examples_alone(shallow, params, bank):
     """d encoder output[position] / d bank, for a row that packs three examples."""
     batch = packed([1, 0, 1])
     row = {name: jnp.asarray(array[:1]) for name, array in batch.items()}
 
     def one_number_per_position(bank):
-        encoded, _ = t5.T5(config).apply(
+        encoded, _ = t5.T5(shallow).apply(
             {"params": params},
             row["encoder_input_tokens"],
             prompt=PromptBundle(enc_input=bank),
@@ -186,7 +186,7 @@ def test_every_prompt_vector_reaches_its_own_examples_alone(config, params, bank
             positions=row["encoder_positions"],
             method=t5.T5.encode,
         )
-        return encoded[0] @ jnp.arange(1.0, config.d_model + 1)
+        return encoded[0] @ jnp.arange(1.0, shallow.d_model + 1)
 
     gradient = jax.jit(jax.jacrev(one_number_per_position))(bank)
     influence = jnp.abs(gradient).sum(-1)
@@ -200,12 +200,13 @@ def test_every_prompt_vector_reaches_its_own_examples_alone(config, params, bank
 
 
 def test_a_prompt_is_more_rows_of_the_vocabulary(
-    config, params, bank, encode, encode_prepended
+    shallow, params, bank, encode, encode_prepended
 ):
-    larger = dataclasses.replace(config, vocab_size=config.vocab_size + LENGTH)
+    vocab_size = shallow.vocab_size
+    larger = dataclasses.replace(shallow, vocab_size=vocab_size + LENGTH)
     embedding = params["token_embedder"]["embedding"]
     with_prompt = {"embedding": jnp.concatenate([embedding, bank[0]])}
-    new_ids = np.broadcast_to(config.vocab_size + np.arange(LENGTH), (3, LENGTH))
+    new_ids = np.broadcast_to(vocab_size + np.arange(LENGTH), (3, LENGTH))
     encoded, segments = encode(
         larger,
         {**params, "token_embedder": with_prompt},
@@ -215,9 +216,9 @@ def test_a_prompt_is_more_rows_of_the_vocabulary(
     same_rows(encode_prepended(bank[0]), wanted)
 
 
-def test_a_prompt_stays_float32_where_the_model_is_bfloat16(config, params, bank):
+def test_a_prompt_stays_float32_where_the_model_is_bfloat16(shallow, params, bank):
     def gradient(dtype, weights):
-        model = t5.T5(dataclasses.replace(config, dtype=dtype, encoder_layers=1))
+        model = t5.T5(dataclasses.replace(shallow, dtype=dtype))
         held = jax.tree.map(lambda leaf: leaf.astype(weights), params)
 
         def loss(prompt):

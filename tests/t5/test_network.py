@@ -225,8 +225,8 @@ def rounded(tree):
 def test_bfloat16_is_close_to_float32_and_its_logits_are_float32(
     config, params, logits
 ):
-    fast = dataclasses.replace(config, dtype="bfloat16")
-    wanted = logits(config, params, INPUTS, TARGETS)
+    fast = dataclasses.replace(thin(config), dtype="bfloat16")
+    wanted = logits(thin(config), params, INPUTS, TARGETS)
     found = logits(fast, rounded(params), INPUTS, TARGETS)
     assert found.dtype == jnp.float32
     # bfloat16 has 8 bits; a dozen sublayers add their rounding up.
