@@ -1,4 +1,4 @@
-# make demo | test | check | parity | format. Each installs what is missing first.
+# make demo | test | check | parity | shapes | format. Each installs what is missing first.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ PARITY := .venv-parity
 # Processes that run the tests; two are what a small machine has cores for.
 JOBS ?= 2
 
-.PHONY: install demo test test-slow check parity format clean
+.PHONY: install demo test test-slow shapes check parity format clean
 
 install: $(VENV)/installed-test
 
@@ -20,6 +20,11 @@ test: $(VENV)/installed-test
 
 test-slow: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow
+
+# The shapes in the signatures of the maths, checked at every call.
+shapes: $(VENV)/installed-test
+	$(BIN)/python -m pytest tests/t5 tests/prompts \
+	  --jaxtyping-packages=spot_jax.t5,spot_jax.prompts,beartype.beartype
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff check .

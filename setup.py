@@ -59,9 +59,9 @@ setuptools.setup(
         ],
         # What the results are compared with; nothing of spot_jax imports it.
         "parity": [
-            "peft>=0.18,<0.22",
+            "peft>=0.21.2,<0.22",
             "torch==2.13.0",
-            "transformers>=4.57,<6",
+            "transformers>=5.23,<6",
         ],
     },
     entry_points={"console_scripts": ["spot_jax = spot_jax.__main__:main"]},

@@ -123,7 +123,7 @@ def _scorer_maker(
         # Without a cache among the variables the call makes one, of zeros.
         rows = len(encoded) * width
         whole = jax.ShapeDtypeStruct((rows, max_length), jnp.int32)
-        _, shapes = jax.eval_shape(lambda t: apply(t, {}, 0), whole)
+        _, shapes = jax.eval_shape(lambda t: apply(t, {}, jnp.int32(0)), whole)
         cache = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
         def next_logits(last, cache, position):
