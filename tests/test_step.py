@@ -148,9 +148,8 @@ def test_packed_equals_unpacked_in_loss_and_gradient(tiny_config, tiny_params):
     assert float(jnp.abs(one_gradient["enc_input"]).max()) > 1e-3
 
 
-@pytest.mark.parametrize("factor", ["NUM_REAL_TARGET_TOKENS", None, 7.0])
-def test_microbatches_sum_to_the_whole(tiny_config, tiny_params, factor):
-    options = step.LossOptions(target_length=4, normalizing_factor=factor)
+def test_microbatches_sum_to_the_whole(tiny_config, tiny_params):
+    options = step.LossOptions(target_length=4)
     batches = [unpacked(some_examples(16, seed)) for seed in range(2)]
     start = starting_bank(tiny_config, 2)
     whole, whole_history = run(
@@ -173,7 +172,7 @@ def test_microbatches_sum_to_the_whole(tiny_config, tiny_params, factor):
 
 @pytest.mark.parametrize(
     ("data", "model", "layout"),
-    [(8, 1, unpacked), (8, 1, packed), (2, 4, packed), (1, 8, packed)],
+    [(8, 1, packed), (2, 4, unpacked), (1, 8, packed)],
 )
 def test_a_mesh_gives_the_losses_and_prompts_of_one_device(
     tiny_config, data, model, layout

@@ -96,6 +96,8 @@ def test_the_same_command_on_a_finished_run_changes_nothing(bank_run, demo_model
     assert records.read_metrics(folder) == lines
 
 
+# test_step has it for one batch; this for whole runs.
+@pytest.mark.slow
 def test_a_prompt_in_a_bank_equals_the_prompt_alone(bank_run, demo_model, tmp_path):
     folder, _ = bank_run
     alone = tmp_path / "alone"
