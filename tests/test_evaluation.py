@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -121,9 +122,8 @@ def test_ranking_takes_the_label_with_the_larger_probability(ready, prompt_files
     made, prompts = evaluator_of(ready, prompt_files[:1], how)
     answers = made.predict(prompts, ready.params, task, [0])[0]
     _, _, split, length = saved.read_bank(prompt_files[:1], ready)
-    loss = make_loss(
-        ready.config, split, LossOptions(8, z_loss=0.0, normalizing_factor=None)
-    )
+    options = LossOptions(8, z_loss=0.0, normalizing_factor=None)
+    loss = jax.jit(make_loss(ready.config, split, options))
     for index, example in enumerate(task.examples):
         scores = []
         for label in task.labels:

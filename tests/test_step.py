@@ -215,6 +215,7 @@ def _rows_for(mesh, batch):
     return {k: np.pad(v, ((0, missing), (0, 0))) for k, v in batch.items()}
 
 
+@pytest.mark.slow
 def test_a_six_headed_t5_runs_on_a_four_way_model_axis(tiny_config):
     if jax.device_count() < 8:
         pytest.skip("needs 8 devices; conftest asks for them unless jax has begun")
