@@ -21,6 +21,24 @@ Batch = Mapping[str, Array]
 FACTORS = ("NUM_REAL_TARGET_TOKENS", "NUM_TOTAL_TARGET_TOKENS", "AVERAGE_PER_SEQUENCE")
 
 
+def check_options(
+    label_smoothing: float, normalizing_factor: str | float | None
+) -> None:
+    """Raises ValueError for options that no loss has."""
+    if not 0.0 <= label_smoothing < 1.0:
+        raise ValueError(
+            f"label_smoothing is {label_smoothing}, but it is a probability: choose it "
+            "from [0, 1), 0 for none."
+        )
+    is_number = isinstance(normalizing_factor, int | float) and normalizing_factor > 0
+    if not (normalizing_factor is None or normalizing_factor in FACTORS or is_number):
+        raise ValueError(
+            f"The loss normalizing factor is {normalizing_factor!r}; choose "
+            f"{', '.join(map(repr, FACTORS))}, a number above 0 or None (a sum over "
+            "tokens)."
+        )
+
+
 def token_losses(
     logits: Float[Array, "rows length vocab"],
     targets: Int[Array, "rows length"],
@@ -43,11 +61,7 @@ def token_losses(
     Raises:
         ValueError: `label_smoothing` is outside [0, 1).
     """
-    if not 0.0 <= label_smoothing < 1.0:
-        raise ValueError(
-            f"label_smoothing is {label_smoothing}, but it is a probability: choose it "
-            "from [0, 1), 0 for none."
-        )
+    check_options(label_smoothing, None)
     logits = logits.astype(jnp.float32)
     peak = jax.lax.stop_gradient(logits.max(axis=-1, keepdims=True))
     # Shifted before anything is summed: differences of large logits stay exact.
@@ -95,6 +109,7 @@ def loss_scales(
     Raises:
         ValueError: `normalizing_factor` is none of the above.
     """
+    check_options(0.0, normalizing_factor)
     weights = batch["decoder_loss_weights"]
     if normalizing_factor == "AVERAGE_PER_SEQUENCE":
         examples = _example_sums(weights, batch["decoder_segment_ids"])
@@ -186,19 +201,13 @@ def _normalizers(
     match normalizing_factor:
         case None:
             return jnp.ones(prompts)
-        case int() | float() if normalizing_factor > 0:
-            return jnp.full(prompts, float(normalizing_factor))
         case "NUM_REAL_TARGET_TOKENS" | "AVERAGE_PER_SEQUENCE":
             return _prompt_sums(weights, prompt_ids, prompts)
         case "NUM_TOTAL_TARGET_TOKENS":
             starts = jnp.diff(batch["decoder_segment_ids"], prepend=0) != 0
             starts = starts.astype(jnp.float32)
             return target_length * _prompt_sums(starts, prompt_ids, prompts)
-    raise ValueError(
-        f"The loss normalizing factor is {normalizing_factor!r}; choose "
-        "'NUM_REAL_TARGET_TOKENS', 'NUM_TOTAL_TARGET_TOKENS', 'AVERAGE_PER_SEQUENCE', "
-        "a number above 0 or None (a sum over tokens)."
-    )
+    return jnp.full(prompts, float(normalizing_factor))
 
 
 def _prompt_sums(

@@ -248,18 +248,7 @@ class Loss:
 
     def __post_init__(self):
         _require(self, {"z_loss": (float, int), "label_smoothing": (float, int)})
-        factor = self.normalizing_factor
-        is_number = isinstance(factor, int | float) and factor > 0
-        if factor is not None and factor not in losses.FACTORS and not is_number:
-            raise ValueError(
-                f"LOSS_NORMALIZING_FACTOR is {factor!r}; choose one of "
-                f"{', '.join(losses.FACTORS)}, a number above 0, or None for a sum."
-            )
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(
-                f"LABEL_SMOOTHING is {self.label_smoothing}; it is a probability below "
-                "1, 0 for none."
-            )
+        losses.check_options(self.label_smoothing, self.normalizing_factor)
 
 
 @dataclasses.dataclass(frozen=True)
