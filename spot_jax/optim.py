@@ -160,6 +160,24 @@ def linear_warmup(peak: float, warmup_steps: int) -> Schedule:
     return lambda step: peak * jnp.minimum(1.0, step / warmup_steps)
 
 
+def linear_warmup_decay(peak: float, warmup_steps: int, total_steps: int) -> Schedule:
+    """Returns a schedule that rises from 0 to `peak`, and falls to 0 at `total_steps`.
+
+    Raises:
+        ValueError: when the run would be over before the warm-up is.
+    """
+    _require_warmup(warmup_steps)
+    if total_steps <= warmup_steps:
+        raise ValueError(
+            f"The schedule ends at step {total_steps}, its warm-up at {warmup_steps}. "
+            "Raise --gin.TRAIN_STEPS or lower --gin.WARMUP_STEPS."
+        )
+    fall = total_steps - warmup_steps
+    return lambda step: peak * jnp.clip(
+        jnp.minimum(step / warmup_steps, (total_steps - step) / fall), 0.0, 1.0
+    )
+
+
 def reciprocal_square_root(base: float, warmup_steps: int) -> Schedule:
     """Returns T5X's `constant * rsqrt_decay`: base / sqrt(max(step, warmup_steps))."""
     _require_warmup(warmup_steps)

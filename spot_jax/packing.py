@@ -57,6 +57,7 @@ def plan(
     *,
     prompt_length: int,
     row_length: int,
+    target_limit: int | None = None,
     rows_multiple: int = 1,
 ) -> Shape:
     """Finds a shape that holds each of these batches.
@@ -69,10 +70,14 @@ def plan(
         batches: a few batches of the run.
         prompt_length: slots in front of every example, 0 for none.
         row_length: length of a row of the encoder, slots included.
+        target_limit: how long a row of the decoder may get. Without a limit, short
+            inputs with long targets pile up in one row, and all the others are padded
+            to its length.
         rows_multiple: the number of rows is a multiple of this (the mesh's data axis
             times the microbatches).
     """
-    packed = [_first_fit(batch, prompt_length, row_length) for batch in batches]
+    room = row_length, target_limit
+    packed = [_first_fit(batch, prompt_length, *room) for batch in batches]
     rows = max(len(bins) for bins in packed)
     targets = max(_longest_targets(bins) for bins in packed)
     return Shape(-(-rows // rows_multiple) * rows_multiple, row_length, targets)
@@ -90,7 +95,7 @@ def pack(examples: Sequence[Example], *, prompt_length: int, shape: Shape) -> Ba
     Raises:
         ValueError: when an example is longer than a row.
     """
-    bins = _first_fit(examples, prompt_length, shape.row_length)
+    bins = _first_fit(examples, prompt_length, *shape[1:])
     targets = _longest_targets(bins)
     return _lay_out(
         bins,
@@ -104,20 +109,28 @@ def pack(examples: Sequence[Example], *, prompt_length: int, shape: Shape) -> Ba
 
 
 def _first_fit(
-    examples: Sequence[Example], prompt_length: int, row_length: int
+    examples: Sequence[Example],
+    prompt_length: int,
+    row_length: int,
+    target_limit: int | None,
 ) -> list[list[Example]]:
     """Puts the longest examples first, each into the first row with room."""
     bins: list[list[Example]] = []
-    room: list[int] = []
+    room: list[tuple[int, float]] = []
+    whole = row_length, float("inf") if target_limit is None else target_limit
     for example in sorted(examples, key=lambda e: -len(e.inputs)):
-        size = prompt_length + len(example.inputs)
-        fits = next((i for i, free in enumerate(room) if free >= size), None)
+        size, target_size = prompt_length + len(example.inputs), len(example.targets)
+        fits = next(
+            (i for i, (n, m) in enumerate(room) if n >= size and m >= target_size),
+            None,
+        )
         if fits is None:
+            fits = len(bins)
             bins.append([])
-            room.append(row_length)
-            fits = len(bins) - 1
+            room.append(whole)
         bins[fits].append(example)
-        room[fits] -= size
+        left, targets_left = room[fits]
+        room[fits] = left - size, targets_left - target_size
     return bins
 
 

@@ -162,7 +162,11 @@ def layout(run: Run, training: Training) -> Callable[[Sequence], dict]:
         first = open_examples(run, [Position()] * len(run.bank))
         batches = [next_examples(first, training.batch_size) for _ in range(_PLANNED)]
         shape = packing.plan(
-            batches, row_length=row_length, rows_multiple=multiple, **options
+            batches,
+            row_length=row_length,
+            target_limit=max(run.lengths["targets"], row_length // 2),
+            rows_multiple=multiple,
+            **options,
         )
         lay_out = functools.partial(packing.pack, shape=shape, **options)
     else:

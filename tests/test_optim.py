@@ -23,6 +23,7 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from spot_jax import optim
@@ -229,6 +230,15 @@ def test_schedules_equal_t5x(schedules, name, schedule):
     np.testing.assert_allclose(rates, schedules[name], rtol=1e-6, atol=1e-8)
 
 
+def test_a_decaying_schedule_equals_optax():
+    ours = optim.linear_warmup_decay(0.3, warmup_steps=10, total_steps=50)
+    up = optax.linear_schedule(0.0, 0.3, 10)
+    down = optax.linear_schedule(0.3, 0.0, 40, transition_begin=10)
+    for step in range(60):
+        expected = up(step) if step < 10 else down(step)
+        assert float(ours(step)) == pytest.approx(float(expected), abs=1e-7)
+
+
 def test_schedule_counts_the_steps_of_the_run(t5x):
     optimizer = optim.adafactor(
         optim.linear_warmup(0.3, 10), base_step=LATE, weight_decay_rate=0.0
@@ -248,6 +258,7 @@ def test_schedule_counts_the_steps_of_the_run(t5x):
         (functools.partial(optim.adafactor, 0.3, base_step=-1), "base_step is -1"),
         (functools.partial(optim.linear_warmup, 0.3, 0), "warmup_steps is 0"),
         (functools.partial(optim.linear_warmup_rsqrt, 0.3, 0), "warmup_steps is 0"),
+        (functools.partial(optim.linear_warmup_decay, 0.3, 9, 9), "ends at step 9"),
         (functools.partial(optim.reciprocal_square_root, 1.0, 0), "warmup_steps is 0"),
     ],
 )

@@ -73,6 +73,15 @@ def test_one_shape_holds_all_planned_batches():
         )
 
 
+def test_long_targets_do_not_pile_up_in_one_row():
+    short_inputs = [example([5, 1], [6] * 7 + [1]) for _ in range(6)]
+    shape = packing.plan([short_inputs], prompt_length=0, row_length=12, target_limit=8)
+    assert shape == packing.Shape(rows=6, row_length=12, target_row_length=8)
+    packed = packing.pack(short_inputs, prompt_length=0, shape=shape)
+    assert len(unpack(packed)) == 6
+    assert packed["decoder_input_tokens"].shape == (6, 8)
+
+
 def test_a_batch_that_does_not_fit_the_plan_takes_a_multiple_of_it():
     shape = packing.Shape(rows=2, row_length=12, target_row_length=2)
     examples = [example([5] * 8, [6, 7, 1]) for _ in range(5)]
