@@ -90,6 +90,27 @@ class Embedding(nn.Module):
         return x.astype(jnp.float32) @ embedding.T / math.sqrt(self.config.d_model)
 
 
+@jax.custom_vjp
+def _add_bias(
+    logits: Float[Array, "batch heads query key"],
+    bias: Float[Array, "1 heads query key"],
+) -> Float[Array, "batch heads query key"]:
+    """Adds the position bias to every row; its gradient sums rows by a product.
+
+    XLA's sum over a leading axis takes 70 times as long on CPUs, in every layer of a
+    model that is trained.
+    """
+    return logits + bias
+
+
+def _add_bias_backward(_, gradient):
+    rows = jnp.ones(gradient.shape[0], gradient.dtype)
+    return gradient, jnp.einsum("b,bhqk->hqk", rows, gradient)[None]
+
+
+_add_bias.defvjp(lambda logits, bias: (logits + bias, None), _add_bias_backward)
+
+
 class Attention(nn.Module):
     """Multi-head attention without T5's missing 1/sqrt(d_head): it is in the weights.
 
@@ -150,7 +171,7 @@ class Attention(nn.Module):
         queries = self._heads(self.query(x))
         logits = jnp.einsum("bqhd,bkhd->bhqk", queries, keys).astype(jnp.float32)
         if bias is not None:
-            logits = logits + bias
+            logits = _add_bias(logits, bias)
         weights = jax.nn.softmax(jnp.where(mask, logits, MASKED), axis=-1)
         weights = self.dropout(
             weights.astype(self.config.compute_dtype), deterministic=deterministic

@@ -1,6 +1,7 @@
 """The relative position bias: how far away a key is, learned for every head."""
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.linen.partitioning import param_with_axes
@@ -61,6 +62,30 @@ def _bucket_of_distance(buckets: int, max_distance: int) -> np.ndarray:
     return np.minimum(table, buckets - 1).astype(np.int32)
 
 
+@jax.custom_vjp
+def _look_up(
+    table: Float[Array, "heads buckets"], bucket: Int[Array, "query key"]
+) -> Float[Array, "heads query key"]:
+    """Reads the table: a gather whose gradient is a product, not a scatter.
+
+    On CPUs a scatter of so many values into so few takes a fifth of a whole step.
+    """
+    return jnp.take(table, bucket, axis=1)
+
+
+def _look_up_forward(table, bucket):
+    return _look_up(table, bucket), (table, bucket)
+
+
+def _look_up_backward(kept, gradient):
+    table, bucket = kept
+    chosen = jax.nn.one_hot(bucket, table.shape[1], dtype=gradient.dtype)
+    return jnp.einsum("hqk,qkb->hb", gradient, chosen), None
+
+
+_look_up.defvjp(_look_up_forward, _look_up_backward)
+
+
 class RelativePositionBias(nn.Module):
     """One bias per head and distance bucket, shared by all layers of a stack."""
 
@@ -87,4 +112,4 @@ class RelativePositionBias(nn.Module):
             buckets=config.relpos_buckets,
             max_distance=config.relpos_max_distance,
         )
-        return jnp.take(table, bucket, axis=1)[None]
+        return _look_up(table, bucket)[None]

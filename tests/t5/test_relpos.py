@@ -92,3 +92,13 @@ def test_the_bias_depends_on_the_distance_alone(config):
     np.testing.assert_array_equal(found, bias.apply(variables, places + 7, places + 7))
     np.testing.assert_array_equal(found[0, :, 4, 3], table[:, 1])
     np.testing.assert_array_equal(found[0, :, 3, 4], table[:, 5])
+
+
+def test_its_gradient_equals_that_of_plain_indexing():
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(4, 32)).astype(np.float32)
+    bucket = rng.integers(0, 32, (7, 9))
+    weights = rng.normal(size=(4, 7, 9)).astype(np.float32)
+    ours = jax.grad(lambda t: (relpos._look_up(t, bucket) * weights).sum())(table)
+    plain = jax.grad(lambda t: (t[:, bucket] * weights).sum())(table)
+    np.testing.assert_allclose(ours, plain, rtol=1e-5)
