@@ -4,16 +4,23 @@ Also read: what T5X and prompt-tuning write (numpy, usually without a suffix) an
 PEFT writes (adapter_model.safetensors beside adapter_config.json).
 """
 
+import contextlib
 import dataclasses
+import errno
+import io
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import safetensors
 import safetensors.numpy
+
+from spot_jax.prompts import peft
 
 FORMAT = "spot_jax prompt 1"
 _NUMPY_MAGIC = b"\x93NUMPY"
@@ -52,9 +59,22 @@ def write(path: str | os.PathLike, enc_input: np.ndarray, story: Mapping) -> Non
     replace_file(path, data)
 
 
+def write_numpy(path: str | os.PathLike, enc_input: np.ndarray) -> None:
+    """Writes a prompt as T5X's prompt-tuning reads it: one float32 array, no story.
+
+    Args:
+        path: the file, under exactly this name; its folder is made.
+        enc_input: [prompt, d_model].
+    """
+    path, data = pathlib.Path(path), io.BytesIO()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(data, np.ascontiguousarray(enc_input, np.float32))
+    replace_file(path, data.getvalue())
+
+
 def replace_file(path: pathlib.Path, data: bytes) -> None:
     """Replaces a file in one step that survives a crash at any moment."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = beside(path)
     try:
         with open(temporary, "wb") as file:
             file.write(data)
@@ -63,6 +83,47 @@ def replace_file(path: pathlib.Path, data: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def beside(path: pathlib.Path) -> pathlib.Path:
+    """Returns a name beside `path` for what is not complete: `.NAME.PID-TOKEN.tmp`."""
+    # Machines that share a disk may share a process number, too.
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+@contextlib.contextmanager
+def new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a folder to fill, which then appears at `path` in one step.
+
+    A process that is killed leaves what it had written, under the name `beside`; one
+    that fails leaves nothing.
+
+    Raises:
+        FileExistsError: something is there already; it is left alone.
+    """
+    temporary = beside(path)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        _sync_folder(temporary)
+        try:
+            os.rename(temporary, path)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise FileExistsError(f"{path} is there already") from error
+            raise
+        _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync_folder(path: pathlib.Path) -> None:
+    """Makes the names in a folder survive a power failure, as fsync does a file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read(path: str | os.PathLike) -> SavedPrompt:
@@ -76,7 +137,7 @@ def read(path: str | os.PathLike) -> SavedPrompt:
     """
     path = pathlib.Path(path)
     if path.is_dir():
-        path = path / "adapter_model.safetensors"
+        path = path / peft.MODEL_FILE
     if not path.is_file():
         raise ValueError(
             f"There is no prompt file {path}. Give a .safetensors file of spot_jax, a "
@@ -111,33 +172,14 @@ def _read_safetensors(path: pathlib.Path) -> tuple[np.ndarray, dict]:
                 header.pop("format", None)
                 story = {key: json.loads(value) for key, value in header.items()}
                 return file.get_tensor("enc_input"), story
-            if "prompt_embeddings" in arrays:
-                # PEFT stores as many rows again for the decoder, which nothing reads.
-                rows = file.get_tensor("prompt_embeddings")
-                return rows[: _peft_prompt_length(path, len(rows))], {}
+            if peft.ARRAY in arrays:
+                return peft.select_prompt(path, file.get_tensor(peft.ARRAY)), {}
     except (safetensors.SafetensorError, OSError, json.JSONDecodeError) as error:
         raise _damaged(path, error) from error
     raise ValueError(
         f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; a prompt of spot_jax "
-        "has 'enc_input', one of PEFT 'prompt_embeddings'."
+        f"has 'enc_input', one of PEFT '{peft.ARRAY}'."
     )
-
-
-def _peft_prompt_length(path: pathlib.Path, rows: int) -> int:
-    config = path.with_name("adapter_config.json")
-    if not config.is_file():
-        raise ValueError(
-            f"{path} is a PEFT adapter, but {config.name} is not beside it; it says "
-            "how many of the rows are the prompt. Copy the adapter's whole folder."
-        )
-    length = json.loads(config.read_text(encoding="utf-8")).get("num_virtual_tokens")
-    if length is None or length > rows:
-        raise ValueError(
-            f"{path} has {rows} rows, and num_virtual_tokens is {length} in "
-            f"{config.name}: they do not belong together. Copy the adapter's whole "
-            "folder."
-        )
-    return length
 
 
 def _check(path: pathlib.Path, enc_input: np.ndarray) -> None:

@@ -113,6 +113,52 @@ def test_published_prompts_are_read(name, shape):
     assert saved.enc_input.dtype == np.float32
 
 
+def test_a_published_prompt_is_written_byte_for_byte(tmp_path):
+    path = FIXTURES / "prompt_tuning_pretrained_prompts/t5_1_1_lm100k_base/sst2.npy"
+    if not path.exists():
+        pytest.skip("the shared fixtures are not here")
+    # Under exactly this name: numpy would put .npy behind it.
+    copy = tmp_path / "new" / "encoder.prompt.prompt.prompt"
+    files.write_numpy(copy, files.read(path).enc_input)
+    assert copy.read_bytes() == path.read_bytes()
+    assert [p.name for p in copy.parent.iterdir()] == [copy.name]
+
+
+def test_a_numpy_file_is_contiguous_float32_whatever_is_given(tmp_path):
+    files.write_numpy(tmp_path / "prompt", PROMPT.astype(np.float64).T)
+    found = np.load(tmp_path / "prompt")
+    assert found.dtype == np.float32 and found.flags.c_contiguous
+    np.testing.assert_array_equal(found, PROMPT.T)
+
+
+def test_a_new_folder_appears_when_it_is_full(tmp_path):
+    path = tmp_path / "deep" / "folder"
+    with files.new_folder(path) as folder:
+        (folder / "file").write_text("all of it")
+        assert not path.exists()
+    assert (path / "file").read_text() == "all of it"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_new_folder_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(KeyError), files.new_folder(tmp_path / "folder") as folder:
+        (folder / "file").write_text("half of")
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_what_is_there_already_is_left_alone(is_folder, tmp_path):
+    path = tmp_path / "taken"
+    kept = path / "file" if is_folder else path
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("kept")
+    with pytest.raises(FileExistsError), files.new_folder(path) as folder:
+        (folder / "file").write_text("new")
+    assert kept.read_text() == "kept"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def write_peft(folder, rows, config, dtype=np.float32):
     folder.mkdir(exist_ok=True)
     save_file({"prompt_embeddings": rows.astype(dtype)}, folder / PEFT_FILE)

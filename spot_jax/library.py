@@ -1,0 +1,220 @@
+"""`spot_jax library`: prompts of one model, kept so that they can be transferred.
+
+    spot_jax library add DIR MODEL_DIR
+    spot_jax library add DIR sst2.npy --name sst2 --task sst2 --seed 0 --model NAME
+    spot_jax library list DIR
+    spot_jax library show DIR sst2-seed0
+    spot_jax library verify DIR
+    spot_jax library export DIR sst2-seed0 OUT --format peft
+
+`prompts/library.py` tells what DIR holds.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+from collections.abc import Sequence
+
+from spot_jax import tables
+from spot_jax.prompts import files, peft
+from spot_jax.prompts.entry import LibraryEntry
+from spot_jax.prompts.incoming import from_files
+from spot_jax.prompts.library import Library, from_run
+
+# What a prompt's file may leave unsaid, and a run never does.
+_UNSAID = ("task", "seed", "step", "score", "embedding", "embedding_step", "model")
+_FINGERPRINT = re.compile("[0-9a-f]{16}")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Adds to a library, shows what is in it, checks it, or takes a prompt out.
+
+    Raises:
+        ValueError: a file, a name or an option is wrong, or an entry is damaged.
+        SystemExit: with 1 when `verify` finds something wrong.
+    """
+    options = _parse(argv)
+    library = Library(options.dir)
+    run = {"add": _add, "list": _list, "show": _show, "verify": _verify}
+    (run | {"export": _export})[options.command](library, options)
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="spot_jax library", description="Keeps prompts of one model in a folder."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, purpose: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=purpose, description=purpose.capitalize())
+        made.add_argument("dir", metavar="DIR", help="the library")
+        return made
+
+    _add_options(command("add", "add the prompts of a run, or one prompt's file"))
+    listing = command("list", "list all prompts")
+    listing.add_argument("--json", action="store_true", help="print a list of objects")
+    show = command("show", "show all that is known of a prompt")
+    show.add_argument("name", metavar="NAME")
+    command("verify", "look for damage; exit code 1 when there is any")
+    export = command("export", "write a prompt for another library")
+    export.add_argument("name", metavar="NAME")
+    export.add_argument("out", metavar="OUT", help="the file or folder to write")
+    export.add_argument(
+        "--format",
+        required=True,
+        choices=("npy", "peft"),
+        help="npy: a file of T5X's prompt-tuning; peft: the folder of a PEFT adapter",
+    )
+    return parser.parse_args(argv)
+
+
+def _add_options(add: argparse.ArgumentParser) -> None:
+    add.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="MODEL_DIR of a finished run, a .safetensors file of spot_jax, a .npy "
+        "file of T5X's prompt-tuning, or the folder of a PEFT adapter",
+    )
+    add.add_argument(
+        "--name",
+        action="append",
+        help="of a run, a prompt to add, once or more (all); of a file, its name here",
+    )
+    unsaid = add.add_argument_group("what the file of a prompt does not say itself")
+    unsaid.add_argument("--task", help="the task or mixture it was trained on")
+    unsaid.add_argument("--seed", type=int, metavar="N", help="of its training")
+    unsaid.add_argument("--step", type=int, metavar="N", help="steps of training")
+    unsaid.add_argument("--score", type=float, metavar="X", help="on validation")
+    unsaid.add_argument(
+        "--embedding", metavar="FILE", help="the prompt at an early step, if kept"
+    )
+    unsaid.add_argument("--embedding_step", type=int, metavar="N", help="that step")
+    unsaid.add_argument(
+        "--model",
+        metavar="NAME_OR_FINGERPRINT",
+        help="the frozen model; 16 hexadecimal digits are a fingerprint",
+    )
+
+
+def _add(library: Library, options: argparse.Namespace) -> None:
+    source = pathlib.Path(options.source)
+    is_run = source.is_dir() and not (source / peft.MODEL_FILE).exists()
+    for entry in _of_run(source, options) if is_run else [_of_file(options)]:
+        is_new = entry.name not in library.names()
+        library.add(entry)
+        print(f"{entry.name}: {'added' if is_new else 'is there already'}")
+
+
+def _of_run(model_dir: pathlib.Path, options: argparse.Namespace) -> list[LibraryEntry]:
+    given = [f"--{key}" for key in _UNSAID if getattr(options, key) is not None]
+    if given:
+        raise ValueError(
+            f"{model_dir} is a run, whose files say what {', '.join(given)} would. "
+            "Leave that out, or give the file of one prompt."
+        )
+    found = {entry.name: entry for entry in from_run(model_dir)}
+    wanted = options.name or list(found)
+    unknown = [name for name in wanted if name not in found]
+    if unknown:
+        raise ValueError(
+            f"{model_dir} has no prompt {', '.join(unknown)}; it has "
+            f"{', '.join(found)}."
+        )
+    return [found[name] for name in wanted]
+
+
+def _of_file(options: argparse.Namespace) -> LibraryEntry:
+    names = options.name or [None]
+    if len(names) > 1:
+        raise ValueError(f"{options.source} is one prompt: give --name once.")
+    given = {key: getattr(options, key) for key in _UNSAID if key != "embedding"}
+    if options.model is not None:
+        given["model"] = {"source": options.model}
+        if _FINGERPRINT.fullmatch(options.model):
+            given["model"]["fingerprint"] = options.model
+    return from_files(options.source, options.embedding, given | {"name": names[0]})
+
+
+def _list(library: Library, options: argparse.Namespace) -> None:
+    entries = library.entries()
+    if options.json:
+        keys = ("name", "task", "seed", "prompt_step", "embedding_step")
+        keys += ("score", "results", "model")
+        objects = [
+            {key: getattr(entry, key) for key in keys}
+            | {"has_embedding": entry.embedding is not None}
+            for entry in entries
+        ]
+        print(json.dumps(objects, indent=2))
+        return
+    heads = ("name", "task", "seed", "steps", "score", "embedding")
+    rows = [
+        (
+            *(entry.name, entry.task, entry.seed, _known(entry.prompt_step)),
+            *(_known(entry.score), _embedding(entry)),
+        )
+        for entry in entries
+    ]
+    print(tables.as_text([heads, *rows]), end="")
+
+
+def _known(value: float | None) -> float | str:
+    return "?" if value is None else value
+
+
+def _embedding(entry: LibraryEntry) -> str:
+    if entry.embedding is None:
+        return "none"
+    return f"step {_known(entry.embedding_step)}"
+
+
+def _show(library: Library, options: argparse.Namespace) -> None:
+    entry = library.read(options.name)
+    length, d_model = entry.prompt.shape
+    prompt = f"{length} vectors of {d_model}, step {_known(entry.prompt_step)}"
+    lines = [
+        *(("name", entry.name), ("task", entry.task), ("seed", entry.seed)),
+        *(("prompt", prompt), ("embedding", _embedding(entry))),
+        ("score", _known(entry.score)),
+        *(
+            (f"{task} {metric}", value)
+            for task, values in entry.results.items()
+            for metric, value in values.items()
+        ),
+        *((f"model's {key}", value) for key, value in entry.model.items()),
+        ("folder", library.folder / entry.name),
+    ]
+    width = max(len(name) for name, _ in lines)
+    for name, value in lines:
+        print(f"{name.ljust(width)}  {value}")
+    print(f"\nprovenance\n{json.dumps(entry.provenance, indent=2)}")
+    print(f"\nconfiguration\n{entry.configuration or 'not known'}")
+
+
+def _verify(library: Library, options: argparse.Namespace) -> None:
+    problems = library.verify()
+    if problems:
+        print("\n".join(problems))
+        sys.exit(1)
+    print(f"{options.dir}: {len(library.names())} prompts, nothing wrong")
+
+
+def _export(library: Library, options: argparse.Namespace) -> None:
+    entry, out = library.read(options.name), pathlib.Path(options.out)
+    if out.exists():
+        raise ValueError(f"{out} is there already. Choose another name, or delete it.")
+    try:
+        if options.format == "npy":
+            files.write_numpy(out, entry.prompt)
+        else:
+            with files.new_folder(out) as folder:
+                for name, data in peft.contents(entry.prompt).items():
+                    files.replace_file(folder / name, data)
+    except OSError as error:
+        raise ValueError(
+            f"{out} cannot be written ({error.strerror or error}). Make room, or give "
+            "a place of yours."
+        ) from error
+    print(f"{out}: {entry.name} as {options.format}")

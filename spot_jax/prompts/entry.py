@@ -1,0 +1,158 @@
+"""An entry of a library: what is kept of a prompt, and the folder that keeps it.
+
+    entry.json               task, seed, steps, scores, configuration, provenance
+    prompt.safetensors       what is transferred
+    embedding.safetensors    the embedding of the task, where there is one
+
+entry.json has the checksums of all three.
+"""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from spot_jax.prompts import files
+
+STORY = "entry.json"
+PROMPT = "prompt.safetensors"
+EMBEDDING = "embedding.safetensors"
+_ARRAYS = ("prompt", "embedding")
+_CURE = "Copy it again from another copy, or delete the folder and add it again."
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LibraryEntry:
+    """One prompt of a library and what is known of it.
+
+    Attributes:
+        name: its folder in the library.
+        task: the task or mixture it was trained on.
+        seed: of its training.
+        prompt: [prompt, d_model] float32, what is transferred: the best on validation.
+        embedding: [prompt, d_model] float32, the embedding of its task, which is the
+            prompt at an early step (SPoT §4); None: it cannot be compared.
+        prompt_step: steps of training; None where its file did not say.
+        embedding_step: the same of the embedding.
+        results: {task: {metric: value}} of the prompt on validation.
+        score: the mean over its tasks of the mean of their metrics, or minus the loss;
+            None where it was not evaluated.
+        model: the frozen model, {"fingerprint": ..., "source": ...}; without the
+            fingerprint where only its name is known.
+        configuration: what trained it, as gin text.
+        provenance: where it came from.
+    """
+
+    name: str
+    task: str
+    seed: int
+    prompt: np.ndarray
+    embedding: np.ndarray | None
+    prompt_step: int | None
+    embedding_step: int | None
+    results: dict[str, dict[str, float]]
+    score: float | None
+    model: dict[str, str]
+    configuration: str
+    provenance: dict[str, Any]
+
+    def story(self) -> dict[str, Any]:
+        """Returns everything but the arrays, as JSON holds it."""
+        every = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: value for name, value in every.items() if name not in _ARRAYS}
+
+    def is_same(self, other: "LibraryEntry") -> bool:
+        """Whether both are one prompt, wherever their files came from."""
+        return _content(self) == _content(other)
+
+
+def _content(entry: LibraryEntry) -> tuple:
+    story = entry.story() | {"provenance": None}
+    arrays = (entry.prompt, entry.embedding)
+    return _digest(story), *(None if a is None else a.tobytes() for a in arrays)
+
+
+def _digest(story: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(story, sort_keys=True).encode("utf-8")).hexdigest()
+
+
+def check(entry: LibraryEntry) -> None:
+    """Refuses an entry whose arrays are no prompts, or whose model is unknown.
+
+    Raises:
+        ValueError: naming what is wrong.
+    """
+    if not (entry.model.get("fingerprint") or entry.model.get("source")):
+        raise ValueError(
+            f"{entry.name} does not say of which model it is. Give the model's "
+            "fingerprint, which the prompts of its runs name, or its name."
+        )
+    for what in _ARRAYS:
+        array = getattr(entry, what)
+        if array is None and what == "embedding":
+            continue
+        if array.ndim != 2 or array.shape != entry.prompt.shape:
+            raise ValueError(
+                f"The {what} of {entry.name} is {list(array.shape)}, its prompt "
+                f"{list(entry.prompt.shape)}; both are [prompt, d_model]."
+            )
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise ValueError(
+                f"The {what} of {entry.name} ({array.dtype}) is not float32, or has "
+                "values that are not finite. Take an earlier prompt of its run."
+            )
+
+
+def write(folder: pathlib.Path, entry: LibraryEntry) -> None:
+    """Writes an entry's files into a new folder."""
+    shared = {
+        **{key: getattr(entry, key) for key in ("name", "task", "seed", "model")},
+        "configuration": entry.configuration,
+    }
+    best = {"kind": "best", "step": entry.prompt_step, "results": entry.results}
+    files.write(folder / PROMPT, entry.prompt, shared | best)
+    if entry.embedding is not None:
+        early = {"kind": "embedding", "step": entry.embedding_step, "results": {}}
+        files.write(folder / EMBEDDING, entry.embedding, shared | early)
+    checksums = {path.name: _checksum(path) for path in sorted(folder.iterdir())}
+    checksums[STORY] = _digest(entry.story())
+    text = json.dumps(entry.story() | {"checksums": checksums}, indent=1)
+    files.replace_file(folder / STORY, text.encode("utf-8"))
+
+
+def _checksum(path: pathlib.Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read(folder: pathlib.Path) -> LibraryEntry:
+    """Reads an entry whose files are those that were written, and finite.
+
+    Raises:
+        ValueError: when a file is missing or changed, or a value is not finite.
+    """
+    try:
+        story = json.loads((folder / STORY).read_text(encoding="utf-8"))
+        checksums = story.pop("checksums")
+        found = {STORY: _digest(story)} | {
+            name: _checksum(folder / name) for name in checksums if name != STORY
+        }
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"{folder} is no entry of a library, or a file of it is missing or damaged "
+            f"({error}). {_CURE}"
+        ) from error
+    changed = sorted(name for name in found if found[name] != checksums.get(name))
+    if changed:
+        raise ValueError(
+            f"{folder}: {', '.join(changed)} is not what was written, by its checksum. "
+            f"{_CURE}"
+        )
+    arrays = {
+        what: files.read(folder / name).enc_input if name in checksums else None
+        for what, name in zip(_ARRAYS, (PROMPT, EMBEDDING), strict=True)
+    }
+    return LibraryEntry(**story, **arrays)

@@ -1,0 +1,111 @@
+"""Entries made of prompt files: those of a run, of T5X, of PEFT."""
+
+import operator
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from spot_jax.prompts import files
+from spot_jax.prompts.entry import LibraryEntry
+
+_NEEDED = ("name", "task", "seed", "model")
+# What a prompt's header says besides; the rest is kept as its provenance.
+_KNOWN = {*_NEEDED, "kind", "step", "score", "results", "configuration"}
+
+
+def from_files(
+    prompt: str | os.PathLike,
+    embedding: str | os.PathLike | None,
+    given: Mapping[str, Any],
+) -> LibraryEntry:
+    """Returns the entry of a prompt's file, of any kind that files.read reads.
+
+    Args:
+        prompt: the file, or the folder of a PEFT adapter.
+        embedding: the same of its task's embedding.
+        given: what the files do not say: task, seed, model (as in LibraryEntry), step,
+            embedding_step, score; and name, which may differ from the file's own.
+
+    Raises:
+        ValueError: when a file cannot be read, something needed is neither said nor
+            given, or what is given contradicts a file.
+    """
+    saved = files.read(prompt)
+    results = saved.story.get("results") or {}
+    computed = {"score": overall(results)} if results else {}
+    told = _merge(saved.path, saved.story | computed, given)
+    missing = [key for key in _NEEDED if key not in told]
+    if missing:
+        raise ValueError(
+            f"{saved.path} does not say its {', '.join(missing)}. Give "
+            f"{', '.join(f'--{key}' for key in missing)}."
+        )
+    early = None if embedding is None else files.read(embedding)
+    return LibraryEntry(
+        **{key: told[key] for key in _NEEDED},
+        prompt=saved.enc_input,
+        embedding=None if early is None else early.enc_input,
+        prompt_step=told.get("step"),
+        embedding_step=None if early is None else _step(early, told, given),
+        results=results,
+        score=told.get("score"),
+        configuration=saved.story.get("configuration", ""),
+        provenance={
+            "prompt": os.path.abspath(saved.path),
+            "embedding": None if early is None else os.path.abspath(early.path),
+            "said": {k: v for k, v in saved.story.items() if k not in _KNOWN},
+        },
+    )
+
+
+def _step(
+    embedding: files.SavedPrompt, told: Mapping[str, Any], given: Mapping[str, Any]
+) -> int | None:
+    """Returns the step of an embedding that belongs to the prompt."""
+    known = {key: told[key] for key in ("task", "seed", "model")}
+    known["step"] = given.get("embedding_step")
+    return _merge(embedding.path, embedding.story, known).get("step")
+
+
+def _merge(path: str, story: Mapping[str, Any], given: Mapping[str, Any]) -> dict:
+    """Joins what a file says and what is given, which may not contradict it."""
+    given = {key: value for key, value in given.items() if value is not None}
+    said = {key: value for key, value in story.items() if value is not None}
+    if "name" in given:
+        # The one thing that is not the file's to say.
+        said["name"] = given["name"]
+    for key in given.keys() & said.keys():
+        compare = is_same_model if key == "model" else operator.eq
+        if not compare(said[key], given[key]):
+            raise ValueError(
+                f"{path} says that its {key} is {said[key]}, not {given[key]}. Leave "
+                "that out, or take the file that belongs to it."
+            )
+    return given | said
+
+
+def is_same_model(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether two stories name one model: by fingerprint where either has one."""
+    key = "fingerprint" if "fingerprint" in {**one, **other} else "source"
+    return one.get(key) == other.get(key)
+
+
+def overall(results: Mapping[str, Mapping[str, float]]) -> float:
+    """Returns the score of a prompt, by which `train` chooses the best.
+
+    `{"mrpc": {"f1": 80.0, "accuracy": 70.0}}` -> `75.0`
+
+    Args:
+        results: {task: {metric: value}}; a task without metrics has its loss alone.
+
+    Returns:
+        The mean over the tasks of the mean of their metrics (SPoT footnote 5), or of
+        minus the loss.
+    """
+    scores = [
+        -values["loss"] if set(values) == {"loss"} else np.mean(list(values.values()))
+        for values in results.values()
+    ]
+    return float(np.mean(scores))

@@ -1,0 +1,140 @@
+"""A prompt's file becomes an entry: what it says, and what is given besides."""
+
+import math
+
+import numpy as np
+import pytest
+
+from spot_jax.prompts import files, peft
+from spot_jax.prompts.incoming import from_files, is_same_model, overall
+from tests.prompts.entries import entry, write_run
+
+PROMPT = entry().prompt
+GIVEN = {
+    "name": "sst2",
+    "task": "sst2",
+    "seed": 3,
+    "model": {"source": "t5_1_1_base"},
+    "step": 30_000,
+    "score": 95.07,
+}
+
+
+@pytest.fixture
+def ours(tmp_path):
+    """The folder of a prompt that a run left."""
+    return write_run(tmp_path, "sst2-seed0") / "prompts" / "sst2-seed0"
+
+
+def test_a_file_of_ours_says_everything(ours):
+    best, early = ours / "best.safetensors", ours / "embedding.safetensors"
+    found = from_files(best, early, {})
+    assert found.is_same(entry())
+    assert found.provenance == {
+        "prompt": str(best),
+        "embedding": str(early),
+        "said": {},
+    }
+
+
+def test_other_words_of_a_header_are_kept(tmp_path):
+    run = write_run(tmp_path, "sst2-seed0", weights={"a": 0.5})
+    found = from_files(run / "prompts/sst2-seed0/best.safetensors", None, {})
+    assert found.provenance["said"] == {"weights": {"a": 0.5}}
+
+
+def test_the_name_alone_may_differ_from_the_file(ours):
+    found = from_files(ours / "best.safetensors", None, {"name": "again"})
+    assert found.name == "again" and found.embedding is None
+
+
+def test_what_is_given_may_repeat_the_file(ours):
+    given = {"task": "sst2", "seed": 0, "step": 200, "score": 90.0, "name": None}
+    model = {"fingerprint": "0123456789abcdef", "source": "given"}
+    found = from_files(ours / "best.safetensors", None, given | {"model": model})
+    assert found.is_same(entry(embedding=None, embedding_step=None))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"task": "rte"},
+        {"seed": 1},
+        {"step": 5},
+        {"score": 95.0},
+        {"model": {"source": "gs://bucket/checkpoint_1100000"}},
+        {"model": {"fingerprint": "f" * 16}},
+    ],
+)
+def test_what_is_given_may_not_contradict_the_file(given, ours):
+    [key] = given
+    with pytest.raises(ValueError, match=f"its {key} is .*, not .*Leave that out"):
+        from_files(ours / "best.safetensors", None, given)
+
+
+def test_an_embedding_of_another_prompt_is_refused(tmp_path):
+    run = write_run(tmp_path, "sst2-seed0", "rte-seed1")
+    best, early = (
+        run / "prompts" / name / f"{kind}.safetensors"
+        for name, kind in (("sst2-seed0", "best"), ("rte-seed1", "embedding"))
+    )
+    with pytest.raises(ValueError, match="embedding.safetensors says that its task"):
+        from_files(best, early, {})
+
+
+@pytest.mark.parametrize("kind", ["npy", "peft"])
+def test_files_of_others_are_told_the_rest(kind, tmp_path):
+    path = tmp_path / kind
+    if kind == "npy":
+        files.write_numpy(path, PROMPT)
+    else:
+        path.mkdir()
+        for name, data in peft.contents(PROMPT).items():
+            (path / name).write_bytes(data)
+    found = from_files(path, path, GIVEN | {"embedding_step": 10_000})
+    np.testing.assert_array_equal(found.prompt, PROMPT)
+    np.testing.assert_array_equal(found.embedding, PROMPT)
+    assert (found.name, found.task, found.seed) == ("sst2", "sst2", 3)
+    assert (found.prompt_step, found.embedding_step) == (30_000, 10_000)
+    assert found.model == {"source": "t5_1_1_base"}
+    assert (found.score, found.results, found.configuration) == (95.07, {}, "")
+
+
+def test_all_that_is_missing_is_named_at_once(tmp_path):
+    files.write_numpy(tmp_path / "prompt", PROMPT)
+    with pytest.raises(ValueError, match="say its name, task, model. Give --name, --t"):
+        from_files(tmp_path / "prompt", None, {"seed": 0})
+    found = from_files(tmp_path / "prompt", None, GIVEN | {"step": None, "score": None})
+    assert found.prompt_step is None and found.score is None
+
+
+@pytest.mark.parametrize(
+    ("results", "score"),
+    [
+        ({"sst2": {"accuracy": 90.0}}, 90),
+        ({"mrpc": {"f1": 80.0, "accuracy": 70.0}}, 75),
+        ({"mrpc": {"f1": 80.0, "accuracy": 70.0}, "sst2": {"accuracy": 25.0}}, 50),
+        ({"c4_prefix_lm": {"loss": 2.5}}, -2.5),
+        ({"cola": {"matthews": math.nan}}, math.nan),
+    ],
+)
+def test_the_score_is_the_mean_of_means(results, score):
+    np.testing.assert_equal(overall(results), score)
+
+
+A_AT_X = {"fingerprint": "a", "source": "x"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        (A_AT_X, {"fingerprint": "a", "source": "y"}, True),
+        (A_AT_X, {"fingerprint": "b", "source": "x"}, False),
+        (A_AT_X, {"source": "x"}, False),
+        ({"source": "x"}, {"source": "x"}, True),
+        ({"source": "x"}, {"source": "y"}, False),
+    ],
+)
+def test_models_are_told_apart_by_fingerprint(one, other, is_same):
+    assert is_same_model(one, other) is is_same
+    assert is_same_model(other, one) is is_same

@@ -1,0 +1,165 @@
+"""`spot_jax library`: a run or a file goes in, is shown and checked, and comes out."""
+
+import json
+
+import numpy as np
+import pytest
+
+from spot_jax import library as program
+from spot_jax.prompts import files
+from spot_jax.prompts.library import Library
+from tests import runs
+from tests.prompts.entries import entry, write_run
+
+MODEL = ["--model", "t5_small"]
+
+
+@pytest.fixture
+def spot(tmp_path, capsys):
+    """Calls the program with DIR in the second place, and returns what it printed."""
+
+    def call(command, *arguments):
+        program.main([command, str(tmp_path / "library"), *map(str, arguments)])
+        return capsys.readouterr().out
+
+    return call
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path / "run", "sst2-seed0", "rte-seed1")
+
+
+def test_a_run_is_added_once(spot, run):
+    assert spot("add", run) == "rte-seed1: added\nsst2-seed0: added\n"
+    assert spot("add", run).count("is there already") == 2
+
+
+def test_prompts_of_a_run_may_be_chosen(spot, run, tmp_path):
+    assert spot("add", run, "--name", "sst2-seed0") == "sst2-seed0: added\n"
+    with pytest.raises(ValueError, match="no prompt cb; it has rte-seed1, sst2-seed0"):
+        spot("add", run, "--name", "rte-seed1", "--name", "cb")
+    assert Library(tmp_path / "library").names() == ["sst2-seed0"]
+
+
+def test_an_add_that_was_killed_half_way_goes_on(spot, run, tmp_path):
+    Library(tmp_path / "library").add(entry("rte-seed1", seed=1))
+    assert spot("add", run) == "rte-seed1: is there already\nsst2-seed0: added\n"
+
+
+def test_the_list_is_a_table(spot, run, tmp_path):
+    spot("add", run)
+    path = tmp_path / "other.npy"
+    files.write_numpy(path, entry(seed=9).prompt)
+    of = ["--name", "o", "--task", "cb", "--seed", 7]
+    spot("add", path, *of, "--model", entry().model["fingerprint"])
+    lines = spot("list").splitlines()
+    assert [line.split() for line in lines] == [
+        ["name", "task", "seed", "steps", "score", "embedding"],
+        ["o", "cb", "7", "?", "?", "none"],
+        ["rte-seed1", "rte", "1", "200", "91.00", "step", "100"],
+        ["sst2-seed0", "sst2", "0", "200", "90.00", "step", "100"],
+    ]
+    objects = json.loads(spot("list", "--json"))
+    assert [one["has_embedding"] for one in objects] == [False, True, True]
+    assert objects[1]["results"] == {"sst2": {"accuracy": 91.0}}
+    assert objects[0]["score"] is None
+
+
+def test_show_tells_everything(spot, run):
+    spot("add", run)
+    shown = spot("show", "sst2-seed0")
+    for told in (
+        "5 vectors of 4, step 200",
+        "step 100",
+        "sst2 accuracy",
+        "0123456789abcdef",
+        '"git_commit": "abc"',
+        "TRAIN_STEPS = 300",
+    ):
+        assert told in shown
+
+
+def test_verify_ends_with_1_and_the_problems(spot, run, tmp_path, capsys):
+    spot("add", run)
+    assert "2 prompts, nothing wrong" in spot("verify")
+    (tmp_path / "library/sst2-seed0/prompt.safetensors").write_bytes(b"")
+    (tmp_path / "library/.cb-seed0.1-2.tmp").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        spot("verify")
+    assert ended.value.code == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert "add that was killed" in first and "prompt.safetensors is not" in second
+
+
+@pytest.mark.parametrize("format", ["npy", "peft"])
+def test_what_is_exported_can_be_added(format, spot, run, tmp_path):
+    spot("add", run)
+    out = tmp_path / "new" / "exported"
+    assert f"sst2-seed0 as {format}" in spot(
+        "export", "sst2-seed0", out, "--format", format
+    )
+    np.testing.assert_array_equal(files.read(out).enc_input, entry().prompt)
+    assert list(out.parent.iterdir()) == [out]
+    of = ["--name", "back", "--task", "sst2", "--seed", 0]
+    assert spot("add", out, *of, "--model", "0123456789abcdef") == "back: added\n"
+    with pytest.raises(ValueError, match="is there already. Choose another name"):
+        spot("export", "rte-seed1", out, "--format", format)
+    np.testing.assert_array_equal(files.read(out).enc_input, entry().prompt)
+
+
+@pytest.mark.parametrize("format", ["npy", "peft"])
+def test_an_export_that_cannot_be_written_has_a_cure(format, spot, run, tmp_path):
+    spot("add", run)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="cannot be written .*a place of yours"):
+        spot("export", "sst2-seed0", tmp_path / "file" / "out", "--format", format)
+
+
+def test_a_run_says_everything_itself(spot, run):
+    with pytest.raises(ValueError, match="is a run.*what --seed, --model would"):
+        spot("add", run, "--seed", 0, *MODEL)
+
+
+def test_a_file_has_one_name(spot, tmp_path):
+    with pytest.raises(ValueError, match="is one prompt: give --name once"):
+        spot("add", tmp_path / "a.npy", "--name", "a", "--name", "b")
+
+
+def test_a_source_that_is_absent_is_refused(spot, tmp_path):
+    with pytest.raises(ValueError, match="There is no prompt file"):
+        spot("add", tmp_path / "none")
+    with pytest.raises(ValueError, match="holds no prompts"):
+        spot("list")
+
+
+def test_the_real_prompts_of_17_tasks_make_a_library(spot, shared, tmp_path):
+    source = shared / "fixtures/prompt_transferability_t5/t5_small.npz"
+    base = shared / "fixtures/prompt_tuning_pretrained_prompts/t5_1_1_lm100k_base"
+    if not source.exists() or not base.exists():
+        pytest.skip(f"{source} or {base} is absent")
+    with np.load(source) as prompts:
+        for name, prompt in prompts.items():
+            path = tmp_path / f"{name}.npy"
+            files.write_numpy(path, prompt)
+            of = ["--name", name, "--task", name.lower(), "--seed", 0, *MODEL]
+            spot("add", path, "--embedding", path, *of)
+        assert len(spot("list").splitlines()) == 1 + 17
+        for kept in Library(tmp_path / "library").entries():
+            np.testing.assert_array_equal(kept.prompt, prompts[kept.name])
+            np.testing.assert_array_equal(kept.embedding, prompts[kept.name])
+    with pytest.raises(ValueError, match=r"is \[100, 768\], .* \[100, 512\]; its m"):
+        of = ["--name", "sst2", "--task", "sst2", "--seed", 0]
+        spot("add", base / "sst2.npy", *of, "--model", "t5_1_1_lm100k_base")
+    assert "17 prompts, nothing wrong" in spot("verify")
+
+
+def test_a_real_run_goes_in_with_the_score_it_had(spot, demo_model, tmp_path):
+    [(name, best)] = runs.train(tmp_path / "run", demo_model).items()
+    spot("add", tmp_path / "run")
+    kept = Library(tmp_path / "library").read(name)
+    assert kept.score == pytest.approx(best.score)
+    assert (kept.prompt_step, kept.results) == (best.step, best.results)
+    assert (kept.embedding_step, kept.prompt.shape) == (6, (5, 64))
+    assert "demo_food" in kept.configuration
+    assert kept.provenance["run"]["versions"]
