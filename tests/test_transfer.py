@@ -1,0 +1,220 @@
+"""A library is ranked for a target: what is chosen, written and told."""
+
+import math
+import shlex
+
+import numpy as np
+import pytest
+
+from spot_jax import transfer
+from spot_jax.prompts import files
+from spot_jax.prompts.library import Library
+from tests import transfers
+from tests.transfers import MODEL, SOURCES, entry, towards, write_target
+
+
+@pytest.fixture
+def library(tmp_path):
+    return transfers.small_library(tmp_path / "library")
+
+
+@pytest.fixture
+def run(library, tmp_path):
+    return transfers.caller(library, tmp_path)
+
+
+def test_the_best_of_top_k_are_written_in_the_order_of_the_ranking(
+    run, library, capsys
+):
+    out, record = run("best", k=3)
+    (told,) = record["targets"]
+    assert [line["entry"] for line in told["ranking"]] == list(SOURCES)[:4]
+    assert [line["similarity"] for line in told["ranking"]] == pytest.approx(
+        [math.cos(math.radians(angle)) for angle in (10, 20, 60, 120)], abs=1e-6
+    )
+    assert told["chosen"] == list(SOURCES)[:3]
+    for rank, name in enumerate(told["chosen"], 1):
+        start = files.read(out / f"start-{rank}.safetensors")
+        np.testing.assert_array_equal(start.enc_input, library.read(name).prompt)
+        assert start.story["kind"] == "start" and start.story["model"] == MODEL
+        (source,) = start.story["provenance"]["sources"]
+        assert (source["entry"], source["rank"]) == (name, rank)
+        assert source["similarity"] == told["ranking"][rank - 1]["similarity"]
+        assert start.story["provenance"]["target"]["name"] == "rte-seed1"
+    written = sorted(path.name for path in out.iterdir())
+    starts = [f"start-{rank}.safetensors" for rank in (1, 2, 3)]
+    assert written == ["ranking.json", *starts, "target.gin"]
+    shown = capsys.readouterr().out
+    assert "rte-seed1 (rte, step 100): 4 prompts ranked by per_token" in shown
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["*", "1", "mnli-seed0", "mnli", "0", "0.9848"] in lines
+    assert ["4", "squad-seed0", "squad", "0", "-0.5000"] in lines
+    assert told["commands"][0] in shown
+
+
+def test_entries_of_the_targets_own_task_are_left_out_and_named(run, tmp_path, capsys):
+    told = run("best", k=1)[1]["targets"][0]
+    assert told["left_out"] == {"rte-seed0": "is of the target's own task, rte"}
+    assert "rte-seed0 (--include_target keeps them)" in capsys.readouterr().out
+    told = run("best", k=1, include_target=True, out=tmp_path / "more")[1]["targets"][0]
+    assert told["chosen"] == ["rte-seed0"]
+    assert told["left_out"] == {}
+
+
+def test_what_has_no_embedding_is_left_out_and_named(run, library, capsys):
+    library.add(entry("wic-seed0", "wic", embedding=None, embedding_step=None))
+    told = run("best", k=4)[1]["targets"][0]
+    assert told["left_out"]["wic-seed0"] == "has no embedding"
+    assert "it has no embedding: wic-seed0." in capsys.readouterr().out
+
+
+def test_the_average_weighs_by_similarity_and_tells_of_negative_ones(run, library):
+    out, record = run("average", k=4)
+    told = record["targets"][0]
+    positive = [math.cos(math.radians(angle)) for angle in (10, 20, 60)]
+    alpha = [*(value / sum(positive) for value in positive), 0.0]
+    assert [n["weight"] for n in told["ranking"]] == pytest.approx(alpha, abs=1e-6)
+    start = files.read(out / "start.safetensors")
+    prompts = [library.read(name).prompt for name in told["chosen"]]
+    expected = np.tensordot(alpha, prompts, 1)
+    np.testing.assert_allclose(start.enc_input, expected, atol=1e-6)
+    assert "1 of the 4 similarities are negative" in " ".join(told["notes"])
+    header = start.story["provenance"]["sources"]
+    assert [source["weight"] for source in header] == pytest.approx(alpha, abs=1e-6)
+
+
+def test_where_no_similarity_is_positive_the_average_is_plain(run, library, tmp_path):
+    away = write_target(tmp_path / "away.safetensors", -towards(0), task="squad")
+    out, record = run("average", k=2, target=away)
+    told = record["targets"][0]
+    assert told["chosen"] == ["qqp-seed0", "mnli-seed1"]
+    assert [line["weight"] for line in told["ranking"]] == [0.5, 0.5, 0, 0]
+    assert "None of the 2 similarities is positive" in " ".join(told["notes"])
+    plain = (library.read("qqp-seed0").prompt + library.read("mnli-seed1").prompt) / 2
+    found = files.read(out / "start.safetensors").enc_input
+    np.testing.assert_allclose(found, plain, atol=1e-6)
+
+
+def test_a_mixture_is_of_distinct_tasks_mixtures_resolved_and_the_target(run, library):
+    own = "MIXTURES = \\\n    {'mine': ['squad',\n     'boolq']}\nTRAIN_STEPS = 7\n"
+    long = "TASK_FEATURE_LENGTHS = {'inputs': 256, 'targets': 64}\n"
+    library.add(entry("mine-seed0", "mine", 1, configuration=own + long))
+    library.add(entry("similarity_mixture-seed0", "similarity_mixture", 2))
+    out, record = run("mixture", k=4)
+    text = (out / "mixture.gin").read_text()
+    members = ["squad", "boolq", "cxc", "mrpc", "qqp", "stsb", "mnli", "rte"]
+    assert f"MIXTURES = {{'rte_top4': {members!r}}}" in text
+    assert "TASK_FEATURE_LENGTHS = {'inputs': 512, 'targets': 64}" in text
+    assert (out / "source.gin").read_text().endswith(own + long)
+    train, tune = record["targets"][0]["commands"]
+    assert f"--gin_file={out}/mixture.gin" in shlex.split(train)
+    final = f"{out}/mixture/prompts/rte_top4-seed1/last.safetensors"
+    assert f"--gin.PROMPT_FILE={final}" in shlex.split(tune)
+
+
+@pytest.mark.parametrize("method", ["single", "generic"])
+def test_a_named_source_is_the_start_with_and_without_a_target(
+    run, library, tmp_path, capsys, method
+):
+    told = run(method, source="qqp-seed0", out=tmp_path / "a")[1]["targets"][0]
+    alone = run(method, source="qqp-seed0", target=None, out=tmp_path / "b")[1]
+    for out in ("a", "b"):
+        start = files.read(tmp_path / out / "start.safetensors")
+        np.testing.assert_array_equal(start.enc_input, library.read("qqp-seed0").prompt)
+    (line,) = [line for line in told["ranking"] if line["chosen"]]
+    assert (line["rank"], line["entry"]) == (3, "qqp-seed0")
+    assert alone["targets"][0]["name"] is None
+    assert "gin/models/MODEL.gin" in alone["targets"][0]["commands"][0]
+    assert "in place of MODEL, LENGTHS" in capsys.readouterr().out
+    notes = " ".join(told["notes"])
+    assert ("one start for all targets" in notes) == (method == "generic")
+    assert ("qqp is a single task" in notes) == (method == "generic")
+
+
+def test_the_oracle_is_the_best_by_score_and_writes_a_prompt_when_asked(
+    run, library, tmp_path, capsys
+):
+    library.add(entry("wic-seed0", "wic", embedding=None, embedding_step=None))
+    scores = tmp_path / "scores.csv"
+    scores.write_text("source,score\nmnli-seed0,61\nwic-seed0,72.5\nrte-seed0,99\n")
+    out, record = run("oracle", scores=scores)
+    assert [path.name for path in out.iterdir()] == ["ranking.json"]
+    told = record["targets"][0]
+    assert told["chosen"] == ["wic-seed0"] and told["commands"] == []
+    assert "The oracle is wic-seed0: 72.5." in told["notes"]
+    assert "3 of 5 entries have no score" in " ".join(told["notes"])
+    assert {n["entry"]: n["target_score"] for n in told["ranking"]}["mnli-seed0"] == 61
+    assert "72.5000" in capsys.readouterr().out
+    out, _ = run("oracle", scores=scores, write_prompt=True, out=tmp_path / "b")
+    start = files.read(out / "start.safetensors").enc_input
+    np.testing.assert_array_equal(start, library.read("wic-seed0").prompt)
+    _, record = run("oracle", scores=scores, target=None, out=tmp_path / "c")
+    assert record["targets"][0]["chosen"] == ["rte-seed0"]
+
+
+def test_each_of_several_targets_is_ranked_on_its_own(run, tmp_path):
+    seeds = [
+        write_target(tmp_path / "a.safetensors", name="rte-seed1"),
+        write_target(tmp_path / "b.safetensors", towards(60, 7), name="rte-seed2"),
+    ]
+    out, record = run("best", k=1, target=seeds)
+    assert [told["chosen"] for told in record["targets"]] == [
+        ["mnli-seed0"],
+        ["qqp-seed0"],
+    ]
+    for told in record["targets"]:
+        start = files.read(out / told["name"] / "start-1.safetensors")
+        assert start.story["provenance"]["target"]["name"] == told["name"]
+        assert f"{out}/{told['name']}/tuned" in told["commands"][0]
+
+
+def test_both_measures_can_be_asked_for(run, library, tmp_path):
+    # One long vector along the target outweighs the average of tokens, not the pairs.
+    mixed = np.concatenate([towards(90), 100 * towards(0, 1)])
+    library.add(entry("wic-seed0", "wic", embedding=mixed[1:]))
+    for measure, first in (
+        ("per_token", "mnli-seed0"),
+        ("average_tokens", "wic-seed0"),
+    ):
+        _, record = run("best", k=1, similarity=measure, out=tmp_path / measure)
+        assert record["targets"][0]["chosen"] == [first]
+        assert record["similarity"] == measure
+
+
+def test_what_makes_a_comparison_doubtful_is_said(run, library, tmp_path):
+    path = tmp_path / "prompt.npy"
+    np.save(path, towards(0))
+    notes = " ".join(run("best", k=1, target=path)[1]["targets"][0]["notes"])
+    assert "--target_task names it" in notes and "only the widths" in notes
+    library.add(entry("wic-seed0", "wic", 5, embedding_step=50))
+    record = run("best", k=1, out=tmp_path / "b")[1]
+    notes = " ".join(record["targets"][0]["notes"])
+    assert "embedded at step 100, others at 50" in notes
+
+
+def test_one_entry_is_enough_and_said_to_be_all(tmp_path, capsys):
+    one = Library(tmp_path / "one")
+    one.add(entry("wic-seed0", "wic"))
+    target = write_target(tmp_path / "embedding.safetensors")
+    flags = ["--target", str(target), "--method", "best", "--k", "1"]
+    transfer.main([str(one.folder), *flags, "--out", str(tmp_path / "out")])
+    assert "There is only wic-seed0 to choose." in capsys.readouterr().out
+
+
+def test_what_an_earlier_transfer_wrote_is_left_alone(run):
+    out, _ = run("best", k=3)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(ValueError, match="is there already"):
+        run("average", k=3)
+    assert before == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_a_write_that_fails_leaves_nothing(run, tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    target = write_target(tmp_path / "embedding.safetensors")
+    monkeypatch.setattr(files, "replace_file", full)
+    with pytest.raises(ValueError, match="No space left on device"):
+        run("best", k=1, target=target)
+    assert not [path for path in tmp_path.iterdir() if "out" in path.name]
