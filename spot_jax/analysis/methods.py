@@ -1,0 +1,154 @@
+"""The comparison of retrieval methods, the paper's Table 3 (SPoT §3.3)."""
+
+import numpy as np
+import pandas as pd
+
+from spot_jax.analysis import source_prompts, statistics
+from spot_jax.analysis.study import Study
+
+BASELINE, ORACLE, BEST = "baseline", "oracle", "best"
+_ROW = ["method", "measure", "k"]
+
+
+def outcomes(study: Study) -> pd.DataFrame:
+    """Returns what every method brings for every target run that it is known for.
+
+    The columns: method, measure, k, target, seed, score. "best" (BEST OF TOP-k) and
+    "oracle" (the best of all) are read off the transfers; where one of the transfers or
+    similarities they need is missing, so are they.
+    """
+    scores = source_prompts.scores(study)
+    parts = [_tuned(study, method) for method in (BASELINE, "average", "mixture")]
+    parts.append(_outcome(ORACLE, "", 0, scores.max(axis=1, skipna=False)))
+    for measure in study.measures:
+        best = best_of_top(scores, source_prompts.similarities(study, measure))
+        parts += [_outcome(BEST, measure, k, best[k]) for k in study.best_ks]
+    return pd.concat(parts, ignore_index=True).dropna(subset=["score"])
+
+
+def best_of_top(scores: pd.DataFrame, similarities: pd.DataFrame) -> pd.DataFrame:
+    """Returns the best score among the k most similar source prompts.
+
+    Args:
+        scores: [target runs, source prompts].
+        similarities: [target runs, source prompts]; ties go to the first column.
+
+    Returns:
+        [target runs, k], k from 1 up; nan where a score among the k is missing, and
+        everywhere in a row that lacks a similarity, which cannot be ranked.
+    """
+    order = np.argsort(-similarities.to_numpy(), axis=1, kind="stable")
+    ranked = np.take_along_axis(scores.to_numpy(), order, axis=1)
+    # maximum, unlike fmax, hands nan on.
+    best = np.maximum.accumulate(ranked, axis=1)
+    best[similarities.isna().any(axis=1).to_numpy()] = np.nan
+    return pd.DataFrame(best, index=scores.index, columns=range(1, best.shape[1] + 1))
+
+
+def _tuned(study: Study, method: str) -> pd.DataFrame:
+    runs = study.of(method).copy()
+    runs["k"] = runs["k"].fillna(0).astype(int)
+    return runs[[*_ROW, "target", "seed", "score"]]
+
+
+def _outcome(method: str, measure: str, k: int, scores: pd.Series) -> pd.DataFrame:
+    frame = scores.rename("score").reset_index()
+    return frame.assign(method=method, measure=measure, k=k)
+
+
+def compare(study: Study, known: pd.DataFrame) -> pd.DataFrame:
+    """Returns a line a method, k and measure, as Table 3 does, with intervals.
+
+    A target run is compared with the baseline of the same seed. Means are over targets,
+    each the mean of its seeds; std is over seeds (of the mean over targets), intervals
+    resample the targets.
+
+    Args:
+        study: for the order of the rows and the runs there should be.
+        known: what `outcomes` returns.
+
+    Returns:
+        The columns method, measure, k; {score,change,percent}_{mean,std,low,high};
+        share_{mean,low,high} (percent of the oracle's change that is kept); runs,
+        planned (target runs); is_best (of the k of an average or a mixture).
+    """
+    tables = {row: _matrix(study, part) for row, part in known.groupby(_ROW)}
+    nothing = _matrix(study, known[:0])
+    baseline = tables.get((BASELINE, "", 0), nothing)
+    oracle = tables.get((ORACLE, "", 0), nothing)
+    rows = []
+    for key in _rows(study, known):
+        scores = tables.get(key, nothing)
+        row = dict(zip(_ROW, key, strict=True)) | _columns("score", scores)
+        if key[0] != BASELINE:
+            row |= _columns("change", scores - baseline)
+            row |= _columns("percent", _percent(scores, baseline))
+            kept = 100 * (scores - baseline)
+            share = statistics.ratio_of(
+                kept.mean(axis=1), (oracle - baseline).mean(axis=1)
+            )
+            row |= {
+                f"share_{end}": getattr(share, end) for end in ("mean", "low", "high")
+            }
+        row["runs"], row["planned"] = int(scores.notna().sum().sum()), scores.size
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    return frame.assign(is_best=_is_best(frame))
+
+
+def _matrix(study: Study, part: pd.DataFrame) -> pd.DataFrame:
+    """Returns the scores [targets, seeds] of one row."""
+    table = part.pivot(index="target", columns="seed", values="score")
+    return table.reindex(index=study.targets, columns=study.seeds).astype(float)
+
+
+def _percent(scores: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
+    return statistics.relative_error_reduction(scores, baseline)
+
+
+def _columns(name: str, table: pd.DataFrame) -> dict[str, float]:
+    mean = statistics.mean_of(table.mean(axis=1))
+    complete = table.loc[table.notna().any(axis=1)]
+    # The spread of seeds that lack a target would be that of the targets.
+    by_seed = complete.mean(axis=0, skipna=False).dropna()
+    return {
+        f"{name}_mean": mean.mean,
+        f"{name}_std": by_seed.std(ddof=1) if len(by_seed) > 1 else np.nan,
+        f"{name}_low": mean.low,
+        f"{name}_high": mean.high,
+    }
+
+
+def _rows(study: Study, known: pd.DataFrame) -> list[tuple[str, str, int]]:
+    rows = [(BASELINE, "", 0), (ORACLE, "", 0)]
+    rows += [(BEST, measure, k) for measure in study.measures for k in study.best_ks]
+    planned = (("average", study.average_ks), ("mixture", study.mixture_ks))
+    for method, ks in planned:
+        if not study.plans(method) and study.of(method).empty:
+            continue
+        for measure in measures_of(study, method):
+            there = known[(known["method"] == method) & (known["measure"] == measure)]
+            rows += [(method, measure, k) for k in sorted({*ks, *there["k"]})]
+    return rows
+
+
+def measures_of(study: Study, method: str) -> tuple[str, ...]:
+    """Returns the measures that averages or mixtures were retrieved by.
+
+    Those of the finished runs, and the one that study.json names as its "measure".
+    """
+    used = {*study.of(method)["measure"], study.about.get("measure")}
+    return tuple(measure for measure in study.measures if measure in used)
+
+
+def _is_best(frame: pd.DataFrame) -> pd.Series:
+    """Whether a row's k has the best score among those of its method and measure.
+
+    Only complete rows are candidates: others are means over other targets.
+    """
+    is_best = pd.Series(False, index=frame.index)
+    tuned = frame[frame["method"].isin(["average", "mixture"])]
+    complete = tuned[(tuned["runs"] == tuned["planned"])]
+    for _, rows in complete.groupby(["method", "measure"]):
+        is_best[rows["score_mean"].idxmax()] = True
+    return is_best

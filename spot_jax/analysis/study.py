@@ -1,0 +1,205 @@
+"""What a study left in its folder: its plan, scores, similarities and curves."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import pandas as pd
+
+from spot_jax.analysis import csv_files
+from spot_jax.analysis.csv_files import COSINE, COUNT, SCORE, STEP, Text
+
+# What has to be given with a line of each method, and what cannot be.
+_GIVEN = {
+    "baseline": (),
+    "transfer": ("source", "source_seed"),
+    "average": ("k", "measure"),
+    "mixture": ("k", "measure"),
+}
+# The stage of `spot_jax study` that brings a method's scores.
+_STAGE = {
+    "baseline": "baselines",
+    "transfer": "transfers",
+    "average": "averages",
+    "mixture": "mixture_targets",
+}
+_OPTIONAL_SEED = csv_files.Number(0, float("inf"), whole=True, optional=True)
+_RUN = {
+    "method": Text(),
+    "target": Text(),
+    "seed": STEP,
+    "source": Text(optional=True),
+    "source_seed": _OPTIONAL_SEED,
+    "k": COUNT,
+    "measure": Text(optional=True),
+}
+RUN_KEY = list(_RUN)
+_SCORES = _RUN | {"score": SCORE, "step": STEP}
+_CURVES = _RUN | {"step": STEP, "score": SCORE}
+_SIMILARITIES = {
+    "measure": Text(),
+    "first": Text(),
+    "first_seed": STEP,
+    "second": Text(),
+    "second_seed": STEP,
+    "similarity": COSINE,
+}
+_PAIR = list(_SIMILARITIES)[:-1]
+_NAMES = ("sources", "targets", "measures")
+_NUMBERS = ("seeds", "best_ks", "average_ks", "mixture_ks")
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A study as it stands; any line of the frames may be missing.
+
+    Attributes:
+        sources, targets, measures: names, in the order of the plan.
+        seeds: of the source runs and of the target runs.
+        best_ks, average_ks, mixture_ks: the k of each retrieval method.
+        about: everything study.json says.
+        scores: a line a finished tuning: method, target, seed, source, source_seed, k,
+            measure, score, step.
+        similarities: a line a pair of embeddings: measure, first, first_seed, second,
+            second_seed, similarity.
+        curves: a line an evaluation: scores' columns.
+    """
+
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    measures: tuple[str, ...]
+    seeds: tuple[int, ...]
+    best_ks: tuple[int, ...]
+    average_ks: tuple[int, ...]
+    mixture_ks: tuple[int, ...]
+    about: dict[str, Any]
+    scores: pd.DataFrame
+    similarities: pd.DataFrame
+    curves: pd.DataFrame
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Sources, then targets, each once."""
+        return tuple(dict.fromkeys((*self.sources, *self.targets)))
+
+    def plans(self, method: str) -> bool:
+        """Whether the study is to have scores of a method at all."""
+        stages = self.about.get("stages")
+        return stages is None or _STAGE[method] in stages
+
+    def of(self, method: str) -> pd.DataFrame:
+        """The scores of one method."""
+        return self.scores[self.scores["method"] == method]
+
+
+def read(folder: pathlib.Path) -> Study:
+    """Returns the study in a folder.
+
+    Raises:
+        ValueError: study.json or scores.csv is missing or wrong, another file is wrong,
+            a line is of a run that the plan does not have, or there is no baseline.
+    """
+    about = _read_plan(folder / "study.json")
+    lists = {name: tuple(about[name]) for name in (*_NAMES, *_NUMBERS)}
+    scores = _read_runs(folder / "scores.csv", _SCORES, RUN_KEY, lists)
+    if not (scores["method"] == "baseline").any():
+        raise ValueError(
+            f"{folder / 'scores.csv'} has no line of the method baseline, which every "
+            "other score is compared with; let `spot_jax study` finish the baselines."
+        )
+    curves = folder / "curves.csv"
+    similarities = folder / "similarities.csv"
+    return Study(
+        **lists,
+        about=about,
+        scores=scores,
+        curves=_read_runs(curves, _CURVES, [*RUN_KEY, "step"], lists)
+        if curves.exists()
+        else pd.DataFrame(columns=list(_CURVES)),
+        similarities=_read_similarities(similarities, lists)
+        if similarities.exists()
+        else pd.DataFrame(columns=list(_SIMILARITIES)),
+    )
+
+
+def _read_plan(path: pathlib.Path) -> dict[str, Any]:
+    if not path.exists():
+        raise ValueError(
+            f"there is no {path}; give the folder of a `spot_jax study`, or a table of "
+            "scores with --scores FILE.csv."
+        )
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is not JSON ({error}); `spot_jax study` writes it anew."
+        ) from error
+    for name in (*_NAMES, *_NUMBERS):
+        kind = str if name in _NAMES else int
+        given = plan.get(name) if isinstance(plan, dict) else None
+        if not isinstance(given, list) or not all(type(x) is kind for x in given):
+            raise ValueError(
+                f"{path}: {name} is {given!r}; expected a list of "
+                f"{'names' if kind is str else 'whole numbers'}, as study writes it."
+            )
+    _refuse_large_k(path, plan)
+    return plan
+
+
+def _refuse_large_k(path: pathlib.Path, plan: dict[str, Any]) -> None:
+    prompts = len(plan["sources"]) * len(plan["seeds"])
+    for name in ("best_ks", "average_ks", "mixture_ks"):
+        if any(not 1 <= k <= prompts for k in plan[name]):
+            raise ValueError(
+                f"{path}: {name} is {plan[name]}, but k has to be from 1 to {prompts}, "
+                "the number of source prompts (sources x seeds)."
+            )
+
+
+def _read_runs(path, columns, key, lists) -> pd.DataFrame:
+    frame = csv_files.read(path, columns, key)
+    _refuse_unknown(path, frame, "method", tuple(_GIVEN))
+    for method, given in _GIVEN.items():
+        _refuse_wrong_columns(path, frame[frame["method"] == method], method, given)
+    _refuse_unknown(path, frame, "target", lists["targets"])
+    _refuse_unknown(path, frame, "source", ("", *lists["sources"]))
+    _refuse_unknown(path, frame, "measure", ("", *lists["measures"]))
+    _refuse_unknown(path, frame, "seed", lists["seeds"])
+    _refuse_unknown(path, frame, "source_seed", (pd.NA, *lists["seeds"]))
+    return frame
+
+
+def _read_similarities(path, lists) -> pd.DataFrame:
+    frame = csv_files.read(path, _SIMILARITIES, _PAIR)
+    tasks = (*lists["sources"], *lists["targets"])
+    for name in ("first", "second"):
+        _refuse_unknown(path, frame, name, tasks)
+        _refuse_unknown(path, frame, f"{name}_seed", lists["seeds"])
+    _refuse_unknown(path, frame, "measure", lists["measures"])
+    return frame
+
+
+def _refuse_unknown(path, frame: pd.DataFrame, column: str, known) -> None:
+    wrong = ~frame[column].isin(known)
+    if wrong.any():
+        line = wrong.idxmax()
+        names = ", ".join(
+            str(name) for name in known if name is not pd.NA and name != ""
+        )
+        raise ValueError(
+            f"{path}, line {line}: the {column} '{frame.loc[line, column]}' is not of "
+            f"this study, which has {names}; correct the line or study.json."
+        )
+
+
+def _refuse_wrong_columns(path, frame: pd.DataFrame, method: str, given) -> None:
+    for column in ("source", "source_seed", "k", "measure"):
+        filled = frame[column].notna() & (frame[column] != "").fillna(False)
+        wrong = filled != (column in given)
+        if wrong.any():
+            verb = "needs a" if column in given else "has no"
+            raise ValueError(
+                f"{path}, line {wrong.idxmax()}: a line of the method {method} {verb} "
+                f"{column}; correct or remove it."
+            )
