@@ -1,38 +1,62 @@
-"""Program: score saved prompts, or a model alone, on whole splits.
+"""Program: score saved prompts, or a model alone, on whole splits; look into prompts.
 
 Writes into EVAL_OUTPUT_DIR
 
     metrics.json             {prompt: {task: {metric: value}}}
+    scores.csv               prompts x tasks, the mean of a task's metrics
     prompts.json             {prompt: its file}
     PROMPT.TASK.jsonl        a line an example: input, target, output, prediction
+
+and, where the gin file asks for it (also printed, like scores.csv, on stderr),
+
+    ensemble.json            gin/runs/ensemble.gin: the prompts vote; {task: {"average",
+                             "best", "ensemble": {metric: value}, "best_prompt"}}
+    ensemble/TASK.jsonl      the ensemble's answers, in lines as above
+    domain_shift.csv         gin/runs/domain_shift.gin: scores away from home
+    nearest_pieces.json      gin/runs/nearest_pieces.gin, which scores nothing: {prompt:
+                             for each vector [{"piece", "cosine"}]}
 """
 
 import json
-from collections.abc import Sequence
+import pathlib
+import sys
+from collections.abc import Mapping, Sequence
 
-from spot_jax import config, frozen, run_dir, saved, scoring
+from spot_jax import config, frozen, run_dir, saved, scoring, tables
 from spot_jax import data as examples
+from spot_jax import domain_shift as shifts
+from spot_jax import ensemble as ensembles
+from spot_jax import nearest as nearby
 from spot_jax.evaluation import Evaluator
 from spot_jax.prompts.files import replace_file
 from spot_jax.settings import Data, Evaluation, Model
+
+# {prompt: {task: {metric: value}}}
+Results = dict[str, dict[str, dict[str, float]]]
 
 
 def evaluate(
     *,
     output_dir: str,
     model: Model,
-    data: Data,
+    data: Data | None,
     evaluation: Evaluation,
     prompt_files: str | Sequence[str] = (),
-) -> dict[str, dict[str, dict[str, float]]]:
+    ensemble: bool = False,
+    domain_shift: shifts.DomainShift | None = None,
+    nearest: nearby.Nearest | None = None,
+) -> Results:
     """Scores every prompt on every task.
 
     Args:
         output_dir: EVAL_OUTPUT_DIR.
         model: the frozen model.
-        data: the tasks; a mixture stands for its members.
+        data: the tasks; a mixture stands for its members. None scores nothing.
         evaluation: split and method.
         prompt_files: PROMPT_FILES, one or several; none evaluates the model alone.
+        ensemble: whether the prompts also answer together, by majority vote.
+        domain_shift: which tasks the prompts come from, for the difference to them.
+        nearest: how many pieces of the vocabulary to find for each vector.
 
     Returns:
         {prompt: {task: {metric: value}}}.
@@ -40,36 +64,130 @@ def evaluate(
     Raises:
         ValueError: for anything wrong with the settings or files.
     """
+    # Whatever can be wrong is found before the model is loaded.
     folder = run_dir.writable(output_dir, "EVAL_OUTPUT_DIR")
     paths = [prompt_files] if isinstance(prompt_files, str) else list(prompt_files)
-    examples.set_up_tasks(data)
-    tasks = _load_tasks(data, evaluation)
+    _check_prompts(paths, ensemble, bool(domain_shift or nearest))
+    tasks = _load_tasks(data, evaluation) if data else []
+    pieces = nearby.read_pieces(nearest.vocabulary) if nearest else {}
+    if ensemble or domain_shift:
+        _check_tasks(tasks)
+    tasks_of = dict.fromkeys(range(len(paths) or 1), tasks)
+    if domain_shift:
+        homes = shifts.read_homes(paths, domain_shift)
+        tasks_of = shifts.seen_from(homes, tasks, domain_shift.label_maps)
+
     loaded = frozen.load(model)
     names, prompts, split, length = saved.read_bank(paths, loaded)
+    replace_file(folder / "prompts.json", _json(dict(zip(names, paths, strict=False))))
+    if nearest:
+        embedding = loaded.params["token_embedder"]["embedding"]
+        found = nearby.nearest_pieces(
+            saved.vectors(names, prompts), embedding, pieces, nearest.count
+        )
+        replace_file(folder / "nearest_pieces.json", _json(found))
+        _show(nearby.rows(found))
+    if not data:
+        return {}
+
     evaluator = Evaluator(loaded, split, evaluation, data.lengths, length)
-    results, predictions = evaluator.evaluate(
-        prompts, loaded.params, {index: tasks for index in range(len(names))}
-    )
-    by_name = {task.name: task for task in tasks}
-    for (index, task), answers in predictions.items():
-        lines = _lines(by_name[task], answers)
-        path = folder / f"{names[index]}.{task}.jsonl"
-        replace_file(path, "".join(lines).encode("utf-8"))
+    results, predictions = evaluator.evaluate(prompts, loaded.params, tasks_of)
     table = {name: results[index] for index, name in enumerate(names)}
-    files = dict(zip(names, paths, strict=False))
-    replace_file(folder / "prompts.json", json.dumps(files, indent=1).encode("utf-8"))
-    replace_file(folder / "metrics.json", json.dumps(table, indent=1).encode("utf-8"))
+    _write_predictions(folder, tasks, names, predictions)
+    replace_file(folder / "metrics.json", _json(table))
+    _write_table(folder / "scores.csv", _score_rows(table))
+    if ensemble:
+        _write_ensemble(folder, tasks, table, predictions)
+    if domain_shift:
+        _write_table(folder / "domain_shift.csv", shifts.rows(table, homes))
     return table
 
 
+def _check_prompts(paths: Sequence[str], ensemble: bool, needs_prompts: bool) -> None:
+    if ensemble and len(paths) < 2:
+        raise ValueError(
+            f"An ensemble votes with at least two prompts, PROMPT_FILES names "
+            f"{len(paths)}. Give several, e.g. of one task with different seeds."
+        )
+    if needs_prompts and not paths:
+        raise ValueError(
+            "PROMPT_FILES is empty, and this evaluation looks at prompts. Name one or "
+            "several: --gin.PROMPT_FILES=\"['a/best.safetensors']\"."
+        )
+
+
+def _check_tasks(tasks: Sequence[scoring.EvalTask]) -> None:
+    without = [task.name for task in tasks if not task.has_metrics]
+    if without or not tasks:
+        raise ValueError(
+            "An ensemble's votes and a domain shift are counted in answers that a "
+            f"metric scores; {', '.join(without) or 'no task'} has none. Name tasks "
+            "that have metrics (spot_jax inspect_tasks lists them)."
+        )
+
+
 def _load_tasks(data: Data, how: Evaluation) -> list[scoring.EvalTask]:
+    examples.set_up_tasks(data)
     names = {
         task: None for name in data.names for task in examples.task_names(name, data)
     }
     return [scoring.load_task(name, how, data) for name in names]
 
 
-def _lines(task: scoring.EvalTask, answers: Sequence) -> list[str]:
+def _write_predictions(
+    folder: pathlib.Path,
+    tasks: Sequence[scoring.EvalTask],
+    names: Sequence[str],
+    predictions: Mapping[tuple[int, str], list[scoring.Prediction]],
+) -> None:
+    by_name = {task.name: task for task in tasks}
+    for (index, task), answers in predictions.items():
+        path = folder / f"{names[index]}.{task}.jsonl"
+        replace_file(path, _lines(by_name[task], answers))
+
+
+def _write_ensemble(
+    folder: pathlib.Path,
+    tasks: Sequence[scoring.EvalTask],
+    table: Results,
+    predictions: Mapping[tuple[int, str], list[scoring.Prediction]],
+) -> None:
+    (folder / "ensemble").mkdir(exist_ok=True)
+    comparisons = {}
+    for task in tasks:
+        answers = [predictions[index, task.name] for index in range(len(table))]
+        decided = ensembles.majority(answers)
+        alone = {prompt: results[task.name] for prompt, results in table.items()}
+        comparisons[task.name] = ensembles.compare(task, alone, decided)
+        replace_file(folder / "ensemble" / f"{task.name}.jsonl", _lines(task, decided))
+    replace_file(folder / "ensemble.json", _json(comparisons))
+    _show(ensembles.rows(comparisons))
+
+
+def _score_rows(table: Results) -> list[list]:
+    """Returns prompts x tasks: what each prompt scores without being tuned there."""
+    tasks = list(next(iter(table.values())))
+    return [["prompt", *tasks]] + [
+        [prompt, *(scoring.overall(task, results[task]) for task in tasks)]
+        for prompt, results in table.items()
+    ]
+
+
+def _write_table(path: pathlib.Path, rows: list[list]) -> None:
+    replace_file(path, tables.as_csv(rows))
+    _show(rows)
+
+
+def _show(rows: list[list]) -> None:
+    # stdout is the metrics as JSON, which other programs read.
+    print(tables.as_text(rows), file=sys.stderr)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, indent=1).encode("utf-8")
+
+
+def _lines(task: scoring.EvalTask, answers: Sequence[scoring.Prediction]) -> bytes:
     lines = []
     for example, answer in zip(task.examples, answers, strict=True):
         processed = task.task.postprocess_fn(
@@ -83,11 +201,12 @@ def _lines(task: scoring.EvalTask, answers: Sequence) -> list[str]:
             "score": answer.score,
         }
         lines.append(json.dumps(line, default=str, ensure_ascii=False) + "\n")
-    return lines
+    return "".join(lines).encode("utf-8")
 
 
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax evaluate`."""
     config.parse_flags("evaluate", argv)
     table = config.configured(evaluate)()
-    print(json.dumps(table, indent=1))
+    if table:
+        print(json.dumps(table, indent=1))

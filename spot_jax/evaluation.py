@@ -57,16 +57,18 @@ class Evaluator:
         Returns:
             {prompt: {task: {metric: value}}}, and {(prompt, task): [Prediction]}.
         """
-        prompts_of: dict[str, list[int]] = {}
-        by_name: dict[str, EvalTask] = {}
+        groups: dict[int, tuple[EvalTask, list[int]]] = {}
         for prompt, its_tasks in tasks.items():
             for task in its_tasks:
-                prompts_of.setdefault(task.name, []).append(prompt)
-                by_name[task.name] = task
-        results: dict = {prompt: {} for prompt in tasks}
+                # Not by name: one may be there with and without a translation.
+                groups.setdefault(id(task), (task, []))[1].append(prompt)
+        results: dict = {
+            prompt: {task.name: {} for task in its_tasks}
+            for prompt, its_tasks in tasks.items()
+        }
         all_predictions = {}
-        for name, prompts in prompts_of.items():
-            task = by_name[name]
+        for task, prompts in groups.values():
+            name = task.name
             if not task.has_metrics:
                 for prompt, loss in self._losses(trained, frozen, task, prompts):
                     results[prompt][name] = {"loss": loss}
@@ -98,6 +100,7 @@ class Evaluator:
             key = jax.random.fold_in(base, number)
             texts, scores = answer(trained, frozen, batch, key)
             for (prompt, index), text, value in zip(pairs, texts, scores, strict=False):
+                text = task.translation.get(text, text)
                 predictions[prompt][index] = Prediction(index, text, float(value))
         return predictions
 

@@ -1,7 +1,7 @@
 """Saved prompts made ready to use: read, checked against the model, put in a bank."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
@@ -49,6 +49,22 @@ def read_bank(
         return frozen, PromptBundle(**trained)
 
     return _names(saved), arrays, step.Split(bind, len(saved)), length
+
+
+def vectors(
+    names: Sequence[str], arrays: Mapping[str, jax.Array]
+) -> dict[str, np.ndarray]:
+    """Takes prompts out of the bank that `read_bank` put them in.
+
+    Args:
+        names: of the prompts.
+        arrays: {"enc_input": [bank, prompt, d_model], "mask": [bank, prompt]}.
+
+    Returns:
+        {name: [prompt, d_model]}, each as long as it was.
+    """
+    bank, mask = jax.device_get((arrays["enc_input"], arrays["mask"]))
+    return {name: bank[index][mask[index] > 0] for index, name in enumerate(names)}
 
 
 def _check(prompt: files.SavedPrompt, model: LoadedModel) -> None:

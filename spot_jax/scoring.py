@@ -18,8 +18,9 @@ class EvalTask:
         name: of the task.
         task: SeqIO's, for its metrics; None where there is only text to answer.
         examples: as SeqIO gives them, with inputs and targets int32 [length].
-        labels: its class labels as text, () where answers are free.
+        labels: the class labels that are ranked, as text; () where answers are free.
         vocabulary: SeqIO's, of the answers.
+        translation: labels of another task, and which of this task's they mean.
     """
 
     name: str
@@ -27,6 +28,7 @@ class EvalTask:
     examples: list[dict]
     labels: tuple[str, ...]
     vocabulary: Any
+    translation: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def has_metrics(self) -> bool:
@@ -40,7 +42,7 @@ class Prediction:
 
     Attributes:
         example: index in the task's split.
-        text: the answer as text.
+        text: the answer as text, in this task's words where the task translates.
         score: the sum of its tokens' log-probabilities (after beam search's penalty).
     """
 
