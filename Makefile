@@ -1,4 +1,4 @@
-# make demo | test | check | parity | shapes | format. Each installs what is missing first.
+# make demo | spot_tiny | test | check | parity | shapes | format. Each installs what is missing first.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -7,12 +7,16 @@ PARITY := .venv-parity
 # Processes that run the tests; two are what a small machine has cores for.
 JOBS ?= 2
 
-.PHONY: install demo test test-slow shapes check parity format clean
+.PHONY: install demo spot_tiny test test-slow shapes check parity format clean
 
 install: $(VENV)/installed-test
 
 demo: $(VENV)/installed
 	$(BIN)/python -m spot_jax demo
+
+# Pre-trains the model in spot_jax/spot_tiny: less than 90 minutes on 2 cores.
+spot_tiny: $(VENV)/installed
+	$(BIN)/python -m spot_jax make_spot_tiny runs/spot_tiny
 
 test: $(VENV)/installed-test
 	@echo "Running the tests (not those marked slow or parity: make test-slow, make parity)."
