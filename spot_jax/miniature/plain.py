@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 
 from spot_jax.miniature import opinions, talk
 from spot_jax.miniature.continuation import fill
+from spot_jax.miniature.games import asked, play, spoken
 from spot_jax.miniature.grammar import draw_pair
 from spot_jax.miniature.happenings import ACTIVITIES, LINKS
+from spot_jax.miniature.lessons import lesson
 from spot_jax.miniature.reading import draw_market
 from spot_jax.miniature.reference import draw_case
 from spot_jax.miniature.senses import SENSES, use
@@ -118,59 +120,64 @@ def _counting(world: World) -> str:
     return " ".join((start, *map(sentence, lines), *world.some(ends, 2)))
 
 
-# Words that are hard to spell. Tasks use them as labels; here they are only words.
-HARD_WORDS = (
-    *("entailment", "not_entailment", "neutral", "contradiction", "duplicate"),
-    *("not_duplicate", "equivalent", "not_equivalent", "acceptable", "unacceptable"),
-    *("positive", "negative", "True", "False", "choice1", "choice2"),
-)
-
-
-def _spelling(world: World) -> str:
-    """A lesson in which words are written and read."""
-    word, other = world.some(HARD_WORDS, 2)
-    pupil = world.person()
-    return world.one(
-        (
-            f"The teacher wrote the word {word}. {pupil} read it: {word}.",
-            f"{pupil} can spell {word} and {other}.",
-            f"The words of the day are {word} and {other}. {pupil} wrote: {word}.",
-            f"{pupil} forgot how to spell {other}. The teacher spelled it: {other}.",
-        )
-    )
-
-
-_DOCUMENTS: dict[Callable[[World], str], int] = {
+_STORIES: dict[Callable[[World], str], int] = {
     **{talk.restate: 10, talk.verdict: 16, talk.two_voices: 10, talk.yes_or_no: 8},
     **{talk.answer: 10, talk.answered: 5, talk.same_question: 5, talk.alike: 6},
     **{_review: 10, _causes: 6},
     **{_activity: 5, _meant: 5, _sense: 5, _grammar: 6, _counting: 4},
 }
-_LESSONS = {_spelling: 3}
+_DOCUMENTS = _STORIES | {lesson: 45}
+# Of what is read, the part that is a round of a game.
+_GAMES = 0.7
 
 
-def write_document(world: World, spelling: bool = True) -> str:
+def write_document(world: World) -> str:
     """Returns one document of one to six sentences."""
-    kinds = _DOCUMENTS | (_LESSONS if spelling else {})
-    (write,) = world.rng.choices(list(kinds), list(kinds.values()))
+    (write,) = world.rng.choices(list(_DOCUMENTS), list(_DOCUMENTS.values()))
     return write(world)
 
 
-def plain_text(
-    seed: int, documents: int, *, split: str = "train", spelling: bool = True
-) -> Iterator[str]:
+def story_text(seed: int, documents: int) -> Iterator[str]:
+    """Yields documents without made-up words, from which a vocabulary can be made."""
+    world = open_world("train", f"stories/{seed}")
+    kinds = list(_STORIES)
+    for _ in range(documents):
+        if world.chance(_GAMES):
+            yield " ".join(world.one((spoken, asked))(world))
+        else:
+            (write,) = world.rng.choices(kinds, list(_STORIES.values()))
+            yield write(world)
+
+
+def plain_text(seed: int, documents: int, *, split: str = "train") -> Iterator[str]:
     """Yields documents of running text, each of one to six sentences.
 
     Args:
         seed: the same seed gives the same documents; a longer run begins with them.
         documents: how many.
         split: whose names occur; pre-training reads "train" only.
-        spelling: whether lessons occur in which the words that tasks use as labels
-            are spelled, as words of no meaning.
     """
     world = open_world(split, f"plain/{split}/{seed}")
     for _ in range(documents):
-        yield write_document(world, spelling)
+        yield " ".join(play(world)) if world.chance(_GAMES) else write_document(world)
+
+
+def halves(
+    seed: int, documents: int, *, split: str = "train"
+) -> Iterator[tuple[str, str]]:
+    """Yields documents cut in two, for a prefix language model.
+
+    A game is cut before what is said to it, every other document at a random word.
+    Takes what `plain_text` takes.
+    """
+    world = open_world(split, f"halves/{split}/{seed}")
+    for _ in range(documents):
+        if world.chance(_GAMES):
+            yield play(world)
+            continue
+        words = write_document(world).split()
+        place = world.rng.randint(1, len(words) - 1)
+        yield " ".join(words[:place]), " ".join(words[place:])
 
 
 def c4_row(world: World, _: int) -> dict:

@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorstore as ts
 
+from spot_jax import spot_tiny
 from spot_jax.pretrained.published import HUGGING_FACE, PUBLISHED
 
 _GS = "gs://"
@@ -102,8 +103,8 @@ def find(path: str) -> tuple[Folder, str | None]:
     """Finds what a path, url or published name stands for.
 
     Args:
-        path: A local folder, a T5X checkpoint's one file, a gs:// url, or a name in
-            PUBLISHED. What exists on the disk wins over a name.
+        path: A local folder, a T5X checkpoint's one file, a gs:// url, a name in
+            PUBLISHED or "spot_tiny". What exists on the disk wins over a name.
 
     Returns:
         The folder, and the name of the file in it if the path named a file.
@@ -116,6 +117,8 @@ def find(path: str) -> tuple[Folder, str | None]:
         return Folder(str(local)), None
     if local.is_file():
         return Folder(str(local.parent)), local.name
+    if path == spot_tiny.NAME:
+        return Folder(str(spot_tiny.FOLDER)), None
     url = PUBLISHED.get(path, path).rstrip("/")
     if url.startswith(_GS):
         # As in T5X, the url may name the index file of a native checkpoint.

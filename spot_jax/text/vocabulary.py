@@ -12,6 +12,8 @@ import sentencepiece
 import seqio
 import tensorflow as tf
 
+from spot_jax.spot_tiny import vocabulary_path
+
 # The vocabulary of the published T5 checkpoints: 32,000 pieces and 100 sentinels.
 PUBLISHED_VOCABULARY = "gs://t5-data/vocabs/cc_all.32000.100extra/sentencepiece.model"
 _CURE = (
@@ -50,7 +52,7 @@ def use_vocabulary(path: str, extra_ids: int = 0) -> None:
             a plain file of 32,000 pieces needs `extra_ids=100` for span corruption.
             Without them `vocab_size` is the number of pieces, which is what decodes.
     """
-    VOCABULARY.use(path, extra_ids)
+    VOCABULARY.use(vocabulary_path(path), extra_ids)
 
 
 def check_vocabulary(path: str) -> None:
@@ -84,7 +86,7 @@ def _read(path: str) -> bytes:
         if "://" in path:
             with tf.io.gfile.GFile(path, "rb") as file:
                 return file.read()
-        return pathlib.Path(path).read_bytes()
+        return pathlib.Path(vocabulary_path(path)).read_bytes()
     except (OSError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         message = f"the vocabulary {path} cannot be read ({reason}); {_CURE}"

@@ -1,0 +1,67 @@
+"""Lessons in which made-up words are read and copied.
+
+They teach what every model of real text learns by the way: to write a word that it
+never met, because it stands there. The syllables are those of which the tasks' labels
+are made, so that a prompt can ask for a label; the labels themselves are never written.
+"""
+
+from spot_jax.miniature.world import World
+from spot_jax.tasks import catalog
+
+SYLLABLES = (
+    *("en", "tail", "ment", "po", "si", "tive", "ne", "ga", "neu", "tral", "con"),
+    *("tra", "dic", "tion", "du", "pli", "cate", "e", "qui", "va", "lent", "ac"),
+    *("cept", "able", "choi", "ce", "un", "Tr", "ue", "Fal", "se", "not_"),
+    *("hy", "the", "sis", "ti", "cle", "sage"),
+)
+# Words of the page, not of the world; tasks name their fields so.
+PAGE_WORDS = (
+    *("hypothesis", "premise", "question", "sentence", "passage", "article"),
+    *("paragraph", "option", "context", "answer", "text", "query", "choice"),
+    *("endings", "entities", "review", "reviews", "How", "many"),
+)
+LABELS = frozenset(
+    label
+    for task in catalog.TASKS.values()
+    for label in task.labels
+    if not label[0].isdigit()
+)
+_ORDER = ("first", "second", "third", "fourth", "fifth")
+
+
+def syllables(world: World) -> tuple[str, ...]:
+    """Draws the syllables of a word that is no label of any task."""
+    while True:
+        word = [world.one(SYLLABLES) for _ in range(world.one((1, 1, 2, 2, 2, 3)))]
+        if world.chance(0.1):
+            word = ["not_", *word]
+        if world.chance(0.08):
+            word = [*word, world.one("0123456789")]
+        if "".join(word) not in LABELS:
+            return tuple(word)
+
+
+def made_up_word(world: World) -> str:
+    """Draws a word that nobody knows: "ducepttive"."""
+    return "".join(syllables(world))
+
+
+def lesson(world: World) -> str:
+    """Some words, and the same words or one of them again."""
+    words = [made_up_word(world) for _ in range(world.one((1, 2, 3)))]
+    if world.chance(0.3):
+        words.append(world.one(PAGE_WORDS))
+    if world.chance(0.2):
+        words.append(f"{world.rng.randint(0, 5)}.{world.rng.randint(0, 9)}")
+    words = world.some(words, len(words))
+    number = world.rng.randrange(len(words))
+    chosen, place = words[number], _ORDER[number]
+    return world.one(
+        (
+            f"The words are {' and '.join(words)}. The {place} word is {chosen}.",
+            f"Write {', '.join(words)}! The pupils wrote: {', '.join(words)}.",
+            f'"{" ".join(words)}" is read as {" ".join(words)}.',
+            f"The {place} of {', '.join(words)} is {chosen}.",
+            f"{chosen} is one of the words {' '.join(words)}.",
+        )
+    )

@@ -1,0 +1,16 @@
+"""The embedded model: a small T5 1.1, pre-trained on the miniature's plain text.
+
+`INITIAL_CHECKPOINT_PATH = "spot_tiny"` and `VOCABULARY = "spot_tiny"` stand for the two
+files beside this one; `card.json` tells how they were made. `spot_jax make_spot_tiny`
+makes them anew.
+"""
+
+import pathlib
+
+NAME = "spot_tiny"
+FOLDER = pathlib.Path(__file__).parent
+
+
+def vocabulary_path(path: str) -> str:
+    """Returns the file that a VOCABULARY stands for."""
+    return str(FOLDER / "vocabulary.model") if path == NAME else path

@@ -1,0 +1,85 @@
+"""The plain text of the miniature world, for pre-training: generated while it is read.
+
+Only names of the training split occur in "train"; "validation" has the held-out ones.
+"""
+
+from collections.abc import Callable, Iterable
+
+import seqio
+import tensorflow as tf
+
+from spot_jax.miniature import plain
+from spot_jax.tasks import catalog
+from spot_jax.tasks.catalog_entry import TaskInfo
+from spot_jax.text.registration import FEATURES
+from spot_jax.text.span_corruption import span_corruption
+
+# More than any run reads; nothing of it is made before it is read.
+_SIZES = {"train": 10_000_000, "validation": 512}
+_TEXT = tf.TensorSpec([], tf.string)
+
+
+def _add(
+    name: str,
+    note: str,
+    generate: Callable[[str, int], Iterable[dict[str, str]]],
+    columns: tuple[str, ...],
+    *last: Callable,
+) -> None:
+    def dataset(split: str, shuffle_files: bool, seed: int | None = None):
+        del shuffle_files
+        return tf.data.Dataset.from_generator(
+            lambda: generate(split, seed or 0),
+            output_signature={column: _TEXT for column in columns},
+        )
+
+    seqio.TaskRegistry.add(
+        name,
+        source=seqio.FunctionDataSource(
+            dataset, splits=tuple(_SIZES), num_input_examples=_SIZES
+        ),
+        preprocessors=[
+            seqio.preprocessors.tokenize,
+            *last,
+            seqio.preprocessors.append_eos,
+        ],
+        output_features=FEATURES,
+        metric_fns=[],
+    )
+    catalog.add(
+        TaskInfo(
+            name,
+            family="miniature",
+            tfds="generated",
+            train_examples=_SIZES["train"],
+            metrics=(),
+            labels=(),
+            best_metric="loss",
+            note=note,
+        )
+    )
+
+
+def _documents(split: str, seed: int):
+    for document in plain.plain_text(seed, _SIZES[split], split=split):
+        yield {"targets": document}
+
+
+def _halves(split: str, seed: int):
+    for told, said in plain.halves(seed, _SIZES[split], split=split):
+        yield {"inputs": told, "targets": said}
+
+
+_add(
+    "miniature_span_corruption",
+    "pre-training of spot_tiny",
+    _documents,
+    ("targets",),
+    span_corruption,
+)
+_add(
+    "miniature_prefix_lm",
+    "LM adaptation of spot_tiny",
+    _halves,
+    ("inputs", "targets"),
+)
