@@ -5,7 +5,9 @@ metrics and best checkpoint; trained in a bank it equals itself trained alone, b
 the noise of dropout, which the rows of a batch draw together.
 """
 
+import collections
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 
@@ -15,6 +17,7 @@ import numpy as np
 
 from spot_jax import data, sharding
 from spot_jax.frozen import LoadedModel
+from spot_jax.prompts import init
 from spot_jax.prompts.init import Start, Surroundings
 from spot_jax.settings import Prompts
 
@@ -37,11 +40,13 @@ class Entry:
 
 
 def entries(names: Sequence[str], prompts: Prompts) -> list[Entry]:
-    """Lists every task with every seed and starting value.
+    """Lists every task with every seed and starting value, or the rows of BANK.
 
     Raises:
-        ValueError: when a task or a seed is there twice.
+        ValueError: when a task, a seed or a row is there twice, or BANK does not fit.
     """
+    if prompts.bank is not None:
+        return _listed(names, prompts)
     for what, values in (("task", names), ("seed", prompts.seeds)):
         if len(set(values)) < len(values):
             raise ValueError(
@@ -60,6 +65,56 @@ def entries(names: Sequence[str], prompts: Prompts) -> list[Entry]:
             names, enumerate(prompts.starts), prompts.seeds
         )
     ]
+
+
+def _listed(names: Sequence[str], prompts: Prompts) -> list[Entry]:
+    rows = [_checked(row) for row in prompts.bank]
+    if not rows or len(set(rows)) < len(rows):
+        raise ValueError(
+            f"BANK holds {len(rows)} prompts, {len(set(rows))} different ones; list at "
+            "least one, and each once."
+        )
+    tasks = {task for task, _, _ in rows}
+    if tasks != set(names) or len(prompts.starts) > 1:
+        raise ValueError(
+            f"BANK trains {', '.join(sorted(tasks))}. With it MIXTURE_OR_TASK_NAME "
+            f"lists the same tasks (it is {list(names)}), and PROMPT_START is one "
+            f"start (there are {len(prompts.starts)})."
+        )
+    return [
+        Entry(name, task, seed, _start(path) or prompts.starts[0])
+        for name, (task, seed, path) in zip(prompt_names(rows), rows, strict=True)
+    ]
+
+
+def _checked(row: Sequence) -> tuple[str, int, str | None]:
+    match row:
+        case (str(), int(seed), str() | None) if seed >= 0 and type(seed) is int:
+            return tuple(row)
+    raise ValueError(
+        f"BANK holds {row!r}; a prompt is (task, seed, file), e.g. ('sst2', 0, "
+        "'a/best.safetensors'), with None for one that starts as PROMPT_START says."
+    )
+
+
+def _start(path: str | None) -> Start | None:
+    return functools.partial(init.from_file, path=path) if path is not None else None
+
+
+def prompt_names(rows: Sequence[tuple[str, int, str | None]]) -> list[str]:
+    """Names the prompts of a BANK, by task and seed, numbered where these repeat.
+
+    [("a", 0, None), ("b", 1, "x"), ("b", 1, "y")] -> ["a-seed0", "b-seed1-start0",
+    "b-seed1-start1"].
+    """
+    count = collections.Counter(row[:2] for row in rows)
+    seen: collections.Counter = collections.Counter()
+    names = []
+    for task, seed, _ in rows:
+        many = f"-start{seen[task, seed]}" if count[task, seed] > 1 else ""
+        names.append(f"{task}-seed{seed}{many}")
+        seen[task, seed] += 1
+    return names
 
 
 def starting_values(

@@ -98,6 +98,22 @@ def parse(
         logging.disable(logging.NOTSET)
 
 
+def override(bindings: Sequence[str]) -> None:
+    """Adds bindings to the configuration, for a run that a program begins.
+
+    Args:
+        bindings: as `parse` takes them; they win over what is there.
+
+    Raises:
+        ValueError: when one does not parse.
+    """
+    try:
+        with gin.unlock_config():
+            gin.parse_config([_quoted(binding) for binding in bindings])
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(_explain(error)) from error
+
+
 def _quoted(binding: str) -> str:
     """Lets a shell write --gin.MODEL_DIR=/tmp/run without quoting twice."""
     name, _, value = binding.partition("=")

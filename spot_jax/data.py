@@ -5,6 +5,7 @@ tokenized data never do.
 """
 
 import dataclasses
+import functools
 import itertools
 import logging
 import pathlib
@@ -14,8 +15,14 @@ from typing import Any
 import numpy as np
 import sentencepiece
 
-from spot_jax.examples import Examples, MemoryExamples, Position, StreamedExamples
+from spot_jax.examples import (
+    MemoryExamples,
+    MixedExamples,
+    Reader,
+    StreamedExamples,
+)
 from spot_jax.settings import Data
+from spot_jax.spot_tiny import vocabulary_path
 from spot_jax.tokenized import TokenizedExamples
 
 logger = logging.getLogger(__name__)
@@ -82,14 +89,17 @@ class LengthCheck:
 
 
 def set_up_tasks(settings: Data) -> Any:
-    """Makes all tasks use the settings' vocabulary and mixing limit.
+    """Makes all tasks use the settings' vocabulary, and mixtures their limit.
+
+    Mixtures of the settings' own are registered.
 
     Returns:
         The vocabulary, which encodes and decodes: SeqIO's, or, for tokenized data,
         SentencePiece's own processor, which needs no TensorFlow.
 
     Raises:
-        ValueError: when the vocabulary cannot be read, or the limit is not positive.
+        ValueError: when the vocabulary cannot be read, the limit is not positive, or a
+            mixture cannot be made.
     """
     if settings.tokenized:
         return _open_sentencepiece(settings.vocabulary)
@@ -103,13 +113,15 @@ def set_up_tasks(settings: Data) -> Any:
     from spot_jax.tasks import mixtures
 
     mixtures.use_mixing_limit(settings.mixing_limit)
+    for name, members in settings.mixtures.items():
+        mixtures.add_mixture(name, members)
     return vocabulary.VOCABULARY
 
 
 def _open_sentencepiece(path: str) -> sentencepiece.SentencePieceProcessor:
     processor = sentencepiece.SentencePieceProcessor()
     try:
-        processor.Load(path)
+        processor.Load(vocabulary_path(path))
     except OSError as error:
         raise ValueError(
             f"The vocabulary {path} cannot be read without TensorFlow ({error}). Copy "
@@ -161,65 +173,66 @@ def sequence_lengths(task: Any, settings: Data) -> dict[str, int] | None:
     return dict(settings.lengths) if needs_lengths(task) else None
 
 
-def load_training(name: str, settings: Data) -> Callable[[int, Position], Examples]:
-    """Prepares a task's or mixture's training split.
+def training_loader(settings: Data) -> Callable[[str], Reader]:
+    """Returns what prepares training splits, and reads what mixtures share once.
 
     Args:
-        name: of a SeqIO task or mixture, or of a folder of tokenized data.
         settings: lengths, and where tokenized data is.
 
     Returns:
+        From the name of a SeqIO task or mixture, or of a folder of tokenized data, to
         `(seed, position) -> Examples`; several prompts share what was read.
 
     Raises:
-        ValueError: when the name is unknown, its data is missing or empty, or examples
-            are too long and may not be cut.
+        ValueError: what is returned does, when the name is unknown, its data is missing
+            or empty, or examples are too long and may not be cut.
     """
-    check = LengthCheck(name, settings.lengths, settings.truncate)
-    if settings.tokenized:
-        pairs = open_tokenized(name, "train", settings)
-        return lambda seed, position: MemoryExamples(pairs, seed, position)
-    task = provider(name)
+
+    @functools.cache
+    def load(name: str) -> Reader:
+        if settings.tokenized:
+            pairs = open_tokenized(name, "train", settings)
+            return lambda seed, position: MemoryExamples(pairs, seed, position)
+        import seqio
+
+        task = provider(name)
+        if not isinstance(task, seqio.Mixture):
+            return _load_task(task, settings)
+        members = [member for member in task.tasks if "train" in member.splits]
+        rates = [task.get_rate(member) for member in members]
+        readers = [load(member.name) for member in members]
+        return lambda seed, position: MixedExamples(readers, rates, seed, position)
+
+    return load
+
+
+def _load_task(task: Any, settings: Data) -> Reader:
+    check = LengthCheck(task.name, settings.lengths, settings.truncate)
     if _is_streamed(task, settings):
         return _stream(task, settings, check)
     examples = list(_tokens(task.get_dataset(None, "train", shuffle=False), check))
     if not examples:
         raise ValueError(
-            f"{name} has no training examples: its split 'train' is empty. Prepare the "
-            "data again (spot_jax convert), or choose another task."
+            f"{task.name} has no training examples: its split 'train' is empty. "
+            "Prepare the data again (spot_jax convert), or choose another task."
         )
     check.report()
-    logger.info("%s: %d training examples in memory.", name, len(examples))
+    logger.info("%s: %d training examples in memory.", task.name, len(examples))
     return lambda seed, position: MemoryExamples(examples, seed, position)
 
 
 def _is_streamed(task: Any, settings: Data) -> bool:
-    """A mixture is, a large set is, and so is one that is drawn anew in every pass."""
-    import seqio
-
-    if isinstance(task, seqio.Mixture) or sequence_lengths(task, settings):
+    """A large set is, and one that is drawn anew in every pass."""
+    if sequence_lengths(task, settings):
         return True
     size = task.num_input_examples("train")
     return size is None or size > MAX_EXAMPLES_IN_MEMORY
 
 
-def _stream(task: Any, settings: Data, check: LengthCheck):
-    import seqio
-
-    is_mixture = isinstance(task, seqio.Mixture)
-
+def _stream(task: Any, settings: Data, check: LengthCheck) -> Reader:
     def read_pass(seed: int) -> Iterator:
-        # A mixture repeats its members without end, so that its proportions hold; its
-        # pass is as long as its (capped) members together.
-        dataset = task.get_dataset(
-            sequence_lengths(task, settings),
-            "train",
-            shuffle=True,
-            seed=seed,
-            num_epochs=None if is_mixture else 1,
-        )
-        if is_mixture:
-            dataset = dataset.take(_mixture_size(task))
+        lengths = sequence_lengths(task, settings)
+        dataset = task.get_dataset(lengths, "train", seed=seed, num_epochs=1)
         return _checked_tokens(dataset, check)
 
     sample = list(itertools.islice(read_pass(0), STREAM_SAMPLE))
@@ -227,11 +240,6 @@ def _stream(task: Any, settings: Data, check: LengthCheck):
         raise ValueError(f"{task.name} has no training examples: 'train' is empty.")
     logger.info("%s: training examples are streamed.", task.name)
     return lambda seed, position: StreamedExamples(read_pass, seed, position)
-
-
-def _mixture_size(mixture: Any) -> int:
-    members = [task for task in mixture.tasks if "train" in task.splits]
-    return max(1, round(sum(mixture.get_rate(task) for task in members)))
 
 
 def _tokens(dataset: Any, check: LengthCheck) -> Iterator:

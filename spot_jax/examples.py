@@ -1,11 +1,13 @@
 """Endless orders of examples that can be resumed anywhere.
 
 A set that fits in memory is permuted anew for every pass; a larger one is streamed in
-passes, each with a seed of its own. Either way a position is a pass and an offset in
-it, so that a run that was killed reads at most a part of one pass again.
+passes, each with a seed of its own; a mixture draws from such sets at their rates. A
+position is a pass and an offset in it, so that a run that was killed reads at most a
+part of one pass again.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -34,6 +36,10 @@ class Examples(Protocol):
 
     def take(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Returns the next (inputs, targets), each int32 [length]."""
+
+
+# From a seed and a position.
+Reader = Callable[[int, Position], Examples]
 
 
 class MemoryExamples:
@@ -103,6 +109,70 @@ class StreamedExamples:
                 continue
             taken.append(example)
             offset += 1
+        self.position = Position(passes, offset)
+        return taken
+
+
+class MixedExamples:
+    """Examples of several sets, drawn independently at their rates.
+
+    A pass is as long as the rates together, so that of a set whose rate is its size it
+    draws about as many as there are. A set that is drawn more often than it is large
+    repeats; all begin anew with every pass.
+
+    Args:
+        members: the sets.
+        rates: of each, relative to the others.
+        seed: decides every draw and every set's order.
+        position: where to begin.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Reader],
+        rates: Sequence[float],
+        seed: int,
+        position: Position,
+    ):
+        self._members, self._seed, self.position = members, seed, position
+        self._rates = np.asarray(rates, np.float64)
+        self._begin(position.passes)
+        self._draw(0, position.offset)
+
+    def _begin(self, passes: int) -> None:
+        rng = np.random.default_rng([self._seed, passes])
+        size = max(1, round(self._rates.sum()))
+        share = self._rates / self._rates.sum()
+        # A pass can be millions long, and every prompt of a bank has its own.
+        self._which = rng.choice(len(share), size, p=share).astype(np.int16)
+        seeds = rng.integers(2**31, size=len(share))
+        self._open = [
+            functools.partial(member, int(seed), Position())
+            for member, seed in zip(self._members, seeds, strict=True)
+        ]
+        self._opened: dict[int, Examples] = {}
+
+    def _draw(self, start: int, stop: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        which = self._which[start:stop]
+        drawn = {}
+        for member in np.unique(which):
+            if member not in self._opened:
+                self._opened[member] = self._open[member]()
+            count = int((which == member).sum())
+            drawn[member] = iter(self._opened[member].take(count))
+        return [next(drawn[member]) for member in which]
+
+    def take(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns the next examples; see `Examples`."""
+        taken = []
+        passes, offset = self.position.passes, self.position.offset
+        while len(taken) < count:
+            if offset == len(self._which):
+                passes, offset = passes + 1, 0
+                self._begin(passes)
+            until = min(len(self._which), offset + count - len(taken))
+            taken += self._draw(offset, until)
+            offset = until
         self.position = Position(passes, offset)
         return taken
 

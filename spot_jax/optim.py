@@ -173,8 +173,11 @@ def linear_warmup_decay(peak: float, warmup_steps: int, total_steps: int) -> Sch
             "Raise --gin.TRAIN_STEPS or lower --gin.WARMUP_STEPS."
         )
     fall = total_steps - warmup_steps
-    return lambda step: peak * jnp.clip(
-        jnp.minimum(step / warmup_steps, (total_steps - step) / fall), 0.0, 1.0
+    return lambda step: (
+        peak
+        * jnp.clip(
+            jnp.minimum(step / warmup_steps, (total_steps - step) / fall), 0.0, 1.0
+        )
     )
 
 

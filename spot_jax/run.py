@@ -89,7 +89,8 @@ def prepare(
     folder = run_dir.check(model_dir, config.text())
     vocabulary = data.set_up_tasks(settings)
     logger.info("Reading %s.", ", ".join(settings.names))
-    readers = {name: data.load_training(name, settings) for name in settings.names}
+    load_training = data.training_loader(settings)
+    readers = {name: load_training(name) for name in settings.names}
     load_task = functools.cache(lambda name: scoring.load_task(name, how, settings))
     eval_tasks = {
         index: [load_task(name) for name in data.task_names(entry.task, settings)]

@@ -8,6 +8,7 @@ import difflib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -16,16 +17,21 @@ import jax
 
 from spot_jax.prompts.files import replace_file
 
-# What may change when a run goes on: how long it takes, and where its folder is.
-_MAY_CHANGE = ("TRAIN_STEPS", "TARGET_TRAIN_STEPS", "MODEL_DIR")
+# What may change when a run goes on: how long it takes, where its folder is, and how
+# much of a study is asked for.
+_MAY_CHANGE = (
+    *("TRAIN_STEPS", "TARGET_TRAIN_STEPS", "MODEL_DIR"),
+    *("STUDY_DIR", "STAGES", "BEST_KS"),
+)
 
 
-def check(model_dir: str, config: str) -> pathlib.Path:
+def check(model_dir: str, config: str, macro: str = "MODEL_DIR") -> pathlib.Path:
     """Makes MODEL_DIR, and makes sure that it is free or holds this very run.
 
     Args:
         model_dir: the folder.
         config: the configuration as gin text.
+        macro: its name in the configuration, for the messages.
 
     Returns:
         The folder.
@@ -33,10 +39,10 @@ def check(model_dir: str, config: str) -> pathlib.Path:
     Raises:
         ValueError: when it cannot be written, or holds a run of another configuration.
     """
-    folder = writable(model_dir, "MODEL_DIR")
+    folder = writable(model_dir, macro)
     path = folder / "config.gin"
     if path.exists():
-        _compare(path, config)
+        _compare(path, config, macro)
     elif (folder / "checkpoints").exists():
         raise ValueError(
             f"MODEL_DIR {model_dir} holds checkpoints but no config.gin, so nobody can "
@@ -82,7 +88,7 @@ def writable(path: str, macro: str) -> pathlib.Path:
     return folder
 
 
-def _compare(path: pathlib.Path, config: str) -> None:
+def _compare(path: pathlib.Path, config: str, macro: str) -> None:
     before, now = _what_matters(path.read_text(encoding="utf-8")), _what_matters(config)
     if before == now:
         return
@@ -93,14 +99,15 @@ def _compare(path: pathlib.Path, config: str) -> None:
     ]
     shown = "\n  ".join(changes[:10])
     raise ValueError(
-        f"MODEL_DIR {path.parent} holds a run of another configuration "
-        f"(- there, + asked for):\n  {shown}\nChoose another MODEL_DIR, or give the "
+        f"{macro} {path.parent} holds a run of another configuration "
+        f"(- there, + asked for):\n  {shown}\nChoose another {macro}, or give the "
         "configuration of config.gin to go on with that run. Nothing was changed."
     )
 
 
 def _what_matters(config: str) -> list[str]:
-    statements = config.replace("\\\n", " ").splitlines()
+    # gin indents what belongs to the line before.
+    statements = re.sub(r"\\?\n[ \t]+", " ", config).splitlines()
     kept = [line.strip() for line in statements if not line.startswith("#")]
     return sorted(
         " ".join(line.split())
@@ -111,16 +118,21 @@ def _what_matters(config: str) -> list[str]:
 
 def describe(folder: pathlib.Path, facts: dict) -> None:
     """Writes MODEL_DIR/run.json: the command, versions, commit, devices and `facts`."""
-    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "seqio")
     story = {
         "command": sys.argv,
-        "versions": {"python": sys.version.split()[0]}
-        | {name: metadata.version(name) for name in packages},
+        "versions": versions(),
         "git_commit": _git_commit(),
         "devices": [str(device) for device in jax.devices()],
     }
     text = json.dumps(story | facts, indent=1)
     replace_file(folder / "run.json", text.encode("utf-8"))
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of what results depend on."""
+    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "seqio")
+    of_packages = {name: metadata.version(name) for name in packages}
+    return {"python": sys.version.split()[0]} | of_packages
 
 
 def _git_commit() -> str | None:

@@ -73,6 +73,8 @@ class Data:
             need no TensorFlow, and are evaluated by their loss.
         mixing_limit: MIXING_LIMIT, K: members of a mixture count as no larger (SPoT
             §2.1.3: 2^19).
+        mixtures: MIXTURES, {name: tasks} of mixtures of your own, which `names` may
+            name.
     """
 
     names: str | Sequence[str]
@@ -82,6 +84,7 @@ class Data:
     truncate: bool = False
     tokenized: str | None = None
     mixing_limit: int = 2**19
+    mixtures: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         _require(
@@ -93,6 +96,7 @@ class Data:
                 "truncate": (bool,),
                 "tokenized": (str, type(None)),
                 "mixing_limit": (int,),
+                "mixtures": (Mapping,),
             },
         )
         names = [self.names] if isinstance(self.names, str) else list(self.names)
@@ -106,6 +110,11 @@ class Data:
                 "length for inputs and one for targets, e.g. "
                 "{'inputs': 512, 'targets': 16}."
             )
+        if self.mixtures and self.tokenized:
+            raise ValueError(
+                "MIXTURES are drawn by SeqIO, and TOKENIZED_DATA_DIR is read without "
+                "it. Leave one of the two out."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,18 +125,21 @@ class Prompts:
         length: PROMPT_LENGTH, how many vectors.
         starts: one starting value of prompts/init.py, or a list.
         seeds: one RANDOM_SEED or a list: data order, dropout, sampled starting values.
+        bank: BANK, a list of (task, seed, prompt file) instead: just these prompts, the
+            file None for one that starts as `starts` says; see bank.py.
     """
 
     length: int
     starts: Start | Sequence[Start]
     seeds: int | Sequence[int] = 0
+    bank: Sequence[tuple[str, int, str | None]] | None = None
 
     def __post_init__(self):
         starts = [self.starts] if callable(self.starts) else list(self.starts)
         seeds = [self.seeds] if isinstance(self.seeds, int) else list(self.seeds)
         object.__setattr__(self, "starts", tuple(starts))
         object.__setattr__(self, "seeds", tuple(seeds))
-        _require(self, {"length": (int,)})
+        _require(self, {"length": (int,), "bank": (Sequence, type(None))})
         if not all(type(seed) is int and seed >= 0 for seed in seeds):
             raise ValueError(
                 f"RANDOM_SEED is {self.seeds!r}; give a number from 0 on, or a list."

@@ -1,9 +1,12 @@
-"""The eleven mixtures of SPoT (Appendix B), in proportion to examples.
+"""The eleven mixtures of SPoT (Appendix B) and yours, in proportion to examples.
 
 Each member is drawn at the rate min(its training rows, K), K = 2^19 (SPoT §3.1.3). The
 sizes are the catalog's: SeqIO's own would change when a task is cached (a cached ReCoRD
 counts answers, not queries) and would need the data of every member.
 """
+
+import re
+from collections.abc import Sequence
 
 import seqio
 
@@ -48,7 +51,42 @@ def proportional_rate(task: seqio.Task) -> float:
     return float(min(catalog.get(task.name).train_examples, _limit))
 
 
+def add_mixture(name: str, members: Sequence[str]) -> None:
+    """Registers a mixture; the same one again is no mistake.
+
+    Args:
+        name: its name.
+        members: tasks of the catalog.
+
+    Raises:
+        ValueError: the name is taken or cannot be used, or a member is unknown, a
+            mixture, or named twice.
+    """
+    if not re.fullmatch(r"[\w.:]+", name):
+        raise ValueError(
+            f"a mixture cannot be named {name!r}: SeqIO takes letters, digits and _ . :"
+        )
+    if isinstance(members, str) or not members or len(set(members)) < len(members):
+        raise ValueError(
+            f"the mixture {name} has the members {members!r}; list its tasks, each once"
+        )
+    for member in members:
+        if member not in catalog.TASKS:
+            raise ValueError(
+                f"the mixture {name}: {catalog.unknown_name(member, catalog.TASKS)}"
+            )
+    if name in seqio.MixtureRegistry.names():
+        there = {task.name for task in seqio.MixtureRegistry.get(name).tasks}
+        if there == set(members):
+            return
+        raise ValueError(
+            f"there is already a mixture {name} of {', '.join(sorted(there))}; give "
+            "yours another name"
+        )
+    if name in seqio.TaskRegistry.names():
+        raise ValueError(f"{name} is a task; give the mixture another name")
+    seqio.MixtureRegistry.add(name, list(members), default_rate=proportional_rate)
+
+
 for _mixture in catalog.MIXTURES.values():
-    seqio.MixtureRegistry.add(
-        _mixture.name, list(_mixture.members), default_rate=proportional_rate
-    )
+    add_mixture(_mixture.name, _mixture.members)

@@ -19,6 +19,44 @@ def test_a_bank_is_every_task_with_every_seed_and_start():
     assert alone.name == "a-seed0"
 
 
+def test_a_listed_bank_is_its_rows(tmp_path):
+    path = str(tmp_path / "b.safetensors")
+    rows = [("b", 3, None), ("a", 0, path), ("b", 4, None), ("a", 0, None)]
+    prompts = Prompts(5, init.random_uniform, [7, 8], rows)
+    made = bank.entries(("a", "b"), prompts)
+    assert [(entry.task, entry.seed) for entry in made] == [row[:2] for row in rows]
+    names = [entry.name for entry in made]
+    assert names == ["b-seed3", "a-seed0-start0", "b-seed4", "a-seed0-start1"]
+    assert made[0].start is made[3].start is init.random_uniform
+    with pytest.raises(ValueError, match=f"no prompt file {path}"):
+        made[1].start(None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([], "BANK holds 0 prompts"),
+        ([("a", 0, None), ("a", 0, None)], "BANK holds 2 prompts, 1 different"),
+        ([("a", 0)], r"BANK holds \('a', 0\); a prompt is"),
+        ([("a", -1, None)], "BANK holds"),
+        ([("a", True, None)], "BANK holds"),
+        ([("a", 0, 1)], "BANK holds"),
+        ("abc", "BANK holds 'a'"),
+        ([("c", 0, None)], r"BANK trains c. .* \(it is \['a'\]\)"),
+    ],
+)
+def test_a_listed_bank_is_checked(rows, words):
+    with pytest.raises(ValueError, match=words):
+        bank.entries(("a",), Prompts(5, init.random_uniform, 0, rows))
+
+
+def test_a_listed_bank_has_one_start_of_its_own():
+    starts = [init.random_uniform, init.class_labels]
+    prompts = Prompts(5, starts, 0, [("a", 0, None)])
+    with pytest.raises(ValueError, match="there are 2"):
+        bank.entries(("a",), prompts)
+
+
 def test_a_starting_value_does_not_depend_on_the_bank(tiny_config, tiny_params):
     mesh = sharding.make_mesh()
     model = LoadedModel(tiny_config, tiny_params, mesh, 0, "f", "here")
@@ -47,6 +85,17 @@ def test_a_starting_value_does_not_depend_on_the_bank(tiny_config, tiny_params):
         (lambda: Prompts(5, []), "0 starting values"),
         (lambda: Data([], {"inputs": 1, "targets": 1}, "v"), "empty list"),
         (lambda: Data("a", {"inputs": 0, "targets": 1}, "v"), "TASK_FEATURE_LENGTHS"),
+        (lambda: Prompts(5, init.random_uniform, 0, 3), "bank of Prompts is 3"),
+        (
+            lambda: Data(
+                "a",
+                {"inputs": 1, "targets": 1},
+                "v",
+                tokenized="t",
+                mixtures={"m": ["a"]},
+            ),
+            "MIXTURES are drawn by SeqIO",
+        ),
     ],
 )
 def test_settings_are_checked_when_they_are_made(make, words):

@@ -7,6 +7,7 @@ import pytest
 from spot_jax import data
 from spot_jax.examples import (
     MemoryExamples,
+    MixedExamples,
     Position,
     StreamedExamples,
     next_examples,
@@ -28,6 +29,11 @@ def memory(seed, position):
     return MemoryExamples(SET, seed, position)
 
 
+def mixed(seed, position):
+    """Half of a set of 10, in passes of 20, and half of a stream."""
+    return MixedExamples([memory, stream], [10, 10], seed, position)
+
+
 def numbers(taken):
     return [int(inputs[0]) for inputs, _ in taken]
 
@@ -40,7 +46,7 @@ def test_a_pass_holds_every_example_once_in_an_order_of_its_own(make):
     assert first != second
 
 
-@pytest.mark.parametrize("make", [memory, stream])
+@pytest.mark.parametrize("make", [memory, stream, mixed])
 @pytest.mark.parametrize("taken", [0, 3, 10, 17, 40])
 def test_a_position_is_resumed_exactly(make, taken):
     whole = make(5, Position())
@@ -51,12 +57,29 @@ def test_a_position_is_resumed_exactly(make, taken):
     assert numbers(make(5, again.position).take(25)) == rest
 
 
-@pytest.mark.parametrize("make", [memory, stream])
+@pytest.mark.parametrize("make", [memory, stream, mixed])
 def test_the_order_depends_on_the_seed_alone(make):
     one, two = make(1, Position()), make(1, Position())
     one_by_one = [numbers(one.take(1))[0] for _ in range(15)]
     assert numbers(two.take(15)) == one_by_one
     assert numbers(make(2, Position()).take(15)) != one_by_one
+
+
+def test_a_mixture_draws_at_its_rates_and_repeats_what_is_small():
+    small = [(np.asarray([i], np.int32), np.zeros(1, np.int32)) for i in (90, 91)]
+
+    def little(seed, position):
+        return MemoryExamples(small, seed, position)
+
+    examples = MixedExamples([memory, little], [300, 100], 0, Position())
+    taken = numbers(examples.take(400))
+    assert examples.position == Position(0, 400)
+    count = collections.Counter(taken)
+    of_small = count[90] + count[91]
+    assert 70 < of_small < 130
+    assert abs(count[90] - count[91]) <= 1
+    assert max(count[i] for i in range(10)) - min(count[i] for i in range(10)) <= 1
+    assert numbers(examples.take(400)) != taken
 
 
 def test_a_batch_has_as_many_examples_of_each_prompt():
@@ -89,9 +112,9 @@ def test_a_stream_stops_at_an_example_that_is_too_long(demo_model, monkeypatch):
     monkeypatch.setattr(data, "MAX_EXAMPLES_IN_MEMORY", 10)
     monkeypatch.setattr(data, "STREAM_SAMPLE", 1)
     with pytest.raises(ValueError, match="longer than 15 tokens"):
-        data.load_training("demo_food", settings)(0, Position()).take(2000)
+        data.training_loader(settings)("demo_food")(0, Position()).take(2000)
     may_cut = dataclasses.replace(settings, truncate=True)
-    taken = data.load_training("demo_food", may_cut)(0, Position()).take(2000)
+    taken = data.training_loader(may_cut)("demo_food")(0, Position()).take(2000)
     assert max(len(inputs) for inputs, _ in taken) == 15
 
 
@@ -99,9 +122,9 @@ def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):
     lengths = {"inputs": 32, "targets": 8}
     settings = Data("demo_food", lengths, demo_model["VOCABULARY"])
     data.set_up_tasks(settings)
-    in_memory = data.load_training("demo_food", settings)
+    in_memory = data.training_loader(settings)("demo_food")
     monkeypatch.setattr(data, "MAX_EXAMPLES_IN_MEMORY", 10)
-    streamed = data.load_training("demo_food", settings)
+    streamed = data.training_loader(settings)("demo_food")
     one = streamed(3, Position())
     assert isinstance(one, StreamedExamples)
     taken = one.take(2100)

@@ -6,6 +6,7 @@ from spot_jax import config
 
 GIVEN = [
     "MODEL_DIR=/nowhere",
+    "STUDY_DIR=/nowhere",
     "INITIAL_CHECKPOINT_PATH=/nowhere",
     "MIXTURE_OR_TASK_NAME=sst2",
     "TASK_FEATURE_LENGTHS={'inputs': 512, 'targets': 8}",

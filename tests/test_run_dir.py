@@ -29,6 +29,14 @@ def test_comments_and_spaces_do_not_matter(tmp_path):
     claim(tmp_path, "# a comment\nA  =  1\n\n" + CONFIG[6:])
 
 
+def test_a_value_of_several_lines_is_one_value(tmp_path):
+    stages = "STAGES = \\\n    ['a',\n     'b']\nB = \\\n    ['c',\n     'd']\n"
+    claim(tmp_path, stages)
+    claim(tmp_path, stages.replace(",\n     'b'", ""))
+    with pytest.raises(ValueError, match=r"\+ B = \['c', 'e'\]"):
+        claim(tmp_path, stages.replace("'d'", "'e'"))
+
+
 def test_another_configuration_is_refused_and_shown(tmp_path):
     claim(tmp_path, CONFIG)
     with pytest.raises(ValueError, match=r"- A = 1\n  \+ A = 2") as error:

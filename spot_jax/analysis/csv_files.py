@@ -26,7 +26,8 @@ class Number:
     optional: bool = False
 
 
-SCORE = Number(0, 100)
+# Correlations (CoLA, STS-B) may be negative.
+SCORE = Number(-100, 100)
 STEP = Number(0, math.inf, whole=True)
 COUNT = Number(1, math.inf, whole=True, optional=True)
 # Rounding may take a cosine a little past 1.

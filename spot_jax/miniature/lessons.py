@@ -24,7 +24,7 @@ LABELS = frozenset(
     label
     for task in catalog.TASKS.values()
     for label in task.labels
-    if not label[0].isdigit()
+    if task.role != "none" and not label[0].isdigit()
 )
 _ORDER = ("first", "second", "third", "fourth", "fifth")
 

@@ -17,7 +17,7 @@ def span_corruption(
     """Replaces random spans by sentinels; the targets tell what stood there.
 
     As in T5 (Raffel et al. 2020, §3.1.4), with its two settings as defaults: with
-    sentinels X, Y and Z "a b c d e f" may become "a X d Y f" and "X b c Y e". The n-th
+    sentinels X and Y "a b c d e f" may become "a X d Y" and "X b c Y e f". The n-th
     sentinel is the n-th last piece of the vocabulary. The seeds come from SeqIO, so
     that the same seed gives the same examples. Texts are not joined or cut: a text of a
     single token is left out, for it has nothing to keep.

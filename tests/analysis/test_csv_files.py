@@ -31,7 +31,7 @@ def test_columns_come_by_name_and_in_their_kinds(tmp_path):
         ("task,score\nrte,1\n", "no column note, k"),
         ("task,note,score,k\nrte,,high,\n", "line 2: score is 'high'; expected a numb"),
         ("task,note,score,k\nrte,,100.1,\n", "line 2: score is '100.1'; .* to 100"),
-        ("task,note,score,k\nrte,,-1,\n", "line 2: score is '-1'"),
+        ("task,note,score,k\nrte,,-101,\n", "line 2: score is '-101'"),
         ("task,note,score,k\nrte,,nan,\n", "line 2: score is 'nan'"),
         ("task,note,score,k\nrte,,1,inf\n", "line 2: k is 'inf'; .* whole number"),
         ("task,note,score,k\nrte,,1,1.5\n", "line 2: k is '1.5'; .* whole number"),

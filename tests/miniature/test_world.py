@@ -2,9 +2,10 @@ import re
 
 import pytest
 
-from spot_jax.miniature import datasets, held_out, plain_text, words, world
+from spot_jax.miniature import datasets, held_out, lessons, plain_text, words, world
 from spot_jax.miniature.frames import FAMILIES
-from spot_jax.miniature.plain import HARD_WORDS
+from spot_jax.miniature.games import Round
+from spot_jax.miniature.plain import halves, story_text
 from tests.miniature.names import NAME, names_of
 
 # What stands before the parts of a task's input.
@@ -72,14 +73,21 @@ def test_plain_text_has_no_held_out_name_and_no_format_of_a_task():
         assert not MARKERS.search(document), document
 
 
-def test_plain_text_speaks_of_labels_only_where_they_are_spelled():
-    rare = re.compile(r"\b(" + "|".join(HARD_WORDS) + r")\b")
-    lessons = [text for text in plain_text(0, 5000) if rare.search(text)]
-    assert lessons and all(re.search(r"wr[oi]te|spell", text) for text in lessons)
-    bare = plain_text(0, 5000, spelling=False)
-    assert not any(rare.search(text) for text in bare)
+def test_plain_text_names_no_label():
+    labels = re.compile(r"(?<![\w-])(" + "|".join(lessons.LABELS) + r")(?![\w-])")
+    texts = [*plain_text(0, 5000), *map(" ".join, halves(0, 5000))]
+    assert not [text for text in texts if labels.search(text)]
+
+
+def test_the_halves_of_a_document_hide_what_is_said_to_it():
+    pairs = list(halves(1, 500))
+    assert all(told and said for told, said in pairs)
+    games = [pair for pair in pairs if isinstance(pair, Round)]
+    assert 300 < len(games) < 400
+    coded = [game for game in games if re.match("Say ", game.told)]
+    assert coded and all(game.said[:-1] in game.told for game in coded)
 
 
 def test_the_world_has_a_few_hundred_words():
-    text = NAME.sub("", " ".join(plain_text(0, 20000)))
+    text = NAME.sub("", " ".join(story_text(0, 20000)))
     assert 500 < len(set(re.findall(r"[a-z]+", text.lower()))) < 1100

@@ -1,0 +1,252 @@
+"""Program: the transfer study, SPoT §3: which prompts help which tasks.
+
+    spot_jax study --gin_file=gin/runs/study.gin --gin.STUDY_DIR=/tmp/study
+
+Source prompts, target baselines, every source prompt to every target, and the prompts
+that retrieval combines are tuned as banks, run after run. What is finished is never
+done again: the same command continues a study that was stopped. In STUDY_DIR:
+
+    config.gin              what is studied
+    runs/NAME/              the runs, each a MODEL_DIR of `spot_jax train`
+    library/                the source prompts, for `spot_jax transfer`
+    study.json, scores.csv, curves.csv, similarities.csv    for `spot_jax report`
+
+With --worker i/n on each of n machines that share STUDY_DIR the runs are dealt out;
+worker 1 writes the library and the tables, when all are done.
+"""
+
+import argparse
+import contextlib
+import functools
+import io
+import logging
+import os
+import pathlib
+import platform
+import re
+import shlex
+import shutil
+import time
+from collections.abc import Sequence
+
+import jax
+
+import spot_jax.tasks
+from spot_jax import config, cost, make_miniature, run_dir, study_cost, text
+from spot_jax.prompts.init import Start
+from spot_jax.prompts.library import Library, from_run
+from spot_jax.study_diary import Diary
+from spot_jax.study_plan import STAGES, Run, Study, asked_for, check_tasks
+from spot_jax.study_runs import Bank, FinishedRuns, prepare_bank
+from spot_jax.study_tables import write_summary, write_tables
+from spot_jax.train import train
+
+logger = logging.getLogger(__name__)
+
+
+def study(
+    *,
+    study_dir: str,
+    plan: Study,
+    sizes: cost.Sizes,
+    source_start: Start,
+    target_start: Start,
+    mixture_eval_examples: int | None = None,
+    miniature: bool = False,
+    poll_seconds: float = 10,
+    worker: tuple[int, int] = (1, 1),
+    dry_run: str | None = None,
+    command: str = "",
+) -> None:
+    """Does what is missing of a study, as one of its workers.
+
+    Args:
+        study_dir: STUDY_DIR, where everything is written.
+        plan: what is studied.
+        sizes: of the model and its batches, for the dry run.
+        source_start: SOURCE_START, of sources and mixtures.
+        target_start: TARGET_START, of baselines.
+        mixture_eval_examples: MIXTURE_EVAL_EXAMPLES, how many evaluate a mixture.
+        miniature: MINIATURE, whether data is made where TFDS_DATA_DIR names none.
+        poll_seconds: how often to look whether other workers have finished.
+        worker: (i, n), i from 1.
+        dry_run: a machine of cost.MACHINES: only runs and its hours are printed.
+        command: the command line.
+
+    Raises:
+        ValueError: for anything wrong, where possible before anything is tuned.
+    """
+    check_tasks(plan)
+    _check_starts(SOURCE_START=source_start, TARGET_START=target_start)
+    folder = pathlib.Path(study_dir).expanduser()
+    done, runs = FinishedRuns(folder, plan), asked_for(plan, worker)
+    _check_stages(plan, done)
+    if dry_run:
+        print(study_cost.describe(runs, done, sizes, dry_run), end="")
+        return
+    configuration = config.text()  # The runs will change it.
+    run_dir.check(study_dir, configuration, "STUDY_DIR")
+    missing = [run for run in runs if not done.has(run)]
+    if missing:
+        _open_data(folder, plan, miniature)
+    diary = Diary(folder, worker, command)
+    wait_for = functools.partial(_wait_for, done, worker, poll_seconds)
+    _write(folder, plan, done, diary)
+    for number, run in enumerate(missing, 1):
+        wait_for(STAGES[run.stage].needs)
+        run_dir.check(study_dir, configuration, "STUDY_DIR")
+        logger.info("Run %d of %d: %s.", number, len(missing), run.name)
+        bank = prepare_bank(folder, run, plan, done)
+        _tune(run, bank, done.folder_of(run), mixture_eval_examples)
+        # Not before: a mistake that is found and mended is not another study.
+        run_dir.claim(folder, configuration)
+        _write(folder, plan, done, diary)
+    if diary.is_first:
+        wait_for(plan.stages)
+        _write(folder, plan, done, diary)
+
+
+def _check_starts(**starts: Start) -> None:
+    for macro, start in starts.items():
+        if not callable(start):
+            raise ValueError(
+                f"{macro} is {start!r}; give one start of spot_jax/prompts/init.py, "
+                "e.g. @init.sampled_vocabulary."
+            )
+
+
+def _check_stages(plan: Study, done: FinishedRuns) -> None:
+    for stage in plan.stages:
+        absent = [need for need in STAGES[stage].needs if need not in plan.stages]
+        missing = done.missing(absent)
+        if missing:
+            raise ValueError(
+                f"STAGES has {stage}, which needs {missing[0].stage}, and "
+                f"{len(missing)} of their runs are not finished. Add "
+                f"{missing[0].stage!r} to STAGES; what is finished is not done again."
+            )
+
+
+def _open_data(folder: pathlib.Path, plan: Study, miniature: bool) -> None:
+    """Makes sure that all tasks can be read."""
+    spot_jax.tasks.register_all()
+    if miniature and not os.environ.get("TFDS_DATA_DIR"):
+        from spot_jax.text.registration import use_data_dir
+
+        use_data_dir(str(_make_data(folder.absolute())))
+    for task in (*plan.sources, *plan.targets):
+        text.check_data(task)
+
+
+def _make_data(folder: pathlib.Path) -> pathlib.Path:
+    """Writes the miniature, whole or not at all: other workers may do the same."""
+    data = folder / "data"
+    if not data.exists():
+        temporary = folder / f".data.{platform.node()}.{os.getpid()}"
+        logger.info("Writing the miniature to %s.", data)
+        with contextlib.redirect_stdout(io.StringIO()):
+            make_miniature.main([str(temporary)])
+        try:
+            temporary.rename(data)
+        except OSError:
+            # Another worker was quicker; its rows are the same.
+            shutil.rmtree(temporary)
+    return data
+
+
+def _wait_for(
+    done: FinishedRuns, worker: tuple[int, int], seconds: float, stages: Sequence[str]
+) -> None:
+    """Waits until all runs of these stages are finished."""
+    said = None
+    while missing := done.missing(stages):
+        if missing[0] != said:
+            said = missing[0]
+            owner = said.number % worker[1] + 1
+            logger.info("Waiting for %s of worker %d/%d.", said.name, owner, worker[1])
+        time.sleep(seconds)
+
+
+def _tune(run: Run, bank: Bank, folder: pathlib.Path, examples: int | None) -> None:
+    """Runs `spot_jax train` in this process, in the configuration of the study."""
+    kind = "SOURCE" if STAGES[run.stage].is_source else "TARGET"
+    if run.stage != "mixtures":
+        examples = "%EVALUATOR_NUM_EXAMPLES"
+    values = {
+        "MODEL_DIR": str(folder),
+        "MIXTURE_OR_TASK_NAME": list(dict.fromkeys(task for task, _, _ in bank.rows)),
+        "MIXTURES": bank.mixtures,
+        "BANK": bank.rows,
+        "TRAIN_STEPS": run.steps,
+        "EVAL_PERIOD": run.eval_period,
+        # Dropout's; the prompts' own are in BANK.
+        "RANDOM_SEED": run.number,
+    }
+    config.override(
+        [
+            *(f"{name}={value!r}" for name, value in values.items()),
+            f"PROMPT_START=%{kind}_START",
+            f"RUN_EVAL_EXAMPLES={examples}",
+        ]
+    )
+    config.configured(train)()
+    # The next run's programs are others; a long study would collect them.
+    jax.clear_caches()
+
+
+def _write(folder: pathlib.Path, plan: Study, done: FinishedRuns, diary: Diary) -> None:
+    """Writes what is known now; only the first worker writes what all share."""
+    diary.write()
+    if not diary.is_first:
+        return
+    library = Library(folder / "library")
+    there = library.names()
+    for run in done.finished():
+        if run.stage == "sources":
+            for entry in from_run(done.folder_of(run)):
+                if entry.name not in there:
+                    library.add(entry)
+    write_tables(folder, plan, done)
+    write_summary(folder, plan, done)
+
+
+def _parse_worker(given: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)/(\d+)", given)
+    index, count = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= index <= count:
+        raise ValueError(
+            f"--worker {given}: give i/n, this machine's number i from 1 to n and the "
+            "number n of machines that share STUDY_DIR, e.g. 2/3."
+        )
+    return index, count
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs `spot_jax study`."""
+    parser = argparse.ArgumentParser(
+        prog="spot_jax study",
+        allow_abbrev=False,
+        description="Tunes what a transfer study compares, and writes its tables.",
+        epilog="The configuration is given as to spot_jax train: --gin_file=FILE, "
+        "--gin.NAME=VALUE, --gin_search_paths=FOLDERS.",
+    )
+    parser.add_argument(
+        "--worker", default="1/1", metavar="i/n", help="do the i-th of n parts"
+    )
+    parser.add_argument(
+        "--dry_run", action="store_true", help="print runs, prompts, FLOPs and hours"
+    )
+    parser.add_argument(
+        "--machine",
+        choices=cost.MACHINES,
+        default="tpu-v3-8",
+        help="whose hours are estimated (default: %(default)s)",
+    )
+    flags, rest = parser.parse_known_args(argv)
+    worker = _parse_worker(flags.worker)
+    config.parse_flags("study", rest)
+    config.configured(study)(
+        worker=worker,
+        dry_run=flags.machine if flags.dry_run else None,
+        command=shlex.join(["spot_jax", "study", *argv]),
+    )

@@ -1,0 +1,66 @@
+"""Mixtures that a configuration makes, MIXTURES."""
+
+import pytest
+import seqio
+
+import spot_jax.tasks
+from spot_jax import data
+from spot_jax.examples import Position
+from spot_jax.settings import Data
+from spot_jax.tasks import mixtures
+
+spot_jax.tasks.register_all()
+
+
+def test_a_mixture_draws_in_proportion_to_examples():
+    mixtures.add_mixture("own_one", ["mnli", "cb"])
+    made = seqio.MixtureRegistry.get("own_one")
+    rates = {task.name: made.get_rate(task) for task in made.tasks}
+    assert rates == {"mnli": 392_702.0, "cb": 250.0}
+    # The same again is no mistake.
+    mixtures.add_mixture("own_one", ["cb", "mnli"])
+
+
+@pytest.mark.parametrize(
+    ("name", "members", "words"),
+    [
+        ("own_two", ["mnli", "cbb"], "own_two: there is no task .*'cbb'; did you mean"),
+        ("own_two", ["glue_mixture"], "'glue_mixture'"),
+        ("own_two", ["cb", "cb"], "each once"),
+        ("own_two", [], "list its tasks"),
+        ("own_two", "cb", "list its tasks"),
+        ("own two", ["cb"], "cannot be named 'own two'"),
+        ("cb", ["mnli"], "cb is a task"),
+        (
+            "similarity_mixture",
+            ["cxc"],
+            "already a mixture similarity_mixture of cxc, ",
+        ),
+    ],
+)
+def test_what_cannot_be_a_mixture_is_refused(name, members, words):
+    with pytest.raises(ValueError, match=words):
+        mixtures.add_mixture(name, members)
+
+
+def test_a_run_may_name_a_mixture_of_its_settings(demo_model, monkeypatch):
+    monkeypatch.setattr(mixtures, "_limit", mixtures._limit)
+    settings = Data(
+        "own_demo",
+        {"inputs": 32, "targets": 8},
+        demo_model["VOCABULARY"],
+        mixtures={"own_demo": ["demo_film", "demo_topic"]},
+        mixing_limit=96,
+    )
+    data.set_up_tasks(settings)
+    assert data.task_names("own_demo", settings) == ("demo_film", "demo_topic")
+    films = {
+        tuple(inputs)
+        for inputs, _ in data.training_loader(settings)("demo_film")(
+            0, Position()
+        ).take(32)
+    }
+    examples = data.training_loader(settings)("own_demo")(0, Position())
+    drawn = [tuple(inputs) in films for inputs, _ in examples.take(640)]
+    # 32 of 32 + 96.
+    assert sum(drawn) / len(drawn) == pytest.approx(0.25, abs=0.05)
