@@ -132,21 +132,23 @@ _GAMES = 0.7
 
 
 def write_document(world: World) -> str:
-    """Returns one document of one to six sentences."""
-    (write,) = world.rng.choices(list(_DOCUMENTS), list(_DOCUMENTS.values()))
+    """Returns a story or a lesson, of one to six sentences."""
+    return _write(world, _DOCUMENTS)
+
+
+def _write(world: World, kinds: dict[Callable[[World], str], int]) -> str:
+    (write,) = world.rng.choices(list(kinds), list(kinds.values()))
     return write(world)
 
 
 def story_text(seed: int, documents: int) -> Iterator[str]:
     """Yields documents without made-up words, from which a vocabulary can be made."""
     world = open_world("train", f"stories/{seed}")
-    kinds = list(_STORIES)
     for _ in range(documents):
         if world.chance(_GAMES):
             yield " ".join(world.one((spoken, asked))(world))
         else:
-            (write,) = world.rng.choices(kinds, list(_STORIES.values()))
-            yield write(world)
+            yield _write(world, _STORIES)
 
 
 def plain_text(seed: int, documents: int, *, split: str = "train") -> Iterator[str]:
@@ -181,9 +183,9 @@ def halves(
 
 
 def c4_row(world: World, _: int) -> dict:
-    """A web page of a few documents."""
+    """A web page of a few stories."""
     count = world.rng.randint(2, 5)
-    text = " ".join(write_document(world) for _ in range(count))
+    text = " ".join(_write(world, _STORIES) for _ in range(count))
     return {
         "text": text,
         "content-type": "text/plain",

@@ -34,7 +34,7 @@ SHARES = {
 }
 
 
-RECORDED = "fe74c22138179878"
+RECORDED = "ba11b04ff2458288"
 
 
 @pytest.fixture(scope="module")
