@@ -24,9 +24,11 @@ setuptools.setup(
         "spot_jax.pretrained",
         "spot_jax.prompts",
         "spot_jax.spot_tiny",
+        "spot_jax.studies",
         "spot_jax.t5",
         "spot_jax.tasks",
         "spot_jax.text",
+        "spot_jax.transfers",
     ],
     package_dir={"spot_jax.gin": "gin", "spot_jax.tasks": "tasks"},
     package_data={

@@ -32,13 +32,14 @@ from collections.abc import Sequence
 import jax
 
 import spot_jax.tasks
-from spot_jax import config, cost, make_miniature, run_dir, study_cost, text
+from spot_jax import config, make_miniature, run_dir, text
 from spot_jax.prompts.init import Start
 from spot_jax.prompts.library import Library, from_run
-from spot_jax.study_diary import Diary
-from spot_jax.study_plan import STAGES, Run, Study, asked_for, check_tasks
-from spot_jax.study_runs import Bank, FinishedRuns, prepare_bank
-from spot_jax.study_tables import write_summary, write_tables
+from spot_jax.studies import cost, estimate
+from spot_jax.studies.diary import Diary
+from spot_jax.studies.plan import STAGES, Run, Study, asked_for, check_tasks
+from spot_jax.studies.runs import Bank, FinishedRuns, prepare_bank
+from spot_jax.studies.tables import write_summary, write_tables
 from spot_jax.train import train
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def study(
     done, runs = FinishedRuns(folder, plan), asked_for(plan, worker)
     _check_stages(plan, done)
     if dry_run:
-        print(study_cost.describe(runs, done, sizes, dry_run), end="")
+        print(estimate.describe(runs, done, sizes, dry_run), end="")
         return
     configuration = config.text()  # The runs will change it.
     run_dir.check(study_dir, configuration, "STUDY_DIR")

@@ -20,13 +20,13 @@ import json
 import pathlib
 from typing import Any
 
-from spot_jax import candidates, next_runs, starts, transfer_report
-from spot_jax.candidates import Ranking
 from spot_jax.prompts import files
 from spot_jax.prompts.library import LibraryEntry
 from spot_jax.similarity import MEASURES
-from spot_jax.starts import Start
-from spot_jax.transfer_report import Result
+from spot_jax.transfers import candidates, explanation, next_runs, starts
+from spot_jax.transfers.candidates import Ranking
+from spot_jax.transfers.explanation import Result
+from spot_jax.transfers.starts import Start
 
 # The options that each method cannot do without, beside the library and --out.
 _NEEDS = {
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> None:
     asked = ("library", "method", "similarity", "k", "source", "scores")
     _write(out, {name: getattr(options, name) for name in asked}, results)
     for result in results:
-        print(transfer_report.text(options.similarity, result))
+        print(explanation.text(options.similarity, result))
     print(f"All of it is in {out / 'ranking.json'}.")
 
 
@@ -211,13 +211,13 @@ def _go_on(
 
 def _write(out: pathlib.Path, asked: dict[str, Any], results: list[Result]) -> None:
     """Makes DIR appear in one step, complete."""
-    record = json.dumps(transfer_report.record(asked, results), indent=2) + "\n"
+    record = json.dumps(explanation.record(asked, results), indent=2) + "\n"
     try:
         with files.new_folder(out) as temporary:
             for result in results:
                 folder = temporary / result.folder.relative_to(out)
                 for name, prompt in result.start.prompts.items():
-                    story = transfer_report.story(name, asked, result)
+                    story = explanation.story(name, asked, result)
                     files.write(folder / name, prompt, story)
                 for name, text in result.texts.items():
                     folder.mkdir(exist_ok=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from spot_jax import bank as banks
 from spot_jax.prompts import files
-from spot_jax.study_plan import Run
-from spot_jax.study_runs import Bank
+from spot_jax.studies.plan import Run
+from spot_jax.studies.runs import Bank
 
 MODEL = {"fingerprint": "0123456789abcdef", "source": "nowhere"}
 

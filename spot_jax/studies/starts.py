@@ -8,7 +8,7 @@ import numpy as np
 from spot_jax import retrieval
 from spot_jax.prompts import files
 from spot_jax.similarity import MEASURES
-from spot_jax.study_plan import Tuning
+from spot_jax.studies.plan import Tuning
 
 # A prompt of a bank: task, seed, the file it starts from.
 Row = tuple[str, int, str | None]

@@ -2,8 +2,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from spot_jax import cost
 from spot_jax.prompts.base import PromptBundle
+from spot_jax.studies import cost
 from spot_jax.t5 import T5, T5Config, parameter_shapes
 
 CONFIG = T5Config(

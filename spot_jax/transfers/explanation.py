@@ -5,8 +5,8 @@ import pathlib
 from typing import Any
 
 from spot_jax import tables
-from spot_jax.candidates import Ranking, Source
-from spot_jax.starts import Start
+from spot_jax.transfers.candidates import Ranking, Source
+from spot_jax.transfers.starts import Start
 
 FORMAT = "spot_jax ranking 1"
 # How many lines of a ranking are printed; ranking.json has all.

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from spot_jax import bank
 from spot_jax.prompts import files
-from spot_jax.study_plan import Run, Study, Tuning, runs
-from spot_jax.study_starts import Row, Sources, mixture_members
+from spot_jax.studies.plan import Run, Study, Tuning, runs
+from spot_jax.studies.starts import Row, Sources, mixture_members
 
 
 class FinishedRuns:

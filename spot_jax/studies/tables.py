@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from spot_jax import records, scoring, tables
 from spot_jax.prompts import files
 from spot_jax.similarity import MEASURES
-from spot_jax.study_plan import STAGES, Run, Study, Tuning, runs
-from spot_jax.study_runs import FinishedRuns
+from spot_jax.studies.plan import STAGES, Run, Study, Tuning, runs
+from spot_jax.studies.runs import FinishedRuns
 
 _TUNING = ("method", "target", "seed", "source", "source_seed", "k", "measure")
 _SCORES = (*_TUNING, "score", "step")

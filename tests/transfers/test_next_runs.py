@@ -14,7 +14,7 @@ from spot_jax.prompts.init import Surroundings
 from spot_jax.prompts.library import Library
 from spot_jax.train import train
 from tests import runs
-from tests.transfers import RNG, entry, write_target
+from tests.library_on_disk import RNG, entry, write_target
 
 
 @pytest.fixture

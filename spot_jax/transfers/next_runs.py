@@ -10,9 +10,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spot_jax.candidates import Source, Target
 from spot_jax.retrieval import multi_task_mixture
 from spot_jax.tasks import catalog
+from spot_jax.transfers.candidates import Source, Target
 
 _CONTINUED = "# The configuration of the run that made {of}, as it was.\n"
 

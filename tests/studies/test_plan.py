@@ -2,15 +2,16 @@ import dataclasses
 
 import pytest
 
-from spot_jax import cost, study, study_plan
-from spot_jax.study_plan import Study, asked_for, runs
+from spot_jax import study
+from spot_jax.studies import cost, plan
+from spot_jax.studies.plan import Study, asked_for, runs
 from tests import study_process
 
 PAPER = Study(
     sources=[f"source{n}" for n in range(16)],
     targets=[f"target{n}" for n in range(10)],
     seeds=[0, 1, 2],
-    stages=list(study_plan.STAGES),
+    stages=list(plan.STAGES),
     source_steps=262_144,
     target_steps=100_000,
     source_eval_period=1000,
@@ -31,10 +32,7 @@ def snack():
 
 
 def test_the_papers_study_has_918_tunings():
-    count = {
-        stage: len(list(study_plan.tunings(stage, PAPER)))
-        for stage in study_plan.STAGES
-    }
+    count = {stage: len(list(plan.tunings(stage, PAPER))) for stage in plan.STAGES}
     assert count == {
         "sources": 48,
         "baselines": 30,
@@ -48,10 +46,10 @@ def test_the_papers_study_has_918_tunings():
 @pytest.mark.parametrize("bank_size", [1, 7, 48, 1000])
 def test_every_tuning_is_in_one_run_of_its_stage(bank_size):
     planned = runs(dataclasses.replace(PAPER, bank_size=bank_size))
-    for stage in study_plan.STAGES:
+    for stage in plan.STAGES:
         its_own = [run for run in planned if run.stage == stage]
         chunks = [run.tunings for run in its_own]
-        assert sum(chunks, ()) == tuple(study_plan.tunings(stage, PAPER))
+        assert sum(chunks, ()) == tuple(plan.tunings(stage, PAPER))
         assert all(len(chunk) == bank_size for chunk in chunks[:-1])
     assert [run.number for run in planned] == list(range(len(planned)))
     assert len({run.name for run in planned}) == len(planned)

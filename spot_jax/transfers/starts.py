@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from spot_jax import retrieval
-from spot_jax.candidates import NO_EMBEDDING, Ranking, Source
 from spot_jax.prompts.library import LibraryEntry
 from spot_jax.tasks import catalog
+from spot_jax.transfers.candidates import NO_EMBEDDING, Ranking, Source
 
 
 @dataclasses.dataclass(frozen=True)

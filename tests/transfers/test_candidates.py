@@ -5,18 +5,18 @@ import pytest
 
 from spot_jax import transfer
 from spot_jax.prompts.library import Library
-from tests import transfers
-from tests.transfers import MODEL, entry, towards, write_target
+from tests import library_on_disk
+from tests.library_on_disk import MODEL, entry, towards, write_target
 
 
 @pytest.fixture
 def library(tmp_path):
-    return transfers.small_library(tmp_path / "library")
+    return library_on_disk.small_library(tmp_path / "library")
 
 
 @pytest.fixture
 def run(library, tmp_path):
-    return transfers.caller(library, tmp_path)
+    return library_on_disk.caller(library, tmp_path)
 
 
 def bad_targets(tmp_path) -> dict:

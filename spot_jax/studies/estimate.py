@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from spot_jax import cost, tables
-from spot_jax.study_plan import Run
-from spot_jax.study_runs import FinishedRuns
+from spot_jax import tables
+from spot_jax.studies import cost
+from spot_jax.studies.plan import Run
+from spot_jax.studies.runs import FinishedRuns
 
 _HEADER = ("run", "prompts", "steps", "TFLOP", "hours", "")
 

@@ -1,0 +1,1 @@
+"""What the transfer study consists of: its plan, its runs and what they cost."""

@@ -1,0 +1,1 @@
+"""What `spot_jax transfer` does: candidates, starts, what to run next."""
