@@ -6,11 +6,11 @@ does not hold another run.
 
 import difflib
 import json
-import os
 import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 
 import jax
@@ -75,11 +75,11 @@ def writable(path: str, macro: str) -> pathlib.Path:
             "bucket, or copy the folder there afterwards."
         )
     folder = pathlib.Path(path).expanduser()
-    probe = folder / f".writable.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        # Of a name of its own: several machines may look at once.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise ValueError(
             f"{macro} {path} cannot be written ({error.strerror}). Choose a folder of "
