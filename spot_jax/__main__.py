@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     if not argv or argv[0] in ("-h", "--help"):
         print("usage: spot_jax PROGRAM [options]   (spot_jax PROGRAM --help)\n")
         for name, purpose in PROGRAMS.items():
-            print(f"  {name:14} {purpose}")
+            print(f"  {name:15} {purpose}")
         return
     program, rest = argv[0], argv[1:]
     if program not in PROGRAMS:

@@ -42,6 +42,13 @@ class Examples(Protocol):
 Reader = Callable[[int, Position], Examples]
 
 
+def _changed(position: Position, found: str) -> ValueError:
+    return ValueError(
+        f"The run stopped after {position.offset} examples of a pass, and {found} now: "
+        "the data changed. Restore it, or begin anew in another MODEL_DIR."
+    )
+
+
 class MemoryExamples:
     """Examples held in memory, in a new permutation for every pass.
 
@@ -49,9 +56,14 @@ class MemoryExamples:
         examples: the set, anything with a length and items; not empty.
         seed: decides every permutation.
         position: where to begin.
+
+    Raises:
+        ValueError: when the position is beyond the end: these are other examples.
     """
 
     def __init__(self, examples: Sequence, seed: int, position: Position):
+        if position.offset > len(examples):
+            raise _changed(position, f"there are only {len(examples)}")
         self._examples, self._seed, self.position = examples, seed, position
         self._order = self._permute(position.passes)
 
@@ -82,6 +94,9 @@ class StreamedExamples:
         read_pass: seed -> one pass of (inputs, targets), always the same for a seed.
         seed: decides the seed of every pass.
         position: where to begin; the examples before it in its pass are skipped.
+
+    Raises:
+        ValueError: when the position is beyond the end: these are other examples.
     """
 
     def __init__(
@@ -89,8 +104,9 @@ class StreamedExamples:
     ):
         self._read_pass, self._seed, self.position = read_pass, seed, position
         self._pass = self._open(position.passes)
-        for _ in range(position.offset):
-            next(self._pass)
+        for count in range(position.offset):
+            if next(self._pass, None) is None:
+                raise _changed(position, f"there are only {count}")
 
     def _open(self, passes: int) -> Iterator:
         seed = np.random.SeedSequence([self._seed, passes]).generate_state(1)[0]

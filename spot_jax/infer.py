@@ -46,7 +46,7 @@ def infer(
     Raises:
         ValueError: for anything wrong with the settings or files.
     """
-    path = pathlib.Path(output)
+    path = pathlib.Path(output).expanduser()
     run_dir.writable(str(path.parent), "INFER_OUTPUT")
     vocabulary = set_up_tasks(data)
     if len(data.names) != 1:

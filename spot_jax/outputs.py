@@ -130,7 +130,7 @@ def best_checkpoint(model_dir: str) -> pathlib.Path:
     """
     found = [
         path
-        for path in pathlib.Path(model_dir).glob("checkpoint_*")
+        for path in pathlib.Path(model_dir).expanduser().glob("checkpoint_*")
         if path.name.removeprefix("checkpoint_").isdecimal()
     ]
     if not found:

@@ -57,6 +57,12 @@ def test_a_position_is_resumed_exactly(make, taken):
     assert numbers(make(5, again.position).take(25)) == rest
 
 
+@pytest.mark.parametrize("make", [memory, stream])
+def test_data_that_shrank_is_told_from_the_runs_own(make):
+    with pytest.raises(ValueError, match="after 11 examples .* only 10 now"):
+        make(0, Position(passes=1, offset=11))
+
+
 @pytest.mark.parametrize("make", [memory, stream, mixed])
 def test_the_order_depends_on_the_seed_alone(make):
     one, two = make(1, Position()), make(1, Position())
