@@ -4,8 +4,8 @@ import pytest
 
 from spot_jax.miniature import datasets, held_out, lessons, plain_text, words, world
 from spot_jax.miniature.frames import FAMILIES
-from spot_jax.miniature.games import Round
 from spot_jax.miniature.plain import halves, story_text
+from spot_jax.miniature.quizzes import Round
 from tests.miniature.names import NAME, names_of
 
 # What stands before the parts of a task's input.
