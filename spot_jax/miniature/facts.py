@@ -19,11 +19,9 @@ class Frame:
         family: frames of one family speak of the same thing (selling, lending, ...).
         kinds: for each role, the kind of value that fills it.
         says: templates that state the fact; any of them means the others.
-        denies: templates that state that the fact does not hold.
         asks: questions to answer with yes or no.
         questions: for each role, the questions whose answer is its value.
         follows: templates of what follows from the fact, and says less than it.
-        swaps: two roles whose exchange makes the fact false.
         exclusive: roles for which every other value makes the fact false.
         free: roles for which another value leaves the fact unknown.
     """
@@ -31,11 +29,9 @@ class Frame:
     family: str
     kinds: Mapping[str, str]
     says: tuple[str, ...]
-    denies: tuple[str, ...]
     asks: tuple[str, ...]
     questions: Mapping[str, tuple[str, ...]]
     follows: tuple[str, ...] = ()
-    swaps: tuple[str, ...] = ()
     exclusive: tuple[str, ...] = ()
     free: tuple[str, ...] = ()
 
@@ -103,11 +99,6 @@ def say(world: World, fact: Fact, but: str | None = None) -> str:
     return world.one(fact.says(), () if but is None else (but,))
 
 
-def deny(world: World, fact: Fact) -> str:
-    """Returns a statement that the fact does not hold."""
-    return fact.fill(world.one(fact.frame.denies))
-
-
 def ask(world: World, fact: Fact) -> str:
     """Returns a question to answer with yes or no, without its question mark."""
     return fact.fill(world.one(fact.frame.asks))
@@ -124,30 +115,20 @@ def question(world: World, fact: Fact, role: str, but: str | None = None) -> str
     return world.one(asked, () if but is None else (but,))
 
 
-def can_be_false(fact: Fact) -> bool:
-    """Says whether some other values make the fact false."""
-    return bool(fact.frame.swaps or fact.frame.exclusive)
-
-
 def falsify(world: World, fact: Fact, near: Sequence[Fact] = ()) -> Fact:
     """Returns a fact of the same words that is false where `fact` holds.
 
     Args:
         world: the draws.
-        fact: a fact for which `can_be_false` holds.
+        fact: what holds.
         near: facts of the same scene, half of the time the source of a wrong value.
     """
-    frame = fact.frame
-    if frame.swaps:
-        one, other = frame.swaps
-        return fact.change(**{one: fact.roles[other], other: fact.roles[one]})
+    frame, own = fact.frame, set(fact.roles.values())
     role = world.one(frame.exclusive)
-    heard = {f.roles[role] for f in near if role in f.roles} - {fact.roles[role]}
+    heard = {f.roles[role] for f in near if role in f.roles} - own
     if heard and world.chance(0.5):
         return fact.change(**{role: world.one(sorted(heard))})
-    return fact.change(
-        **{role: draw_value(world, frame.kinds[role], (fact.roles[role],))}
-    )
+    return fact.change(**{role: draw_value(world, frame.kinds[role], tuple(own))})
 
 
 def alter(world: World, fact: Fact, near: Sequence[Fact] = ()) -> Fact:
@@ -157,8 +138,8 @@ def alter(world: World, fact: Fact, near: Sequence[Fact] = ()) -> Fact:
     return fact.change(**{role: draw_value(world, fact.frame.kinds[role], told)})
 
 
-# Of the hypotheses of every class, the share that denies something.
-DENIED = 0.3
+# Of the hypotheses that hold, the share that says less than the fact.
+_WEAKER = 0.2
 
 
 def _state(
@@ -172,28 +153,21 @@ def _state(
             for text, template in zip(follows, fact.frame.follows, strict=True)
             if text != truth.fill(template)
         ]
-    if follows and world.chance(0.4):
+    if follows and world.chance(_WEAKER):
         return world.one(follows)
     return say(world, fact, but)
 
 
-def entailed(
-    world: World, fact: Fact, but: str | None = None, near: Sequence[Fact] = ()
-) -> str:
+def entailed(world: World, fact: Fact, but: str | None = None) -> str:
     """Returns a statement, other than `but`, that holds because the fact does."""
-    if can_be_false(fact) and world.chance(DENIED):
-        return deny(world, falsify(world, fact, near))
     return _state(world, fact, but=but)
 
 
 def contradicted(world: World, fact: Fact, near: Sequence[Fact] = ()) -> str:
     """Returns a statement that does not hold because the fact does."""
-    if not can_be_false(fact) or world.chance(DENIED):
-        return deny(world, fact)
     return _state(world, falsify(world, fact, near), fact)
 
 
 def unknown(world: World, fact: Fact, near: Sequence[Fact] = ()) -> str:
     """Returns a statement like the fact that may hold or not."""
-    other = alter(world, fact, near)
-    return deny(world, other) if world.chance(DENIED) else _state(world, other, fact)
+    return _state(world, alter(world, fact, near), fact)

@@ -18,10 +18,6 @@ def _trade(verb: words.Trade) -> Frame:
             f"it was {{a}} who {gave} the {{object}} to {{b}}",
             f"it was {{b}} who {got} the {{object}} from {{a}}",
         ),
-        denies=(
-            f"{{a}} did not {give} the {{object}} to {{b}}",
-            f"{{b}} did not {get} the {{object}} from {{a}}",
-        ),
         asks=(
             f"did {{a}} {give} the {{object}} to {{b}}",
             f"did {{b}} {get} the {{object}} from {{a}}",
@@ -42,33 +38,10 @@ def _trade(verb: words.Trade) -> Frame:
         },
         follows=(
             "{b} has the {object} now",
-            "{a} does not have the {object} now",
             f"{{b}} {got} a {{kind}} from {{a}}",
         ),
-        swaps=("a", "b"),
+        exclusive=("b",),
         free=("object",),
-    )
-
-
-def _compare(scale: words.Compared) -> Frame:
-    much, more, little, less = scale
-    return Frame(
-        family="compare",
-        kinds=_TWO,
-        says=(
-            f"{{a}} is {more} than {{b}}",
-            f"{{b}} is {less} than {{a}}",
-            f"of {{a}} and {{b}}, {{a}} is the {more} one",
-            f"{{b}} is not as {much} as {{a}}",
-        ),
-        denies=(f"{{a}} is not {more} than {{b}}", f"{{b}} is not {less} than {{a}}"),
-        asks=(f"is {{a}} {more} than {{b}}", f"is {{b}} {less} than {{a}}"),
-        questions={
-            "a": (f"who is {more} than {{b}}", f"who is {more}, {{b}} or {{a}}"),
-            "b": (f"who is {less} than {{a}}", f"who is {less}, {{a}} or {{b}}"),
-        },
-        swaps=("a", "b"),
-        free=("a", "b"),
     )
 
 
@@ -83,10 +56,6 @@ def _deed(verb: words.Deed) -> Frame:
             f"{{b}} was {done} by {{a}} in {{place}}",
             f"it was {{a}} who {past} {{b}} in {{place}}",
         ),
-        denies=(
-            f"{{a}} did not {base} {{b}} in {{place}}",
-            f"{{b}} was not {done} by {{a}} in {{place}}",
-        ),
         asks=(
             f"did {{a}} {base} {{b}} in {{place}}",
             f"was {{b}} {done} by {{a}} in {{place}}",
@@ -100,70 +69,11 @@ def _deed(verb: words.Deed) -> Frame:
             ),
         },
         follows=(f"{{a}} {past} {{b}}", f"{{b}} was {done} by {{a}}"),
-        swaps=("a", "b"),
-        free=("place",),
+        exclusive=("place",),
+        free=("a", "b"),
     )
 
 
-def _direction(there: str, back: str) -> Frame:
-    return Frame(
-        family="direction",
-        kinds={"place": "place", "other": "place"},
-        says=(
-            f"{{place}} is {there} of {{other}}",
-            f"{{other}} is {back} of {{place}}",
-            f"you go {there} from {{other}} to {{place}}",
-        ),
-        denies=(
-            f"{{place}} is not {there} of {{other}}",
-            f"{{other}} is not {back} of {{place}}",
-        ),
-        asks=(
-            f"is {{place}} {there} of {{other}}",
-            f"is {{other}} {back} of {{place}}",
-        ),
-        questions={
-            "place": (
-                f"which place is {there} of {{other}}",
-                f"what lies {there} of {{other}}",
-            ),
-            "other": (
-                f"which place is {back} of {{place}}",
-                f"what lies {back} of {{place}}",
-            ),
-        },
-        swaps=("place", "other"),
-        free=("place", "other"),
-    )
-
-
-BEFORE = Frame(
-    family="before",
-    kinds={**_TWO, "place": "place"},
-    says=(
-        "{a} came to {place} before {b}",
-        "{b} came to {place} after {a}",
-        "when {b} came to {place}, {a} was already there",
-    ),
-    denies=(
-        "{a} did not come to {place} before {b}",
-        "{b} did not come to {place} after {a}",
-    ),
-    asks=(
-        "did {a} come to {place} before {b}",
-        "did {b} come to {place} after {a}",
-    ),
-    questions={
-        "a": (
-            "who came to {place} before {b}",
-            "who was already in {place} when {b} came",
-        ),
-        "b": ("who came to {place} after {a}", "who came to {place} later than {a}"),
-    },
-    follows=("{a} came before {b}", "{b} came after {a}"),
-    swaps=("a", "b"),
-    free=("place",),
-)
 LIVES = Frame(
     family="lives",
     kinds={"a": "person", "place": "place"},
@@ -172,7 +82,6 @@ LIVES = Frame(
         "the home of {a} is in {place}",
         "{place} is where {a} lives",
     ),
-    denies=("{a} does not live in {place}", "the home of {a} is not in {place}"),
     asks=("does {a} live in {place}", "is the home of {a} in {place}"),
     questions={
         "place": ("where does {a} live", "where is the home of {a}"),
@@ -189,7 +98,6 @@ OWNS = Frame(
         "the {object} of {a} is {colour}",
         "the colour of {a}'s {object} is {colour}",
     ),
-    denies=("{a} does not have a {colour} {object}", "{a}'s {object} is not {colour}"),
     asks=("does {a} have a {colour} {object}", "is the {object} of {a} {colour}"),
     questions={
         "colour": (
@@ -210,10 +118,6 @@ KEEPS = Frame(
         "the {object} of {a} is in the {room}",
         "in the {room} is {a}'s {object}",
     ),
-    denies=(
-        "{a} does not keep the {object} in the {room}",
-        "the {object} of {a} is not in the {room}",
-    ),
     asks=(
         "does {a} keep the {object} in the {room}",
         "is the {object} of {a} in the {room}",
@@ -233,7 +137,6 @@ WORKS = Frame(
     family="works",
     kinds={"a": "person", "job": "job"},
     says=("{a} is a {job}", "{a} works as a {job}", "the job of {a} is {job}"),
-    denies=("{a} is not a {job}", "{a} does not work as a {job}"),
     asks=("is {a} a {job}", "does {a} work as a {job}"),
     questions={
         "job": ("what is the job of {a}", "what does {a} work as"),
@@ -243,37 +146,28 @@ WORKS = Frame(
     exclusive=("job",),
     free=("a",),
 )
-LIKES = Frame(
-    family="likes",
+FAVOURS = Frame(
+    family="favours",
     kinds={"a": "person", "food": "food"},
-    says=("{a} likes {food}", "{a} is fond of {food}", "{food} is what {a} likes"),
-    denies=("{a} hates {food}", "{a} does not like {food}"),
-    asks=("does {a} like {food}", "is {a} fond of {food}"),
+    says=(
+        "{a} likes {food} best",
+        "the favourite food of {a} is {food}",
+        "{food} is what {a} likes best",
+    ),
+    asks=(
+        "does {a} like {food} best",
+        "is {food} the favourite food of {a}",
+    ),
     questions={
-        "a": ("who likes {food}", "who is fond of {food}"),
-        "food": ("what does {a} like", "what is {a} fond of"),
+        "a": ("who likes {food} best", "whose favourite food is {food}"),
+        "food": ("what does {a} like best", "what is the favourite food of {a}"),
     },
-    follows=("{a} does not hate {food}",),
-    free=("a", "food"),
-)
-HATES = Frame(
-    family="likes",
-    kinds={"a": "person", "food": "food"},
-    says=("{a} hates {food}", "{a} cannot stand {food}", "{food} is what {a} hates"),
-    denies=("{a} likes {food}", "{a} is fond of {food}"),
-    asks=("does {a} hate {food}", "is it true that {a} cannot stand {food}"),
-    questions={
-        "a": ("who hates {food}", "who cannot stand {food}"),
-        "food": ("what does {a} hate", "what can {a} not stand"),
-    },
-    follows=("{a} does not like {food}",),
-    free=("a", "food"),
+    exclusive=("food",),
+    free=("a",),
 )
 TRADES = tuple(_trade(verb) for verb in words.TRADES)
-COMPARISONS = tuple(_compare(scale) for scale in words.SCALES)
 DEEDS = tuple(_deed(verb) for verb in words.DEEDS)
-DIRECTIONS = (_direction("north", "south"), _direction("east", "west"))
 FAMILIES: tuple[tuple[Frame, ...], ...] = (
-    *(TRADES, COMPARISONS, DEEDS, DIRECTIONS),
-    *((BEFORE,), (LIVES,), (OWNS,), (KEEPS,), (WORKS,), (LIKES, HATES)),
+    *(TRADES, DEEDS),
+    *((LIVES,), (OWNS,), (KEEPS,), (WORKS,), (FAVOURS,)),
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from spot_jax.miniature.lessons import made_up_word
 from spot_jax.miniature.quizzes import QUESTIONS, Round
-from spot_jax.miniature.riddles import RIDDLES, Opinions
+from spot_jax.miniature.riddles import RIDDLES
 from spot_jax.miniature.world import World, sentence
 
 MAX_WORDS = 60
@@ -22,18 +22,10 @@ def _draw(world: World, kinds: dict) -> Callable:
     return chosen
 
 
-def _rule(world: World, opinions: Opinions, words: Sequence[str]) -> str:
+def _rule(world: World, opinions: Sequence[str], words: Sequence[str]) -> str:
     """Says which word stands for which opinion."""
-    pairs = [(words[i], world.one(forms)) for i, forms in enumerate(opinions)]
-    pairs = world.some(pairs, len(pairs))
-    return world.one(
-        (
-            "Say " + ", ".join(f"{word} if {what}" for word, what in pairs) + ".",
-            ", ".join(f"{word} means {what}" for word, what in pairs) + ".",
-            "If " + ", if ".join(f"{what}, write {word}" for word, what in pairs) + ".",
-            " ".join(f"{word}: {what}." for word, what in pairs),
-        )
-    )
+    pairs = world.some(list(zip(words, opinions, strict=True)), len(words))
+    return "Say " + ", ".join(f"{word} if {what}" for word, what in pairs) + "."
 
 
 def coded(world: World) -> Round:
@@ -51,7 +43,7 @@ def coded(world: World) -> Round:
 def spoken(world: World) -> Round:
     """A riddle, and the right opinion in plain words."""
     riddle = _draw(world, RIDDLES)(world)
-    return Round(riddle.text, sentence(world.one(riddle.opinions[riddle.right])))
+    return Round(riddle.text, sentence(riddle.opinions[riddle.right]))
 
 
 def asked(world: World) -> Round:
@@ -62,6 +54,6 @@ def asked(world: World) -> Round:
 def play(world: World) -> Round:
     """A round of any game, not so long that a small model has no room for it."""
     while True:
-        drawn = _draw(world, {coded: 50, asked: 35, spoken: 15})(world)
+        drawn = _draw(world, {spoken: 50, asked: 32, coded: 18})(world)
         if len(drawn.told.split()) <= MAX_WORDS:
             return drawn

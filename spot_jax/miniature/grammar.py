@@ -3,7 +3,7 @@
 from spot_jax.miniature import words
 from spot_jax.miniature.facts import say
 from spot_jax.miniature.scenes import draw_any
-from spot_jax.miniature.world import World, her, is_woman, sentence, she
+from spot_jax.miniature.world import World, sentence
 
 # The singular and the plural of what can be said of a subject.
 _PREDICATES = (
@@ -60,7 +60,7 @@ def _order(world: World) -> tuple[str, str]:
 
 def _verb_form(world: World) -> tuple[str, str]:
     """The form of the verb that its helper asks for, or another form."""
-    verb = world.one(words.DEEDS[:8])
+    verb = world.one(words.DEEDS)
     a, b = world.people(2)
     forms = {"did": verb.base, "did not": verb.base, "": verb.past}
     helper = world.one(list(forms))
@@ -69,32 +69,6 @@ def _verb_form(world: World) -> tuple[str, str]:
     return tuple(
         " ".join(f"{a} {helper} {form} {b} in {place}".split())
         for form in (forms[helper], wrong)
-    )
-
-
-def _reflexive(world: World) -> tuple[str, str]:
-    """Somebody sees himself or herself, by the right word or the wrong one."""
-    a, b = world.people(2)
-    while is_woman(a) == is_woman(b):
-        b = world.person((a,))
-    form = world.one(
-        ("{a} saw {x}self in the mirror", "after a talk with {b}, {a} hurt {x}self")
-    )
-    return tuple(form.format(a=a, b=b, x=her(each)) for each in (a, b))
-
-
-def _case(world: World) -> tuple[str, str]:
-    """A pronoun in the case of its place, or in the other case."""
-    a, b = world.people(2)
-    verb, place = world.one(words.DEEDS), world.place()
-    one, other = (she, her), (her, she)
-    if world.chance(0.5):
-        form = "when {a} came to {p}, {x} {v} {b}"
-    else:
-        form, one, other = "{a} came to {p} and {b} {v} {x}", other, one
-    return tuple(
-        form.format(a=a, b=b, p=place, v=verb.past, x=pronoun[0](a))
-        for pronoun in (one, other)
     )
 
 
@@ -119,8 +93,7 @@ def _lack(world: World) -> tuple[str, str]:
     return " ".join(tokens), " ".join(tokens[:at] + tokens[at + 1 :])
 
 
-_RULES = (_agreement, _agreement, _order, _verb_form, _reflexive, _case)
-_RULES += (_comparison, _lack)
+_RULES = (_agreement, _agreement, _order, _verb_form, _comparison, _lack)
 
 
 def draw_pair(world: World) -> tuple[str, str]:

@@ -86,7 +86,7 @@ _DENIALS = (
 
 def _judge(world: World, topic: Topic, good: bool, part: str) -> str:
     """A clause that judges a part, by its own word or by denying the opposite."""
-    denied = world.chance(0.3)
+    denied = world.chance(0.2)
     word = world.one(topic.adjectives[good != denied])
     return world.one(_DENIALS if denied else _CLAIMS).format(part, word)
 

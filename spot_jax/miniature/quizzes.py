@@ -45,7 +45,8 @@ def _race(world: World) -> Round:
     wrong = [option for option in options if option != right]
     shown = [right, *world.some(wrong, world.one((1, 1, 3)))]
     shown = world.some(shown, len(shown))
-    asked = f"{row['questions'][number]} {' or '.join(shown)}?"
+    choices = " or ".join(option.removesuffix(".") for option in shown)
+    asked = f"{row['questions'][number]} {choices}?"
     told = either_way(world, asked, row["article"])
     return Round(told, sentence(right.removesuffix(".")))
 

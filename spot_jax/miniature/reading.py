@@ -7,7 +7,6 @@ from spot_jax.miniature.facts import (
     Fact,
     ask,
     askable,
-    can_be_false,
     contradicted,
     draw_value,
     entailed,
@@ -56,11 +55,8 @@ def squad_row(world: World, _: int) -> dict:
 
 def boolq_row(world: World, label: int) -> dict:
     """A passage and a question to answer with yes or no, in lower case."""
-    asked: list[Fact] = []
-    while not asked:
-        facts = draw_scene(world, world.one((2, 3)))
-        asked = [fact for fact in facts if can_be_false(fact)]
-    fact = world.one(asked)
+    facts = draw_scene(world, world.one((2, 3)))
+    fact = world.one(facts)
     return {
         "passage": tell(world, facts),
         "question": ask(world, fact if label else falsify(world, fact, facts)),
@@ -103,8 +99,6 @@ def _claims(
     right = [fact.roles[role], sentence(say(world, fact))]
     other = wrong_values(world, facts, fact, role)
     wrong = [*other[:2], sentence(say(world, fact.change(**{role: other[0]})))]
-    if fact.frame.swaps:
-        wrong.append(sentence(say(world, falsify(world, fact))))
     return wrong, right
 
 
@@ -128,7 +122,7 @@ def multirc_rows(world: World, size: int) -> list[dict]:
 
 
 def _multirc_group(world: World, labels: Sequence[int]) -> list[dict]:
-    facts = draw_scene(world, world.one((3, 4)))
+    facts = draw_scene(world, world.one((2, 3)))
     fact = world.one(facts)
     role = world.one(askable(fact))
     shared = {
@@ -146,7 +140,7 @@ def _true_one(world: World, facts: Sequence[Fact], fact: Fact) -> tuple[str, lis
     return (
         "Which of these is right?",
         [
-            sentence(entailed(world, fact, near=facts)),
+            sentence(entailed(world, fact)),
             *(sentence(contradicted(world, f, facts)) for f in wrong),
         ],
     )

@@ -50,14 +50,6 @@ wave = a move of water: a wave wet {a} on the beach; {a} swam over a wave; a wav
   carried the boat of {a}; the storm sent a wave over {a}
 wave = a move of the hand: {a} left with a wave; {a} gave us a wave; {a} greeted the
   crowd with a wave; with a wave {a} called the waiter
-plant = a thing that grows: {a} watered the plant; the plant of {a} grew; {a} put the
-  plant in a pot; the plant of {a} has green leaves
-plant = a factory: {a} makes cars at the plant; the plant hired {a}; {a} leaves the
-  plant after the late shift; machines run all night at {a}'s plant
-trunk = a nose: the elephant lifted its trunk to {a}; {a} drew a trunk; with its trunk
-  the elephant sprayed {a}; the elephant took the nut from {a} with its trunk
-trunk = a box: {a} packed shirts in the trunk; {a} locked the trunk; {a} put the trunk
-  on the train; the lid of {a}'s trunk is heavy
 cold = an illness: {a} sneezed and had a cold; a cold kept {a} in bed; {a} caught a
   cold and coughed; the doctor gave {a} tea for the cold
 cold = low warmth: {a} shivered in the cold; ice and cold stopped {a}; {a} wore a coat
@@ -66,34 +58,10 @@ key = a thing for doors: {a} unlocked the door with a key; {a} lost a key; {a} t
   the key in the lock; the key of {a} hangs by the gate
 key = a part of a piano: {a} pressed a key and a tone rang; each key of the piano
   amused {a}; {a} hit the wrong key in the tune; a black key of {a}'s piano is broken
-note = a tone: {a} sang a high note; {a} held the note of the song; the last note of
-  {a}'s flute was low; {a} played one note on the horn
-note = a short text: {a} wrote a note; {a} left a note on the table; {a} read the note
-  and answered it; a note for {a} lay under the door
 ring = a piece of jewellery: {a} wore a gold ring; the ring fits {a}; {a} bought a
   ring with a jewel; {a} took the ring off the finger
 ring = a sound: the ring of the phone woke {a}; {a} heard the bell's ring; {a} opened
   at the first ring of the bell; after one ring {a} took the phone
-chest = a part of the body: {a} felt a pain in the chest; {a} hit the chest; {a}
-  breathed in and the chest rose; the doctor listened at the chest of {a}
-chest = a box: {a} kept gold in a chest; {a} opened the old chest; the chest of {a}
-  has an iron lock; {a} found a map in the chest
-pitcher = a jug: {a} filled the pitcher with milk; {a} poured from a pitcher; {a} put
-  the pitcher on the table; the pitcher of {a} holds two cups
-pitcher = a player: the pitcher threw the ball to {a}; {a} is the pitcher; the team of
-  {a} has a new pitcher; {a} ran when the pitcher threw
-seal = an animal: {a} threw fish to the seal; a seal swam past {a}; a seal lay on the
-  ice near {a}; {a} fed the seal at the zoo
-seal = a stamp: {a} pressed a seal on the paper; {a} broke the wax seal; the letter of
-  {a} had a red seal; {a} closed the note with a seal of wax
-fan = a thing that cools: a fan blew air at {a}; {a} turned on the fan; {a} put the
-  fan by the bed in the heat; the fan of {a} has three blades
-fan = one who admires: {a} is a fan of the team; a fan cheered for {a}; a fan asked
-  {a} for a picture; every fan knows the songs of {a}
-date = a fruit: {a} ate a sweet date; {a} picked a date off the palm; {a} took the
-  stone out of the date; {a} baked a cake with a date in it
-date = a day: {a} wrote down the date; {a} forgot the date of the test; {a} put the
-  date on the letter; the date of {a}'s party is near
 """
 
 

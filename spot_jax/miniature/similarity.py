@@ -7,8 +7,6 @@ from spot_jax.miniature.facts import (
     Fact,
     alter,
     askable,
-    can_be_false,
-    deny,
     draw_value,
     falsify,
     question,
@@ -29,8 +27,6 @@ def _other_question(world: World, fact: Fact, role: str, template: str) -> str:
         if r != role and "{" + r + "}" in template
     ]
     near += [question(world, fact, r) for r in askable(fact) if r != role]
-    if fact.frame.swaps and " or " not in template:
-        near += [question(world, falsify(world, fact), role)] * 2
     return world.one(near, (asked,))
 
 
@@ -57,10 +53,8 @@ def qqp_row(world: World, label: int) -> dict:
 
 
 def _distort(world: World, fact: Fact) -> str:
-    """A statement that differs from the fact in who, what or whether."""
-    if world.chance(0.15):
-        return deny(world, fact)
-    if can_be_false(fact) and world.chance(0.6):
+    """A statement that differs from the fact in who or what."""
+    if world.chance(0.6):
         return say(world, falsify(world, fact))
     return say(world, alter(world, fact))
 

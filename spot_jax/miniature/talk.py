@@ -7,7 +7,7 @@ from spot_jax.miniature.entailment import (
     hypothesis,
     qnli_row,
 )
-from spot_jax.miniature.facts import ask, askable, can_be_false, falsify, question, say
+from spot_jax.miniature.facts import ask, askable, falsify, question, say
 from spot_jax.miniature.reading import wrong_values
 from spot_jax.miniature.scenes import draw_any, draw_scene, tell
 from spot_jax.miniature.similarity import (
@@ -83,7 +83,7 @@ def yes_or_no(world: World) -> str:
     """A story, and a question that is answered with yes or no."""
     facts = draw_scene(world, world.one((1, 2, 3)))
     fact = world.one(facts)
-    yes = world.chance(0.5) or not can_be_false(fact)
+    yes = world.chance(0.5)
     asked = ask(world, fact if yes else falsify(world, fact, facts))
     answer = world.one(("Yes.", "Yes, that is so.") if yes else ("No.", "No, not so."))
     return f"{tell(world, facts)} {_asked(asked, world.person())} {answer}"

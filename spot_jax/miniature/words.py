@@ -70,10 +70,6 @@ DEEDS = (
     Deed("visited", "visit", "visited"),
     Deed("taught", "teach", "taught"),
     Deed("saved", "save", "saved"),
-    Deed("paid", "pay", "paid"),
-    Deed("saw", "see", "seen"),
-    Deed("beat", "beat", "beaten"),
-    Deed("invited", "invite", "invited"),
 )
 
 
@@ -88,8 +84,6 @@ class Trade(NamedTuple):
 
 
 TRADES = (
-    Trade("sold", "sell", "sold", "bought", "buy"),
     Trade("gave", "give", "given", "got", "get"),
     Trade("lent", "lend", "lent", "borrowed", "borrow"),
-    Trade("sent", "send", "sent", "received", "receive"),
 )
