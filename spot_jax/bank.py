@@ -21,6 +21,9 @@ from spot_jax.prompts import init
 from spot_jax.prompts.init import Start, Surroundings
 from spot_jax.settings import Prompts
 
+# A prompt of a BANK: its task, its seed, the file it starts from.
+Row = tuple[str, int, str | None]
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
@@ -101,7 +104,7 @@ def _start(path: str | None) -> Start | None:
     return functools.partial(init.from_file, path=path) if path is not None else None
 
 
-def prompt_names(rows: Sequence[tuple[str, int, str | None]]) -> list[str]:
+def prompt_names(rows: Sequence[Row]) -> list[str]:
     """Names the prompts of a BANK, by task and seed, numbered where these repeat.
 
     [("a", 0, None), ("b", 1, "x"), ("b", 1, "y")] -> ["a-seed0", "b-seed1-start0",

@@ -1,150 +1,188 @@
-"""Program: see prompts transfer, in a few minutes on a laptop, without any download.
+"""Program: SPoT in a few minutes on a laptop, without any download.
 
-1. Pre-train a tiny T5 on the plain text of a small world, and freeze it.
-2. Learn prompts for two source tasks as one bank: opinions on food, and topics.
-3. Learn a target task, opinions on films, from 32 examples: from class labels, and from
-   each source prompt, several seeds each, as one bank.
-4. Print how well each start does.
+The frozen T5 is spot_tiny, which comes with the package; the tasks are four sources and
+two targets of the miniature.
+
+1. Tune a prompt for every source, as one bank, and put them into a library.
+2. Tune prompts for the targets from their class labels, several seeds, as one bank.
+3. Find in the library the source most similar to each of them, and tune anew from it.
+4. Print a table, and draw learning curves and the similarities.
 """
 
 import argparse
+import contextlib
 import io
+import json
 import pathlib
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-import sentencepiece
+import pandas as pd
 
-from spot_jax import config, demo_world, records
-from spot_jax.outputs import best_checkpoint
+import spot_jax.tasks
+from spot_jax import (
+    config,
+    library,
+    make_miniature,
+    records,
+    scoring,
+    similarity,
+    transfer,
+)
+from spot_jax.analysis import curves, figures, output, statistics
+from spot_jax.bank import Row, prompt_names
+from spot_jax.prompts import files
+from spot_jax.text.registration import use_data_dir
 from spot_jax.train import train
 
-_LENGTHS = "{'inputs': 32, 'targets': 24}"
-_SOURCES = ("demo_food", "demo_topic")
-_TARGET_STEPS = (5, 10, 20, 40)
+SOURCES = ("yelp_polarity", "mnli", "qqp", "squad")
+TARGETS = ("cr", "rte")
+SPOT = "from the most similar source"
+_SOURCE_STEPS, _TARGET_STEPS = 150, 60
+_HEATMAP = "similarity_of_prompts_per_token"
 
 
-def demo(folder: pathlib.Path, seeds: int = 3) -> list[tuple[str, list[list[float]]]]:
+def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
     """Runs the demo.
 
     Args:
-        folder: where its runs are kept; a second demo there only shows the table.
+        folder: where its data, runs, library and pictures are kept. A second demo there
+            only shows the results.
         seeds: how many target prompts each start is tried with.
 
     Returns:
-        For each start its name and [seeds][evaluations] accuracy in percent.
+        Scores in percent: target, line (the start), seed, step, score.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = train_vocabulary(folder / "vocabulary.model")
+    data = folder / "data"
+    if not data.exists():
+        _say(f"Writing {len(SOURCES) + len(TARGETS)} tasks of the miniature.")
+        tasks = ",".join((*SOURCES, *TARGETS))
+        _quietly(make_miniature.main, [str(data), "--tasks", tasks])
+    spot_jax.tasks.register_all()
+    use_data_dir(str(data.absolute()))
 
-    _say("1/3  Pre-training a T5 of 0.5 million parameters on plain text.")
-    _run(folder / "model", vocabulary, ["gin/runs/pretrain_demo.gin"], [])
-    model = best_checkpoint(str(folder / "model"))
+    _say(f"1/3  Tuning prompts for {', '.join(SOURCES)} as one bank.")
+    sources = [(task, 0, None) for task in SOURCES]
+    _tune(folder / "sources", sources, "sampled_vocabulary", _SOURCE_STEPS)
+    kept = folder / "library"
+    if not kept.exists():
+        _quietly(library.main, ["add", str(kept), str(folder / "sources")])
 
-    _say("2/3  Freezing it, and learning two source prompts over it as one bank.")
-    tuning = [f"INITIAL_CHECKPOINT_PATH={model}", "PROMPT_LENGTH=10"]
-    _run(
-        folder / "sources",
-        vocabulary,
-        ["gin/prompts/sampled_vocabulary.gin", "gin/runs/demo_prompt.gin"],
-        [*tuning, f"MIXTURE_OR_TASK_NAME={list(_SOURCES)}", "TRAIN_STEPS=150"],
-    )
+    _say(f"2/3  Tuning {' and '.join(TARGETS)} from class labels, {seeds} seeds each.")
+    scratch = [(task, seed, None) for task in TARGETS for seed in range(seeds)]
+    _tune(folder / "scratch", scratch, "class_labels", _TARGET_STEPS)
 
-    _say(f"3/3  Learning the target from 32 examples: 3 starts, {seeds} seeds each.")
-    best = "prompts/{}-seed0/best.safetensors"
-    food, topic = (str(folder / "sources" / best.format(name)) for name in _SOURCES)
-    _run(
-        folder / "target",
-        vocabulary,
-        ["gin/runs/demo_target.gin"],
-        [
-            *tuning,
-            f"RANDOM_SEED={list(range(seeds))}",
-            f"food/init.from_file.path={food}",
-            f"topic/init.from_file.path={topic}",
-        ],
-    )
-    return _curves(folder / "target", seeds)
+    _say("3/3  Tuning them from the source prompt that is most similar to each.")
+    starts = _retrieve(folder, scratch)
+    _tune(folder / "spot", starts, "class_labels", _TARGET_STEPS)
+
+    lines = {curves.SCRATCH: (folder / "scratch", scratch)}
+    lines[SPOT] = folder / "spot", starts
+    scores = _scores(lines)
+    _draw(folder, scores, [*sources, *scratch])
+    return scores
 
 
-def train_vocabulary(path: pathlib.Path) -> pathlib.Path:
-    """Writes a SentencePiece model of the world's words."""
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=demo_world.stories(4000, seed=0),
-        model_writer=model,
-        model_type="word",
-        vocab_size=300,
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    path.write_bytes(model.getvalue())
-    return path
-
-
-def _run(
-    model_dir: pathlib.Path,
-    vocabulary: pathlib.Path,
-    files: Sequence[str],
-    bindings: Sequence[str],
-) -> None:
+def _tune(model_dir: pathlib.Path, rows: Sequence[Row], start: str, steps: int) -> None:
     """Runs `spot_jax train` in this process, and says how it would be typed."""
-    bindings = [
-        *bindings,
-        f"TASK_FEATURE_LENGTHS={_LENGTHS}",
-        f"VOCABULARY={vocabulary}",
-        f"MODEL_DIR={model_dir}",
-    ]
-    files = ["gin/models/demo.gin", *files]
-    words = [f"--gin_file={file}" for file in files]
-    words += [f'--gin.{name}="{value}"' for name, value in _pairs(bindings)]
+    bindings = {
+        "MIXTURE_OR_TASK_NAME": list(dict.fromkeys(task for task, _, _ in rows)),
+        "BANK": list(rows),
+        "TRAIN_STEPS": steps,
+        "MODEL_DIR": str(model_dir),
+    }
+    gin = [f"gin/prompts/{start}.gin", "gin/runs/demo.gin"]
+    words = [f"--gin_file={file}" for file in gin]
+    words += [f'--gin.{name}="{value}"' for name, value in bindings.items()]
     print("     spot_jax train " + " \\\n       ".join(words), file=sys.stderr)
-    config.parse(files, bindings)
+    config.parse(gin, [f"{name}={value!r}" for name, value in bindings.items()])
     config.configured(train)()
 
 
-def _pairs(bindings: Sequence[str]) -> list[tuple[str, str]]:
-    return [tuple(binding.split("=", 1)) for binding in bindings]
-
-
-def _curves(model_dir: pathlib.Path, seeds: int):
-    """Collects accuracy by start, seed and evaluation."""
-    lines = [
-        line for line in records.read_metrics(model_dir) if line["kind"] == "demo_film"
+def _retrieve(folder: pathlib.Path, targets: Sequence[Row]) -> list[Row]:
+    """Asks `spot_jax transfer` what each target starts from."""
+    out = folder / "retrieved"
+    names = prompt_names(targets)
+    embeddings = [
+        folder / "scratch/prompts" / n / "embedding.safetensors" for n in names
     ]
-    names = ("class labels", "prompt of demo_food", "prompt of demo_topic")
-    curves = []
-    for number, name in enumerate(names):
-        of_start = [
-            [
-                line["accuracy"]
-                for line in lines
-                if line["prompt"] == f"demo_film-seed{seed}-start{number}"
-                and line["step"] in _TARGET_STEPS
-            ]
-            for seed in range(seeds)
+    if not out.exists():
+        options = ["--target", *map(str, embeddings), "--method", "best", "--k", "1"]
+        _quietly(transfer.main, [str(folder / "library"), *options, "--out", str(out)])
+    found = json.loads((out / "ranking.json").read_text(encoding="utf-8"))
+    for target in found["targets"]:
+        nearest = target["ranking"][0]
+        print(
+            f"     {target['name']}: {nearest['entry']}, similarity "
+            f"{nearest['similarity']:.2f}",
+            file=sys.stderr,
+        )
+    return [
+        (task, seed, str(out / name / "start-1.safetensors"))
+        for (task, seed, _), name in zip(targets, names, strict=True)
+    ]
+
+
+def _scores(lines: Mapping[str, tuple[pathlib.Path, Sequence[Row]]]) -> pd.DataFrame:
+    """Collects the validation scores of runs."""
+    found = []
+    for line, (model_dir, rows) in lines.items():
+        of_prompt = dict(zip(prompt_names(rows), rows, strict=True))
+        for record in records.read_metrics(model_dir):
+            step, prompt, kind = (record.pop(key) for key in ("step", "prompt", "kind"))
+            task, seed, _ = of_prompt.get(prompt, (None, 0, None))
+            if kind == task:
+                score = scoring.overall(task, record)
+                found.append((task, line, seed, step, score))
+    return pd.DataFrame(found, columns=["target", "line", "seed", "step", "score"])
+
+
+def _draw(folder: pathlib.Path, scores: pd.DataFrame, rows: Sequence[Row]) -> None:
+    """Draws the learning curves and how similar the task embeddings are."""
+    lines = statistics.summarize(scores, ["target", "line", "step"], "score")
+    names = prompt_names(rows)
+    paths = [
+        folder / part / "prompts" / name / "embedding.safetensors"
+        for name in names
+        for part in ("sources", "scratch")
+    ]
+    prompts = [files.read(path).prompt for path in paths if path.exists()]
+    table = pd.DataFrame(similarity.per_token(prompts, prompts), names, names)
+    with figures.style():
+        drawn = [
+            figures.learning_curves(lines),
+            figures.clusters(table, "per_token", "prompts"),
         ]
-        curves.append((name, of_start))
-    return curves
+    for figure in drawn:
+        output.draw(folder, figure)
 
 
-def _print_table(curves) -> None:
-    print("\nAccuracy on 200 held-out film reviews, in percent (mean, and deviation")
-    print(f"over {len(curves[0][1])} seeds), after so many steps on 32 examples:\n")
-    print(
-        f"{'target prompt starts from':28}" + "".join(f"{s:>14}" for s in _TARGET_STEPS)
-    )
-    for name, of_start in curves:
-        mean, spread = np.mean(of_start, axis=0), np.std(of_start, axis=0)
-        cells = [f"{m:.1f} ({d:.1f})" for m, d in zip(mean, spread, strict=True)]
-        print(f"{name:28}" + "".join(f"{cell:>14}" for cell in cells))
+def table(scores: pd.DataFrame) -> str:
+    """Returns mean and deviation over the seeds, a line a start, as text."""
+    steps = sorted(scores["step"].unique())
+    shown = [steps[0], *steps[1 : len(steps) - 1 : 2], steps[-1]]
+    seeds = scores["seed"].nunique()
+    text = [
+        "\nScore on held-out rows, in percent: mean, and deviation over "
+        f"{seeds} seeds, after so many steps:\n",
+        f"{'target, and what its prompt starts from':44}"
+        + "".join(f"{step:>13}" for step in shown),
+    ]
+    for (target, line), part in scores.groupby(["target", "line"], sort=False):
+        cells = ""
+        for step in shown:
+            values = part.loc[part["step"] == step, "score"]
+            spread = values.std() if seeds > 1 else 0.0
+            cells += f"{f'{values.mean():.1f} ({spread:.1f})':>13}"
+        text.append(f"{target + ', ' + line:44}{cells}")
+    return "\n".join(text)
+
+
+def _quietly(program, argv: list[str]) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        program(argv)
 
 
 def _say(text: str) -> None:
@@ -154,14 +192,12 @@ def _say(text: str) -> None:
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax demo`."""
     parser = argparse.ArgumentParser(prog="spot_jax demo", description=__doc__)
-    parser.add_argument("--dir", help="where to keep its runs (default: nowhere)")
+    parser.add_argument(
+        "--dir", default="runs/demo", help="where to keep it all (runs/demo)"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args(argv)
-    began = time.monotonic()
-    if arguments.dir:
-        curves = demo(pathlib.Path(arguments.dir), arguments.seeds)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            curves = demo(pathlib.Path(folder), arguments.seeds)
-    _print_table(curves)
-    print(f"\n{time.monotonic() - began:.0f} seconds in all.")
+    began, folder = time.monotonic(), pathlib.Path(arguments.dir)
+    print(table(demo(folder, arguments.seeds)))
+    print(f"\nlearning_curves.png and {_HEATMAP}.png are in {folder}.")
+    print(f"{time.monotonic() - began:.0f} seconds in all.")

@@ -27,7 +27,7 @@ def main(argv: list[str]) -> None:
     started = time.perf_counter()
     _check(options, folder)
     print(f"{'task':14} {'data set':28} rows by split")
-    for task in miniature.DATASETS:
+    for task in options.tasks:
         splits = miniature.all_splits(
             task, options.train, options.validation, options.seed
         )
@@ -47,6 +47,13 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         description="Writes the 26 tasks of the study in miniature, as prepared data.",
     )
     parser.add_argument("folder", metavar="DIR", help="the later TFDS_DATA_DIR")
+    parser.add_argument(
+        "--tasks",
+        type=lambda text: text.split(","),
+        metavar="A,B",
+        default=list(miniature.DATASETS),
+        help="write only these tasks",
+    )
     parser.add_argument(
         "--train",
         type=int,
@@ -77,7 +84,13 @@ def _check(options: argparse.Namespace, folder: pathlib.Path) -> None:
         # Fewer rows leave a class or a part of a split without any.
         if count is not None and count < 16:
             raise ValueError(f"--{name} {count}: expected 16 rows or more")
-    names = {task: catalog.get(task).tfds for task in miniature.DATASETS}
+    unknown = [task for task in options.tasks if task not in miniature.DATASETS]
+    if unknown:
+        raise ValueError(
+            f"--tasks names {', '.join(unknown)}; choose from "
+            f"{', '.join(miniature.DATASETS)}."
+        )
+    names = {task: catalog.get(task).tfds for task in options.tasks}
     there = [
         name for name in names.values() if (folder / name.replace(":", "/")).exists()
     ]

@@ -35,7 +35,7 @@ def write(folder: pathlib.Path, report: Report) -> None:
         if block.data is not None:
             block.data.to_csv(folder / f"{block.name}.csv", index=False)
         if isinstance(block, Figure):
-            drawings[block.name] = _draw(folder / "figures", block)
+            drawings[block.name] = draw(folder / "figures", block)
     (folder / "report.md").write_text(markdown.render(report), encoding="utf-8")
     html = page.render(report, drawings)
     (folder / "report.html").write_text(html, encoding="utf-8")
@@ -48,7 +48,7 @@ def write_reductions(folder: pathlib.Path, found: Transfers) -> None:
     found.cells[columns].to_csv(path, index=False, float_format="%.6f")
 
 
-def _draw(folder: pathlib.Path, figure: Figure) -> str:
+def draw(folder: pathlib.Path, figure: Figure) -> str:
     """Writes NAME.png and NAME.svg, and returns the latter."""
     path, svg = folder / figure.name, io.StringIO()
     with figures.style():

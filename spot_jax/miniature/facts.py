@@ -1,7 +1,8 @@
 """Facts of the miniature world, and the ways of saying, denying and asking them.
 
-The world is closed: a thing changes hands at most once, a person has one home and one
-job, and what one person did to another the other did not do to that person.
+The world is closed: a thing changes hands at most once, nobody gives away two things
+of a kind, what one person did to another happened in one place, and everybody has one
+home, one job and one favourite food.
 """
 
 import dataclasses
@@ -135,6 +136,10 @@ def alter(world: World, fact: Fact, near: Sequence[Fact] = ()) -> Fact:
     """Returns a fact like this one of which `fact` and `near` say nothing."""
     role = world.one(fact.frame.free)
     told = [value for f in (fact, *near) for value in f.roles.values()]
+    if role == "object":
+        # Of one kind nobody gives away two things: another one would be a lie.
+        kind = words.KINDS[fact.roles[role]]
+        told += [thing for thing, its_kind in words.KINDS.items() if its_kind == kind]
     return fact.change(**{role: draw_value(world, fact.frame.kinds[role], told)})
 
 

@@ -54,6 +54,6 @@ def asked(world: World) -> Round:
 def play(world: World) -> Round:
     """A round of any game, not so long that a small model has no room for it."""
     while True:
-        drawn = _draw(world, {spoken: 50, asked: 32, coded: 18})(world)
+        drawn = _draw(world, {spoken: 55, asked: 27, coded: 18})(world)
         if len(drawn.told.split()) <= MAX_WORDS:
             return drawn

@@ -126,9 +126,9 @@ _STORIES: dict[Callable[[World], str], int] = {
     **{_review: 10, _causes: 6},
     **{_activity: 5, _meant: 5, _sense: 5, _grammar: 6, _counting: 4},
 }
-_DOCUMENTS = _STORIES | {lesson: 45}
+_DOCUMENTS = _STORIES | {lesson: 60}
 # Of what is read, the part that is a round of a game.
-_GAMES = 0.7
+_GAMES = 0.8
 
 
 def write_document(world: World) -> str:

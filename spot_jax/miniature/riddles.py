@@ -50,7 +50,7 @@ def _claim_and_story(world: World, claim: str, story: str) -> str:
 def _claim(world: World) -> Riddle:
     relations = (CONTRADICTION, ENTAILMENT, NEUTRAL)
     right = world.rng.randrange(3)
-    facts = draw_scene(world, world.one((1, 1, 1, 2, 2, 3, 4)))
+    facts = draw_scene(world, world.one((1, 1, 1, 1, 2, 2, 3, 4)))
     fact = world.one(facts)
     told = {id(each): say(world, each) for each in facts}
     claim = hypothesis(world, relations[right], fact, told[id(fact)], facts)
@@ -153,7 +153,7 @@ def _likeness(world: World) -> Riddle:
 
 
 RIDDLES: dict[Callable[[World], Riddle], int] = {
-    **{_claim: 8, _reported_claim: 1, _yes_or_no: 3, _is_the_answer: 3},
+    **{_claim: 12, _reported_claim: 1, _yes_or_no: 3, _is_the_answer: 3},
     **{_questions: 3, _two_sentences: 3, _answers_it: 3, _likeness: 3},
     **{_grammar: 4, _review: 4, _sense: 3, _which_of_two: 3},
 }

@@ -14,9 +14,10 @@ import pathlib
 from collections.abc import Sequence
 
 from spot_jax import bank
+from spot_jax.bank import Row
 from spot_jax.prompts import files
 from spot_jax.studies.plan import Run, Study, Tuning, runs
-from spot_jax.studies.starts import Row, Sources, mixture_members
+from spot_jax.studies.starts import Sources, mixture_members
 
 
 class FinishedRuns:

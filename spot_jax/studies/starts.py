@@ -10,9 +10,6 @@ from spot_jax.prompts import files
 from spot_jax.similarity import MEASURES
 from spot_jax.studies.plan import Tuning
 
-# A prompt of a bank: task, seed, the file it starts from.
-Row = tuple[str, int, str | None]
-
 
 class Sources:
     """All source prompts, ready to be ranked for a target.

@@ -34,7 +34,7 @@ SHARES = {
 }
 
 
-RECORDED = "ba11b04ff2458288"
+RECORDED = "3d67cb6d29fd315e"
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def test_unknown_names_are_refused():
 def test_templates_of_a_frame_fill_and_name_every_role_that_is_asked_for():
     for family in FAMILIES:
         for frame in family:
-            for template in (*frame.denies, *frame.asks):
+            for template in frame.asks:
                 for role, kind in frame.kinds.items():
                     assert "{" + role + "}" in template, (template, kind)
             for templates in frame.questions.values():
@@ -83,7 +83,7 @@ def test_the_halves_of_a_document_hide_what_is_said_to_it():
     pairs = list(halves(1, 500))
     assert all(told and said for told, said in pairs)
     games = [pair for pair in pairs if isinstance(pair, Round)]
-    assert 300 < len(games) < 400
+    assert 370 < len(games) < 430
     coded = [game for game in games if re.match("Say ", game.told)]
     assert coded and all(game.said[:-1] in game.told for game in coded)
 
