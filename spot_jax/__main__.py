@@ -20,6 +20,7 @@ PROGRAMS = {
     "convert": "turn rows or publishers' files into data the tasks read",
     "make_miniature": "write a small offline stand-in for every task's data",
     "make_spot_tiny": "pre-train the embedded model spot_tiny anew",
+    "measure_spot_tiny": "score it on the miniature: prompts, model tuning, baselines",
     "tokenize": "turn a task into arrays that train reads without TensorFlow",
     "demo": "see prompts transfer in a few minutes on a laptop",
 }
@@ -31,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     if not argv or argv[0] in ("-h", "--help"):
         print("usage: spot_jax PROGRAM [options]   (spot_jax PROGRAM --help)\n")
         for name, purpose in PROGRAMS.items():
-            print(f"  {name:15} {purpose}")
+            print(f"  {name:18} {purpose}")
         return
     program, rest = argv[0], argv[1:]
     if program not in PROGRAMS:

@@ -9,9 +9,11 @@ to answer in the words that it is told to use.
 
 from collections.abc import Callable, Sequence
 
+from spot_jax.miniature.facts import ask, askable, falsify, question
 from spot_jax.miniature.lessons import made_up_word
 from spot_jax.miniature.quizzes import QUESTIONS, Round
-from spot_jax.miniature.riddles import RIDDLES
+from spot_jax.miniature.riddles import RIDDLES, claim_of, either_way
+from spot_jax.miniature.scenes import draw_scene, tell
 from spot_jax.miniature.world import World, sentence
 
 MAX_WORDS = 60
@@ -49,6 +51,34 @@ def spoken(world: World) -> Round:
 def asked(world: World) -> Round:
     """A text, a question on it, and the answer."""
     return _draw(world, QUESTIONS)(world)
+
+
+def _of_little(world: World) -> Round:
+    """Something about one fact or two."""
+    facts = draw_scene(world, world.one((1, 1, 2)))
+    fact = world.one(facts)
+    kind = world.rng.choices(("claim", "question", "yes or no"), (4, 3, 2))[0]
+    if kind == "claim":
+        riddle = claim_of(world, len(facts))
+        return Round(riddle.text, sentence(riddle.opinions[riddle.right]))
+    if kind == "question":
+        role = world.one(askable(fact))
+        ask_for, said = question(world, fact, role), fact.roles[role]
+    else:
+        holds = world.chance(0.5)
+        ask_for = ask(world, fact if holds else falsify(world, fact, facts))
+        said = "it is so" if holds else "it is not so"
+    told = either_way(world, tell(world, facts), sentence(ask_for, "?"))
+    return Round(told, sentence(said))
+
+
+def play_first(world: World) -> Round:
+    """A round for a model that compares nothing yet; the others come after it.
+
+    A small model learns to compare on one fact at a time. Mixed with longer stories
+    these rounds are too few, and it learns nothing from either for very long.
+    """
+    return _draw(world, {_of_little: 85, spoken: 15})(world)
 
 
 def play(world: World) -> Round:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from spot_jax.miniature import opinions, talk
 from spot_jax.miniature.continuation import fill
-from spot_jax.miniature.games import asked, play, spoken
+from spot_jax.miniature.games import asked, play, play_first, spoken
 from spot_jax.miniature.grammar import draw_pair
 from spot_jax.miniature.happenings import ACTIVITIES, LINKS
 from spot_jax.miniature.lessons import lesson
@@ -165,15 +165,23 @@ def plain_text(seed: int, documents: int, *, split: str = "train") -> Iterator[s
 
 
 def halves(
-    seed: int, documents: int, *, split: str = "train"
+    seed: int, documents: int, *, split: str = "train", first: int = 0
 ) -> Iterator[tuple[str, str]]:
     """Yields documents cut in two, for a prefix language model.
 
     A game is cut before what is said to it, every other document at a random word.
-    Takes what `plain_text` takes.
+
+    Args:
+        seed: as in `plain_text`.
+        documents: as in `plain_text`.
+        split: as in `plain_text`.
+        first: how many documents at the beginning are games about one fact or two.
     """
     world = open_world(split, f"halves/{split}/{seed}")
-    for _ in range(documents):
+    for number in range(documents):
+        if number < first:
+            yield play_first(world)
+            continue
         if world.chance(_GAMES):
             yield play(world)
             continue

@@ -48,9 +48,14 @@ def _claim_and_story(world: World, claim: str, story: str) -> str:
 
 
 def _claim(world: World) -> Riddle:
+    return claim_of(world, world.one((1, 1, 1, 2, 2, 3, 4)))
+
+
+def claim_of(world: World, size: int) -> Riddle:
+    """A claim on one of `size` facts."""
     relations = (CONTRADICTION, ENTAILMENT, NEUTRAL)
     right = world.rng.randrange(3)
-    facts = draw_scene(world, world.one((1, 1, 1, 1, 2, 2, 3, 4)))
+    facts = draw_scene(world, size)
     fact = world.one(facts)
     told = {id(each): say(world, each) for each in facts}
     claim = hypothesis(world, relations[right], fact, told[id(fact)], facts)
