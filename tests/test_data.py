@@ -141,3 +141,24 @@ def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):
     after = [i.tolist() for i, _ in one.take(5)]
     again = streamed(3, Position(1, 100))
     assert [i.tolist() for i, _ in again.take(5)] == after
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_examples_come_out_of_tensorflow_as_they_went_in(static):
+    import tensorflow as tf
+
+    rows = np.arange(1, 601, dtype=np.int32).reshape(150, 4)
+    dataset = tf.data.Dataset.from_tensor_slices({"inputs": rows, "targets": rows})
+    if not static:
+        # Now TensorFlow does not know that all are of one length.
+        dataset = dataset.map(
+            lambda x: {key: tf.boolean_mask(row, row > 7) for key, row in x.items()}
+        )
+    check = data.LengthCheck("a task", {"inputs": 8, "targets": 8}, truncate=False)
+    pairs = list(data._tokens(dataset, check))
+    assert check.seen == len(pairs) == 150
+    for (inputs, targets), row in zip(pairs, rows, strict=True):
+        expected = row if static else row[row > 7]
+        np.testing.assert_array_equal(inputs, expected)
+        np.testing.assert_array_equal(targets, expected)
+        assert inputs.dtype == np.int32
