@@ -53,19 +53,20 @@ def tiny_params(tiny_config):
 
 @pytest.fixture(scope="session")
 def demo_model(tmp_path_factory) -> dict[str, str]:
-    """A random T5 of the demo's shape on disk, and the demo's vocabulary.
+    """A random T5 of tests/demo.gin on disk, and the vocabulary of its world.
 
     Returns:
         The gin values INITIAL_CHECKPOINT_PATH, VOCABULARY and TASK_FEATURE_LENGTHS.
     """
-    from spot_jax import config, demo
+    from spot_jax import config
     from spot_jax.pretrained.save import save_t5x
+    from tests.demo_world import train_vocabulary
 
     folder = tmp_path_factory.mktemp("demo_model")
-    config.parse(["gin/models/demo.gin", "gin/runs/shared.gin"], _ANYTHING)
+    config.parse(["tests/demo.gin", "gin/runs/shared.gin"], _ANYTHING)
     params = initial_parameters(config.configured(T5Config)(), jax.random.key(0))
     save_t5x(str(folder / "checkpoint_7"), dict(params), 7)
-    vocabulary = demo.train_vocabulary(folder / "vocabulary.model")
+    vocabulary = train_vocabulary(folder / "vocabulary.model")
     return {
         "INITIAL_CHECKPOINT_PATH": str(folder / "checkpoint_7"),
         "VOCABULARY": str(vocabulary),

@@ -11,7 +11,7 @@ import jax
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 FILES = [
-    "gin/models/demo.gin",
+    "tests/demo.gin",
     "gin/prompts/class_labels.gin",
     "gin/runs/prompt_tune.gin",
 ]

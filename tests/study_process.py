@@ -50,7 +50,7 @@ def arguments(study_dir, *values: dict) -> list[str]:
         merged |= more
     return [
         "--gin_file=gin/runs/study.gin",
-        "--gin_file=gin/models/demo.gin",
+        "--gin_file=tests/demo.gin",
         "--gin.study.study.poll_seconds=0.2",
         *(f"--gin.{name}={value}" for name, value in merged.items()),
     ]
@@ -59,11 +59,10 @@ def arguments(study_dir, *values: dict) -> list[str]:
 def add_task() -> None:
     """Registers a second small target beside those of the demo."""
     text.import_tensorflow()
-    from spot_jax import demo_world
-    from spot_jax.tasks import demo
     from spot_jax.text import metrics
+    from tests import demo_tasks, demo_world
 
-    demo._add(
+    demo_tasks._add(
         "demo_snack",
         32,
         lambda count, seed: demo_world.reviews("food", count, seed + 10),

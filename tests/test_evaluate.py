@@ -15,7 +15,7 @@ from spot_jax.prompts import files
 from spot_jax.settings import Data, Evaluation, Model
 from tests import runs
 
-MODEL = "gin/models/demo.gin"
+MODEL = "tests/demo.gin"
 TASKS = "['demo_food', 'demo_topic']"
 TO_TOPIC = {"bad": "film", "good": "food"}
 

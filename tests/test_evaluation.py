@@ -22,7 +22,7 @@ LENGTHS = {"inputs": 32, "targets": 8}
 def ready(demo_model):
     """A loaded random T5, and the demo's vocabulary in use."""
     config.parse(
-        ["gin/models/demo.gin", "gin/runs/evaluate.gin"],
+        ["tests/demo.gin", "gin/runs/evaluate.gin"],
         [
             *(f"{name}={value}" for name, value in demo_model.items()),
             *("MIXTURE_OR_TASK_NAME=demo_food", "EVAL_OUTPUT_DIR=x", "PROMPT_FILES=[]"),
@@ -158,7 +158,7 @@ def test_the_best_prompt_is_the_one_with_the_best_mean_of_metrics():
 
 def settings(demo_model, task="demo_food", **evaluation_options):
     data_settings = Data(task, LENGTHS, demo_model["VOCABULARY"])
-    config.parse(["gin/models/demo.gin", "gin/runs/shared.gin"], _bindings(demo_model))
+    config.parse(["tests/demo.gin", "gin/runs/shared.gin"], _bindings(demo_model))
     return {
         "model": config.configured(Model)(),
         "data": data_settings,
@@ -248,7 +248,7 @@ def test_the_programs_run_from_the_command_line(demo_model, prompt_files, tmp_pa
         *(f"PROMPT_FILES={prompt_files}", f"EVAL_OUTPUT_DIR={tmp_path}"),
         *("DECODING=@beam.beam_search", "beam_search.beams=2"),
     ]
-    gin_files = ["gin/models/demo.gin", "gin/runs/evaluate.gin"]
+    gin_files = ["tests/demo.gin", "gin/runs/evaluate.gin"]
     from spot_jax.__main__ import main
 
     main(runs.command("evaluate", given, gin_files)[3:])

@@ -1,3 +1,4 @@
+import importlib
 import json
 import subprocess
 import sys
@@ -107,6 +108,7 @@ def test_a_mixture_is_shown_with_its_rates(shown):
 
 
 def test_a_task_of_ones_own_is_shown(shown):
+    importlib.import_module("tests.demo_tasks")
     output = shown("demo_food", "--lengths", "inputs=64,targets=16")
     assert "demo_food" in output and "example 0" in output
 

@@ -208,7 +208,7 @@ def _command(folder: pathlib.Path, demo_model: dict) -> list[str]:
 
 
 def test_model_tuning_resumes_from_before_its_best_model(demo_model, tmp_path):
-    files_ = ["gin/models/demo.gin", "gin/runs/model_tune.gin"]
+    files_ = ["tests/demo.gin", "gin/runs/model_tune.gin"]
     steps = {"TRAIN_STEPS": 8}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     runs.train(whole, demo_model, steps, files=files_)
@@ -227,7 +227,7 @@ def test_model_tuning_resumes_from_before_its_best_model(demo_model, tmp_path):
 
 def test_model_tuning_leaves_a_model_that_can_be_prompted(demo_model, tmp_path):
     tuned = tmp_path / "tuned"
-    files_ = ["gin/models/demo.gin", "gin/runs/model_tune.gin"]
+    files_ = ["tests/demo.gin", "gin/runs/model_tune.gin"]
     best = runs.train(tuned, demo_model, files=files_)
     checkpoint = best_checkpoint(str(tuned))
     assert checkpoint.name == f"checkpoint_{7 + best['model'].step}"
@@ -245,7 +245,7 @@ def test_multitask_model_tuning_tunes_the_target_after_the_mixture(
         "TARGET_TRAIN_STEPS": 4,
         "TRAIN_STEPS": 4,
     }
-    files_ = ["gin/models/demo.gin", "gin/runs/multitask_model_tune.gin"]
+    files_ = ["tests/demo.gin", "gin/runs/multitask_model_tune.gin"]
     runs.train(tmp_path, values, files=files_)
     assert best_checkpoint(str(tmp_path / "mixture")).name == "checkpoint_11"
     assert best_checkpoint(str(tmp_path / "target")).name == "checkpoint_15"
@@ -269,7 +269,7 @@ def test_a_state_is_split_as_its_parameters_are(demo_model, tmp_path):
     if jax.device_count() < 8:
         pytest.skip("needs 8 devices; conftest asks for them unless jax has begun")
     given = runs.bindings(tmp_path, demo_model, {"NUM_PARTITIONS": 4})
-    config.parse(["gin/models/demo.gin", "gin/runs/model_tune.gin"], given)
+    config.parse(["tests/demo.gin", "gin/runs/model_tune.gin"], given)
     made = run.prepare(
         str(tmp_path),
         config.configured(Model)(),

@@ -1,3 +1,5 @@
+import importlib
+
 import pytest
 import seqio
 
@@ -75,6 +77,7 @@ def test_two_versions_are_an_error(data_dir):
 
 
 def test_other_sources_are_asked_for_their_splits(data_dir):
+    importlib.import_module("tests.demo_tasks")
     text.check_data("demo_food")
     with pytest.raises(ValueError, match="demo_food has no split test"):
         text.check_data("demo_food", ["test"])

@@ -1,11 +1,15 @@
-"""A world of a hundred words, for `spot_jax demo`: meals, films and what people think.
+"""A world of a hundred words, for quick tests: meals, films and what people think.
 
 Its plain text teaches a tiny T5 which words praise; its tasks ask for that, or for
 something else. Nothing here is meant to be hard: it shows what transfer is, in minutes.
 """
 
+import io
+import pathlib
 import random
 from collections.abc import Iterator
+
+import sentencepiece
 
 _PEOPLE = "Ada Ben Carla Dan Emma Finn Gina Hugo Iris Jack Kate Liam".split()
 _THINGS = {
@@ -81,3 +85,22 @@ def topics(count: int, seed: int) -> Iterator[dict[str, str]]:
         topic = rng.choice(list(_THINGS))
         happened, found, _ = _scene(rng, topic)
         yield {"inputs": f"{happened} {found}", "targets": topic}
+
+
+def train_vocabulary(path: pathlib.Path) -> pathlib.Path:
+    """Writes a SentencePiece model of the world's words."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=stories(4000, seed=0),
+        model_writer=model,
+        model_type="word",
+        vocab_size=300,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    path.write_bytes(model.getvalue())
+    return path

@@ -1,13 +1,16 @@
-"""The tasks of `spot_jax demo`: generated text, no data set needed."""
+"""Tasks for quick tests: generated text, no data set needed.
+
+tests/demo.gin imports them, as gin files of users may import tasks of their own.
+"""
 
 import seqio
 import tensorflow as tf
 
-from spot_jax import demo_world
 from spot_jax.tasks import catalog
 from spot_jax.tasks.catalog_entry import TaskInfo
 from spot_jax.text import metrics
 from spot_jax.text.vocabulary import VOCABULARY
+from tests import demo_world
 
 _FEATURES = {
     "inputs": seqio.Feature(VOCABULARY, add_eos=True),
