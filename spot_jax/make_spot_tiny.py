@@ -8,12 +8,13 @@ What is finished in DIR is not done again, so that a killed build goes on.
 """
 
 import argparse
+import contextlib
 import json
 import pathlib
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 from flax import serialization
@@ -47,11 +48,26 @@ def build(folder: pathlib.Path, bindings: Sequence[str] = ()) -> None:
         replace_file(vocabulary, build_vocabulary(story_text(0, _STORIES)))
     stages, started_from = {}, None
     for stage, file in _STAGES.items():
-        began = time.monotonic()
-        stages[stage] = _run(folder / stage, vocabulary, file, started_from, bindings)
-        stages[stage]["seconds"] = round(time.monotonic() - began)
+        with _stopwatch(folder / f"{stage}.seconds") as seconds:
+            made = _run(folder / stage, vocabulary, file, started_from, bindings)
+        stages[stage] = made | {"seconds": seconds()}
         started_from = best_checkpoint(str(folder / stage))
     _ship(started_from, vocabulary, stages)
+
+
+@contextlib.contextmanager
+def _stopwatch(path: pathlib.Path) -> Iterator[Callable[[], int]]:
+    """Adds the seconds spent inside to those in the file; yields what reads them."""
+
+    def seconds() -> int:
+        return int(path.read_text()) if path.exists() else 0
+
+    began = time.monotonic()
+    try:
+        yield seconds
+    finally:
+        total = seconds() + round(time.monotonic() - began)
+        replace_file(path, str(total).encode())
 
 
 def _run(

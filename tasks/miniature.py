@@ -17,7 +17,7 @@ from spot_jax.text.span_corruption import span_corruption
 # More than any run reads; nothing of it is made before it is read.
 _SIZES = {"train": 10_000_000, "validation": 512}
 # How many games about one fact or two an LM adaptation begins with.
-_FIRST = {"train": 100_000, "validation": 0}
+_FIRST = {"train": 200_000, "validation": 0}
 _TEXT = tf.TensorSpec([], tf.string)
 
 

@@ -9,10 +9,17 @@ to answer in the words that it is told to use.
 
 from collections.abc import Callable, Sequence
 
-from spot_jax.miniature.facts import ask, askable, falsify, question
+from spot_jax.miniature.facts import askable, question
 from spot_jax.miniature.lessons import made_up_word
 from spot_jax.miniature.quizzes import QUESTIONS, Round
-from spot_jax.miniature.riddles import RIDDLES, claim_of, either_way
+from spot_jax.miniature.riddles import (
+    RIDDLES,
+    Riddle,
+    claim_of,
+    either_way,
+    question_on,
+    value_of,
+)
 from spot_jax.miniature.scenes import draw_scene, tell
 from spot_jax.miniature.world import World, sentence
 
@@ -30,9 +37,8 @@ def _rule(world: World, opinions: Sequence[str], words: Sequence[str]) -> str:
     return "Say " + ", ".join(f"{word} if {what}" for word, what in pairs) + "."
 
 
-def coded(world: World) -> Round:
+def _code(world: World, riddle: Riddle) -> Round:
     """A rule of code words, a riddle, and the word for the right opinion."""
-    riddle = _draw(world, RIDDLES)(world)
     words: list[str] = []
     while len(words) < len(riddle.opinions):
         word = made_up_word(world)
@@ -42,10 +48,18 @@ def coded(world: World) -> Round:
     return Round(f"{rule} {riddle.text}", f"{words[riddle.right]}.")
 
 
+def _speak(riddle: Riddle) -> Round:
+    return Round(riddle.text, sentence(riddle.opinions[riddle.right]))
+
+
+def coded(world: World) -> Round:
+    """A riddle, and the word that a rule made up for the right opinion."""
+    return _code(world, _draw(world, RIDDLES)(world))
+
+
 def spoken(world: World) -> Round:
     """A riddle, and the right opinion in plain words."""
-    riddle = _draw(world, RIDDLES)(world)
-    return Round(riddle.text, sentence(riddle.opinions[riddle.right]))
+    return _speak(_draw(world, RIDDLES)(world))
 
 
 def asked(world: World) -> Round:
@@ -53,23 +67,27 @@ def asked(world: World) -> Round:
     return _draw(world, QUESTIONS)(world)
 
 
-def _of_little(world: World) -> Round:
-    """Something about one fact or two."""
+def _riddle_of_little(world: World) -> Riddle:
+    size = world.one((1, 1, 2))
+    return claim_of(world, size) if world.chance(0.6) else question_on(world, size)
+
+
+def _asked_of_little(world: World) -> Round:
     facts = draw_scene(world, world.one((1, 1, 2)))
     fact = world.one(facts)
-    kind = world.rng.choices(("claim", "question", "yes or no"), (4, 3, 2))[0]
-    if kind == "claim":
-        riddle = claim_of(world, len(facts))
-        return Round(riddle.text, sentence(riddle.opinions[riddle.right]))
-    if kind == "question":
-        role = world.one(askable(fact))
-        ask_for, said = question(world, fact, role), fact.roles[role]
-    else:
-        holds = world.chance(0.5)
-        ask_for = ask(world, fact if holds else falsify(world, fact, facts))
-        said = "it is so" if holds else "it is not so"
-    told = either_way(world, tell(world, facts), sentence(ask_for, "?"))
-    return Round(told, sentence(said))
+    role = world.one(askable(fact))
+    wanted = sentence(question(world, fact, role), "?")
+    told = either_way(world, tell(world, facts), wanted)
+    return Round(told, sentence(fact.roles[role]))
+
+
+_FIRST: dict[Callable[[World], Round], int] = {
+    lambda world: _speak(_riddle_of_little(world)): 35,
+    _asked_of_little: 20,
+    lambda world: _code(world, value_of(world)): 15,
+    lambda world: _code(world, _riddle_of_little(world)): 15,
+    spoken: 15,
+}
 
 
 def play_first(world: World) -> Round:
@@ -78,12 +96,12 @@ def play_first(world: World) -> Round:
     A small model learns to compare on one fact at a time. Mixed with longer stories
     these rounds are too few, and it learns nothing from either for very long.
     """
-    return _draw(world, {_of_little: 85, spoken: 15})(world)
+    return _draw(world, _FIRST)(world)
 
 
 def play(world: World) -> Round:
     """A round of any game, not so long that a small model has no room for it."""
     while True:
-        drawn = _draw(world, {spoken: 55, asked: 27, coded: 18})(world)
+        drawn = _draw(world, {spoken: 45, asked: 25, coded: 30})(world)
         if len(drawn.told.split()) <= MAX_WORDS:
             return drawn

@@ -18,7 +18,7 @@ SYLLABLES = (
 PAGE_WORDS = (
     *("hypothesis", "premise", "question", "sentence", "passage", "article"),
     *("paragraph", "option", "context", "answer", "text", "query", "choice"),
-    *("endings", "entities", "review", "reviews", "How", "many"),
+    *("endings", "entities", "review", "Say", "How", "many"),
 )
 LABELS = frozenset(
     label

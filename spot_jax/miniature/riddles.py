@@ -17,11 +17,11 @@ from spot_jax.miniature.entailment import (
     hypothesis,
     qnli_row,
 )
-from spot_jax.miniature.facts import say
+from spot_jax.miniature.facts import ask, falsify, say
 from spot_jax.miniature.grammar import cola_row
 from spot_jax.miniature.opinions import cr_row, sst2_row, yelp_row
 from spot_jax.miniature.reading import boolq_row, multirc_rows
-from spot_jax.miniature.scenes import draw_scene
+from spot_jax.miniature.scenes import draw_scene, tell
 from spot_jax.miniature.senses import wic_row
 from spot_jax.miniature.similarity import cxc_row, mrpc_row, qqp_row, stsb_row
 from spot_jax.miniature.world import World, sentence
@@ -35,7 +35,7 @@ class Riddle(NamedTuple):
     right: int
 
 
-_NO, _YES, _OPEN = "it is not so", "it is so", "nobody knows"
+_NO, _YES, _OPEN = "no", "yes", "perhaps"
 
 
 def either_way(world: World, one: str, other: str) -> str:
@@ -72,6 +72,23 @@ def _reported_claim(world: World) -> Riddle:
     row = cb_row(world, label)
     text = _claim_and_story(world, row["hypothesis"], row["premise"])
     return Riddle(text, (_YES, _NO, _OPEN), label)
+
+
+def question_on(world: World, size: int) -> Riddle:
+    """A question on one of `size` facts, to answer with yes or no."""
+    facts = draw_scene(world, size)
+    fact, yes = world.one(facts), world.rng.randrange(2)
+    asked = sentence(ask(world, fact if yes else falsify(world, fact, facts)), "?")
+    return Riddle(either_way(world, tell(world, facts), asked), (_NO, _YES), yes)
+
+
+def value_of(world: World) -> Riddle:
+    """A fact, and two values of which one is its own."""
+    fact = draw_scene(world, 1)[0]
+    role = world.one(fact.frame.exclusive)
+    values = [each.roles[role] for each in (fact, falsify(world, fact))]
+    right = world.rng.randrange(2)
+    return Riddle(tell(world, [fact]), values[:: 1 if right == 0 else -1], right)
 
 
 def _yes_or_no(world: World) -> Riddle:
@@ -123,14 +140,14 @@ def _sense(world: World) -> Riddle:
 
 def _grammar(world: World) -> Riddle:
     good = world.rng.randrange(2)
-    opinions = ("there is a mistake", "there is no mistake")
+    opinions = ("wrong", "right")
     return Riddle(cola_row(world, good)["sentence"], opinions, good)
 
 
 def _review(world: World) -> Riddle:
     good = world.rng.randrange(2)
     row = world.one((cr_row, sst2_row, yelp_row))(world, good)
-    opinions = ("the writer is not pleased", "the writer is pleased")
+    opinions = ("bad", "good")
     return Riddle(row.get("text") or row["sentence"], opinions, good)
 
 
@@ -143,18 +160,14 @@ def _which_of_two(world: World) -> Riddle:
     asked = f"{row['premise']} {_ASKED[row['question']]}"
     choices = f"{row['choice1']} {row['choice2']}"
     text = either_way(world, choices, asked)
-    return Riddle(text, ("it is the first", "it is the second"), second)
+    return Riddle(text, ("first", "second"), second)
 
 
 def _likeness(world: World) -> Riddle:
     row = world.one((stsb_row, cxc_row))(world, world.rng.randrange(6))
-    opinions = (
-        "they are hardly alike",
-        "they are somewhat alike",
-        "they are much alike",
-    )
     third = min(int(row["label"] / 5 * 3), 2)
-    return Riddle(f"{row['sentence1']} {row['sentence2']}", opinions, third)
+    text = f"{row['sentence1']} {row['sentence2']} Are they alike?"
+    return Riddle(text, ("hardly", "partly", "much"), third)
 
 
 RIDDLES: dict[Callable[[World], Riddle], int] = {
