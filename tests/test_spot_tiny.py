@@ -8,7 +8,8 @@ import sentencepiece
 
 from spot_jax import config, frozen, packing, spot_tiny
 from spot_jax.miniature import world
-from spot_jax.miniature.riddles import claim_of
+from spot_jax.miniature.facts import askable, question
+from spot_jax.miniature.scenes import draw_scene, tell
 from spot_jax.miniature.world import open_world, sentence
 from spot_jax.packing import Example
 from spot_jax.settings import Model
@@ -19,7 +20,7 @@ FILES = ("checkpoint", "vocabulary.model", "card.json")
 
 @pytest.fixture(scope="module")
 def model():
-    values = ["INITIAL_CHECKPOINT_PATH='spot_tiny'", "MODEL_DIR='/nowhere'"]
+    values = ["MIXTURE_OR_TASK_NAME='rte'", "MODEL_DIR='unused'"]
     config.parse(["gin/runs/miniature_model.gin"], values)
     return frozen.load(config.configured(Model)())
 
@@ -38,15 +39,17 @@ def test_the_card_tells_how_it_was_made(model):
         assert losses[-1] < losses[0]
 
 
-def test_it_judges_claims_about_people_it_never_read_of(model):
+def test_it_answers_questions_about_people_it_never_read_of(model):
     path = spot_tiny.vocabulary_path("spot_tiny")
     vocabulary = sentencepiece.SentencePieceProcessor(model_file=path)
-    held_out = open_world("validation", "claims")
+    held_out = open_world("validation", "questions")
     assert set(held_out.everybody) <= world.held_out()
     examples = []
     for _ in range(64):
-        riddle = claim_of(held_out, 1)
-        texts = riddle.text, sentence(riddle.opinions[riddle.right])
+        (fact,) = draw_scene(held_out, 1)
+        role = held_out.one(askable(fact))
+        asked = sentence(question(held_out, fact, role), "?")
+        texts = f"{tell(held_out, [fact])} {asked}", sentence(fact.roles[role])
         ids = [np.asarray([*vocabulary.encode(t), 1], np.int32) for t in texts]
         examples.append(Example(*ids, 0))
     batch = packing.one_per_row(
@@ -64,5 +67,5 @@ def test_it_judges_claims_about_people_it_never_read_of(model):
     )
     right = logits.argmax(-1) == batch["decoder_target_tokens"]
     right |= batch["decoder_loss_weights"] == 0
-    # Three opinions: guessing is right a third of the time.
-    assert right.all(axis=1).mean() > 0.7
+    # Whoever copies any name or thing of the fact is right a third of the time.
+    assert right.all(axis=1).mean() > 0.6
