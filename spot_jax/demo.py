@@ -148,7 +148,7 @@ def _draw(folder: pathlib.Path, scores: pd.DataFrame, rows: Sequence[Row]) -> No
         for name in names
         for part in ("sources", "scratch")
     ]
-    prompts = [files.read(path).prompt for path in paths if path.exists()]
+    prompts = [files.read(path).enc_input for path in paths if path.exists()]
     table = pd.DataFrame(similarity.per_token(prompts, prompts), names, names)
     with figures.style():
         drawn = [
