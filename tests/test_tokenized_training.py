@@ -47,7 +47,8 @@ def values(demo_model, tokenized):
 
 
 def test_a_run_needs_no_tensorflow(demo_model, tokenized, tmp_path):
-    gin_files = [runs.FILES[0], "gin/prompts/sampled_vocabulary.gin", runs.FILES[2]]
+    start = "gin/prompts/sampled_vocabulary.gin"
+    gin_files = ["tests/demo_model.gin", start, runs.FILES[2]]
     given = runs.bindings(tmp_path / "run", values(demo_model, tokenized))
     command = runs.command("train", given, gin_files)
     done = runs.call([sys.executable, "-c", WITHOUT_TENSORFLOW, *command[3:]])
