@@ -90,21 +90,27 @@ class LengthCheck:
         logger.warning("%s: %s; they are cut.", self.name, found)
 
 
-def set_up_tasks(settings: Data) -> Any:
+def set_up_tasks(settings: Data, rows: int | None = None) -> Any:
     """Makes all tasks use the settings' vocabulary, and mixtures their limit.
 
     Mixtures of the settings' own are registered.
+
+    Args:
+        settings: the vocabulary, the mixtures and their limit.
+        rows: of the model's embedding; None where no model reads the tasks.
 
     Returns:
         The vocabulary, which encodes and decodes: SeqIO's, or, for tokenized data,
         SentencePiece's own processor, which needs no TensorFlow.
 
     Raises:
-        ValueError: when the vocabulary cannot be read, the limit is not positive, or a
-            mixture cannot be made.
+        ValueError: when the vocabulary cannot be read or is larger than the model's,
+            the limit is not positive, or a mixture cannot be made.
     """
     if settings.tokenized:
-        return _open_sentencepiece(settings.vocabulary)
+        processor = _open_sentencepiece(settings.vocabulary)
+        _check_size(settings.vocabulary, processor.vocab_size(), rows)
+        return processor
     from spot_jax import text
 
     text.import_tensorflow()
@@ -112,12 +118,22 @@ def set_up_tasks(settings: Data) -> Any:
 
     vocabulary.check_vocabulary(settings.vocabulary)
     vocabulary.use_vocabulary(settings.vocabulary, settings.extra_ids)
+    _check_size(settings.vocabulary, vocabulary.VOCABULARY.vocab_size, rows)
     from spot_jax.tasks import mixtures
 
     mixtures.use_mixing_limit(settings.mixing_limit)
     for name, members in settings.mixtures.items():
         mixtures.add_mixture(name, members)
     return vocabulary.VOCABULARY
+
+
+def _check_size(path: str, pieces: int, rows: int | None) -> None:
+    if rows is not None and pieces > rows:
+        raise ValueError(
+            f"The vocabulary {path} has {pieces} pieces, and the model's embedding "
+            f"only {rows} rows: they do not belong together. Give the model's own with "
+            "--gin.VOCABULARY=FILE, or the gin file of another model."
+        )
 
 
 def _open_sentencepiece(path: str) -> sentencepiece.SentencePieceProcessor:

@@ -68,7 +68,7 @@ def evaluate(
     folder = run_dir.writable(output_dir, "EVAL_OUTPUT_DIR")
     paths = [prompt_files] if isinstance(prompt_files, str) else list(prompt_files)
     _check_prompts(paths, ensemble, bool(domain_shift or nearest))
-    tasks = _load_tasks(data, evaluation) if data else []
+    tasks = _load_tasks(data, evaluation, model) if data else []
     pieces = nearby.read_pieces(nearest.vocabulary) if nearest else {}
     if ensemble or domain_shift:
         _check_tasks(tasks)
@@ -126,8 +126,8 @@ def _check_tasks(tasks: Sequence[scoring.EvalTask]) -> None:
         )
 
 
-def _load_tasks(data: Data, how: Evaluation) -> list[scoring.EvalTask]:
-    examples.set_up_tasks(data)
+def _load_tasks(data: Data, how: Evaluation, model: Model) -> list[scoring.EvalTask]:
+    examples.set_up_tasks(data, model.config.vocab_size)
     names = {
         task: None for name in data.names for task in examples.task_names(name, data)
     }

@@ -48,7 +48,7 @@ def infer(
     """
     path = pathlib.Path(output).expanduser()
     run_dir.writable(str(path.parent), "INFER_OUTPUT")
-    vocabulary = set_up_tasks(data)
+    vocabulary = set_up_tasks(data, model.config.vocab_size)
     if len(data.names) != 1:
         raise ValueError(f"infer answers one task, not {', '.join(data.names)}.")
     if data.tokenized:

@@ -87,7 +87,7 @@ def prepare(
             "mixture of them."
         )
     folder = run_dir.check(model_dir, config.text())
-    vocabulary = data.set_up_tasks(settings)
+    vocabulary = data.set_up_tasks(settings, model.config.vocab_size)
     logger.info("Reading %s.", ", ".join(settings.names))
     load_training = data.training_loader(settings)
     readers = {name: load_training(name) for name in settings.names}

@@ -53,6 +53,11 @@ CASES = {
         None,
         ["/nowhere/spiece.model", "--gin.VOCABULARY"],
     ),
+    "vocabulary of a larger model": (
+        {"T5Config.vocab_size": 16},
+        None,
+        ["pieces", "only 16 rows", "--gin.VOCABULARY"],
+    ),
     "unwritable MODEL_DIR": (
         {"MODEL_DIR": "/proc/run"},
         None,
