@@ -13,16 +13,17 @@ The same command continues a run that was stopped, at any moment, to the same en
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
 
 from spot_jax import config, frozen, records, run_dir, sharding, step
 from spot_jax.checkpoint import Checkpoints
-from spot_jax.examples import Position, next_examples
+from spot_jax.examples import Examples, Position, next_examples
 from spot_jax.optim import Optimizer
 from spot_jax.outputs import Best, best_checkpoint
+from spot_jax.prefetch import prefetch
 from spot_jax.run import Run, layout, open_examples, prepare, state_shardings
 from spot_jax.settings import (
     Data,
@@ -141,7 +142,7 @@ def _loop(
     if done >= training.steps:
         logger.info("The run is complete: %d steps were asked for.", training.steps)
     examples = open_examples(run, positions)
-    lay_out = layout(run, training)
+    laid_out = prefetch(_batches(examples, layout(run, training), training, done))
     run_dir.describe(run.folder, {"model": run.model.story(), "resumed_at": done})
 
     # The machinery.
@@ -160,8 +161,7 @@ def _loop(
     )
 
     # The steps.
-    for number in range(done + 1, training.steps + 1):
-        batch = lay_out(next_examples(examples, training.batch_size))
+    for number, (batch, positions) in enumerate(laid_out, start=done + 1):
         state, step_metrics = train_step(state, run.frozen, batch, key)
         recent.append(step_metrics)
         progress_bar.step()
@@ -186,7 +186,6 @@ def _loop(
             # Before the last checkpoint, which says that nothing is left to do.
             run.outputs.write("last", state.trained, number, {})
         if saves:
-            positions = [dataclasses.asdict(e.position) for e in examples]
             checkpoints.save(
                 state, {"positions": positions, "best": run.outputs.progress()}
             )
@@ -194,6 +193,18 @@ def _loop(
     checkpoints.close()
     metrics.close()
     return run.outputs.best
+
+
+def _batches(
+    examples: Sequence[Examples],
+    lay_out: Callable[[Sequence], dict],
+    training: Training,
+    done: int,
+) -> Iterator[tuple[dict, list[dict]]]:
+    """Yields the batch of every step, and where the data stands after it."""
+    for _ in range(done, training.steps):
+        batch = lay_out(next_examples(examples, training.batch_size))
+        yield batch, [dataclasses.asdict(each.position) for each in examples]
 
 
 def _key(seeds: int | Sequence[int]) -> jax.Array:
