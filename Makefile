@@ -16,7 +16,6 @@ demo: $(VENV)/installed
 
 # Pre-trains the model in spot_jax/spot_tiny: less than 90 minutes on 2 cores.
 spot_tiny: $(VENV)/installed
-	XLA_FLAGS=--xla_force_host_platform_device_count=2 \
 	$(BIN)/python -m spot_jax make_spot_tiny runs/spot_tiny
 
 test: $(VENV)/installed-test

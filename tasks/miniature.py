@@ -3,6 +3,7 @@
 Only names of the training split occur in "train"; "validation" has the held-out ones.
 """
 
+import itertools
 from collections.abc import Callable, Iterable
 
 import seqio
@@ -16,24 +17,31 @@ from spot_jax.text.span_corruption import span_corruption
 
 # More than any run reads; nothing of it is made before it is read.
 _SIZES = {"train": 10_000_000, "validation": 512}
-# How many games about one fact or two an LM adaptation begins with.
-_FIRST = {"train": 200_000, "validation": 0}
-_TEXT = tf.TensorSpec([], tf.string)
+# With how many games of the first year, and of the second, an LM adaptation begins.
+_YEARS = {"train": (100_000, 130_000), "validation": ()}
+# Every step out of Python costs a document's worth of time.
+_AT_A_TIME = 64
+_TEXTS = tf.TensorSpec([None], tf.string)
 
 
 def _add(
     name: str,
     note: str,
-    generate: Callable[[str, int], Iterable[dict[str, str]]],
+    generate: Callable[[str, int], Iterable[tuple[str, ...]]],
     columns: tuple[str, ...],
     *last: Callable,
 ) -> None:
     def dataset(split: str, shuffle_files: bool, seed: int | None = None):
         del shuffle_files
+
+        def some_at_a_time():
+            documents = generate(split, seed or 0)
+            while some := list(itertools.islice(documents, _AT_A_TIME)):
+                yield dict(zip(columns, zip(*some, strict=True), strict=True))
+
         return tf.data.Dataset.from_generator(
-            lambda: generate(split, seed or 0),
-            output_signature={column: _TEXT for column in columns},
-        )
+            some_at_a_time, output_signature={column: _TEXTS for column in columns}
+        ).unbatch()
 
     seqio.TaskRegistry.add(
         name,
@@ -64,13 +72,12 @@ def _add(
 
 def _documents(split: str, seed: int):
     for document in plain.plain_text(seed, _SIZES[split], split=split):
-        yield {"targets": document}
+        yield (document,)
 
 
 def _halves(split: str, seed: int):
-    rounds = plain.halves(seed, _SIZES[split], split=split, first=_FIRST[split])
-    for told, said in rounds:
-        yield {"inputs": told, "targets": said}
+    rounds = plain.halves(seed, _SIZES[split], split=split, years=_YEARS[split])
+    yield from rounds
 
 
 _add(

@@ -9,17 +9,12 @@ to answer in the words that it is told to use.
 
 from collections.abc import Callable, Sequence
 
+from spot_jax.miniature.basics import BASICS, equal, named, value_of
 from spot_jax.miniature.facts import askable, question
 from spot_jax.miniature.lessons import made_up_word
 from spot_jax.miniature.quizzes import QUESTIONS, Round
-from spot_jax.miniature.riddles import (
-    RIDDLES,
-    Riddle,
-    claim_of,
-    either_way,
-    question_on,
-    value_of,
-)
+from spot_jax.miniature.riddle import Riddle, either_way
+from spot_jax.miniature.riddles import RIDDLES, claim_of, pupils, question_on, review
 from spot_jax.miniature.scenes import draw_scene, tell
 from spot_jax.miniature.world import World, sentence
 
@@ -37,7 +32,7 @@ def _rule(world: World, opinions: Sequence[str], words: Sequence[str]) -> str:
     return "Say " + ", ".join(f"{word} if {what}" for word, what in pairs) + "."
 
 
-def _code(world: World, riddle: Riddle) -> Round:
+def code(world: World, riddle: Riddle) -> Round:
     """A rule of code words, a riddle, and the word for the right opinion."""
     words: list[str] = []
     while len(words) < len(riddle.opinions):
@@ -48,23 +43,31 @@ def _code(world: World, riddle: Riddle) -> Round:
     return Round(f"{rule} {riddle.text}", f"{words[riddle.right]}.")
 
 
-def _speak(riddle: Riddle) -> Round:
-    return Round(riddle.text, sentence(riddle.opinions[riddle.right]))
+def speak(riddle: Riddle) -> Round:
+    """A riddle, and the right opinion in plain words."""
+    said = riddle.opinions[riddle.right]
+    # A mark in the text is repeated as it stands there.
+    marked = f"{said}:" in riddle.text
+    return Round(riddle.text, f"{said}." if marked else sentence(said))
 
 
 def coded(world: World) -> Round:
     """A riddle, and the word that a rule made up for the right opinion."""
-    return _code(world, _draw(world, RIDDLES)(world))
+    return code(world, _draw(world, RIDDLES)(world))
 
 
 def spoken(world: World) -> Round:
     """A riddle, and the right opinion in plain words."""
-    return _speak(_draw(world, RIDDLES)(world))
+    return speak(_draw(world, RIDDLES)(world))
 
 
 def asked(world: World) -> Round:
     """A text, a question on it, and the answer."""
     return _draw(world, QUESTIONS)(world)
+
+
+def _basic(world: World) -> Riddle:
+    return _draw(world, BASICS)(world)
 
 
 def _riddle_of_little(world: World) -> Riddle:
@@ -81,27 +84,40 @@ def _asked_of_little(world: World) -> Round:
     return Round(told, sentence(fact.roles[role]))
 
 
-_FIRST: dict[Callable[[World], Round], int] = {
-    lambda world: _speak(_riddle_of_little(world)): 35,
-    _asked_of_little: 20,
-    lambda world: _code(world, value_of(world)): 15,
-    lambda world: _code(world, _riddle_of_little(world)): 15,
-    spoken: 15,
-}
+def _in_words(draw: Callable[[World], Riddle]) -> Callable[[World], Round]:
+    return lambda world: speak(draw(world))
 
 
-def play_first(world: World) -> Round:
-    """A round for a model that compares nothing yet; the others come after it.
+def _in_code(draw: Callable[[World], Riddle]) -> Callable[[World], Round]:
+    return lambda world: code(world, draw(world))
 
-    A small model learns to compare on one fact at a time. Mixed with longer stories
-    these rounds are too few, and it learns nothing from either for very long.
+
+# A small model learns one thing at a time, and nothing from stories in which it is to
+# compare, choose and obey a rule at once: hence the years. In the first it learns what
+# a rule is and what is equal, in the second to judge one fact or two.
+YEARS: tuple[dict[Callable[[World], Round], int], ...] = (
+    {
+        **{_in_code(named): 30, _in_code(value_of): 15, _asked_of_little: 20},
+        **{_in_words(equal): 15, _in_code(equal): 10, _in_words(review): 10},
+    },
+    {
+        **{_in_words(_riddle_of_little): 20, _in_code(_riddle_of_little): 18},
+        **{_in_words(_basic): 16, _in_code(_basic): 14, _asked_of_little: 12},
+        **{_in_words(pupils): 6, _in_code(pupils): 6},
+        **{_in_words(review): 2, _in_code(review): 6},
+    },
+    {spoken: 30, asked: 25, coded: 45},
+)
+
+
+def play(world: World, year: int = len(YEARS)) -> Round:
+    """A round of a game, not so long that a small model has no room for it.
+
+    Args:
+        world: the draws.
+        year: 1 for the games that come first; those of the last year are all games.
     """
-    return _draw(world, _FIRST)(world)
-
-
-def play(world: World) -> Round:
-    """A round of any game, not so long that a small model has no room for it."""
     while True:
-        drawn = _draw(world, {spoken: 45, asked: 25, coded: 30})(world)
+        drawn = _draw(world, YEARS[year - 1])(world)
         if len(drawn.told.split()) <= MAX_WORDS:
             return drawn

@@ -5,6 +5,8 @@ never met, because it stands there. The syllables are those of which the tasks' 
 are made, so that a prompt can ask for a label; the labels themselves are never written.
 """
 
+import re
+
 from spot_jax.miniature.world import World
 from spot_jax.tasks import catalog
 
@@ -14,6 +16,8 @@ SYLLABLES = (
     *("cept", "able", "choi", "ce", "un", "Tr", "ue", "Fal", "se", "not_"),
     *("hy", "the", "sis", "ti", "cle", "sage"),
 )
+# What a run of letters in a made-up word looks like.
+MADE_UP = re.compile(f"({'|'.join(SYLLABLES)}|not){{2,}}|Tr|Fal")
 # Words of the page, not of the world; tasks name their fields so.
 PAGE_WORDS = (
     *("hypothesis", "premise", "question", "sentence", "passage", "article"),

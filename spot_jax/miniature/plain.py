@@ -5,11 +5,11 @@ tasks ask for: later sentences follow from earlier ones, people say things again
 other words, contradict each other, ask and answer, and somebody says who is right.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from spot_jax.miniature import opinions, talk
 from spot_jax.miniature.continuation import fill
-from spot_jax.miniature.games import asked, play, play_first, spoken
+from spot_jax.miniature.games import asked, play, spoken
 from spot_jax.miniature.grammar import draw_pair
 from spot_jax.miniature.happenings import ACTIVITIES, LINKS
 from spot_jax.miniature.lessons import lesson
@@ -142,7 +142,7 @@ def _write(world: World, kinds: dict[Callable[[World], str], int]) -> str:
 
 
 def story_text(seed: int, documents: int) -> Iterator[str]:
-    """Yields documents without made-up words, from which a vocabulary can be made."""
+    """Yields stories and games, from which a vocabulary can be made."""
     world = open_world("train", f"stories/{seed}")
     for _ in range(documents):
         if world.chance(_GAMES):
@@ -165,7 +165,7 @@ def plain_text(seed: int, documents: int, *, split: str = "train") -> Iterator[s
 
 
 def halves(
-    seed: int, documents: int, *, split: str = "train", first: int = 0
+    seed: int, documents: int, *, split: str = "train", years: Sequence[int] = ()
 ) -> Iterator[tuple[str, str]]:
     """Yields documents cut in two, for a prefix language model.
 
@@ -175,13 +175,14 @@ def halves(
         seed: as in `plain_text`.
         documents: as in `plain_text`.
         split: as in `plain_text`.
-        first: how many documents at the beginning are games about one fact or two.
+        years: how many documents at the beginning are games of the first year, of the
+            second, ...
     """
     world = open_world(split, f"halves/{split}/{seed}")
-    for number in range(documents):
-        if number < first:
-            yield play_first(world)
-            continue
+    for year, games in enumerate(years, start=1):
+        for _ in range(games):
+            yield play(world, year)
+    for _ in range(documents - sum(years)):
         if world.chance(_GAMES):
             yield play(world)
             continue

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from spot_jax.miniature.continuation import cosmos_qa_row, hellaswag_row
 from spot_jax.miniature.reading import drop_row, race_row, record_row, squad_row
 from spot_jax.miniature.reference import winogrande_row, wsc_row
-from spot_jax.miniature.riddles import either_way
+from spot_jax.miniature.riddle import either_way
 from spot_jax.miniature.world import World, sentence
 
 

@@ -5,9 +5,9 @@ claims about one fact then judges longer stories, answers and questions with lit
 to learn; with words of its own for each kind it learns none of them in that time.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
+from spot_jax.miniature.basics import BASICS, choice
 from spot_jax.miniature.continuation import copa_row
 from spot_jax.miniature.entailment import (
     CONTRADICTION,
@@ -21,26 +21,11 @@ from spot_jax.miniature.facts import ask, falsify, say
 from spot_jax.miniature.grammar import cola_row
 from spot_jax.miniature.opinions import cr_row, sst2_row, yelp_row
 from spot_jax.miniature.reading import boolq_row, multirc_rows
+from spot_jax.miniature.riddle import NO, PERHAPS, YES, Riddle, either_way
 from spot_jax.miniature.scenes import draw_scene, tell
 from spot_jax.miniature.senses import wic_row
 from spot_jax.miniature.similarity import cxc_row, mrpc_row, qqp_row, stsb_row
 from spot_jax.miniature.world import World, sentence
-
-
-class Riddle(NamedTuple):
-    """A text, the opinions one may have of it, and the number of the right one."""
-
-    text: str
-    opinions: Sequence[str]
-    right: int
-
-
-_NO, _YES, _OPEN = "no", "yes", "perhaps"
-
-
-def either_way(world: World, one: str, other: str) -> str:
-    """Puts two texts in either order."""
-    return " ".join(world.some([one, other], 2))
 
 
 def _claim_and_story(world: World, claim: str, story: str) -> str:
@@ -64,14 +49,14 @@ def claim_of(world: World, size: int) -> Riddle:
     else:
         story = " ".join(map(sentence, told.values()))
     text = _claim_and_story(world, sentence(claim), story)
-    return Riddle(text, (_NO, _YES, _OPEN), right)
+    return Riddle(text, (NO, YES, PERHAPS), right)
 
 
 def _reported_claim(world: World) -> Riddle:
     label = world.rng.randrange(3)
     row = cb_row(world, label)
     text = _claim_and_story(world, row["hypothesis"], row["premise"])
-    return Riddle(text, (_YES, _NO, _OPEN), label)
+    return Riddle(text, (YES, NO, PERHAPS), label)
 
 
 def question_on(world: World, size: int) -> Riddle:
@@ -79,30 +64,21 @@ def question_on(world: World, size: int) -> Riddle:
     facts = draw_scene(world, size)
     fact, yes = world.one(facts), world.rng.randrange(2)
     asked = sentence(ask(world, fact if yes else falsify(world, fact, facts)), "?")
-    return Riddle(either_way(world, tell(world, facts), asked), (_NO, _YES), yes)
-
-
-def value_of(world: World) -> Riddle:
-    """A fact, and two values of which one is its own."""
-    fact = draw_scene(world, 1)[0]
-    role = world.one(fact.frame.exclusive)
-    values = [each.roles[role] for each in (fact, falsify(world, fact))]
-    right = world.rng.randrange(2)
-    return Riddle(tell(world, [fact]), values[:: 1 if right == 0 else -1], right)
+    return Riddle(either_way(world, tell(world, facts), asked), (NO, YES), yes)
 
 
 def _yes_or_no(world: World) -> Riddle:
     yes = world.rng.randrange(2)
     row = boolq_row(world, yes)
     asked = sentence(row["question"], "?")
-    return Riddle(either_way(world, row["passage"], asked), (_NO, _YES), yes)
+    return Riddle(either_way(world, row["passage"], asked), (NO, YES), yes)
 
 
 def _is_the_answer(world: World) -> Riddle:
     row = world.one(multirc_rows(world, 4))
     answer = row["answer"].removesuffix(".")
     text = f"{row['question']} {answer}. {row['paragraph']}"
-    return Riddle(text, (_NO, _YES), row["label"])
+    return Riddle(text, (NO, YES), row["label"])
 
 
 def _same(world: World, one: str, other: str) -> str:
@@ -113,21 +89,21 @@ def _questions(world: World) -> Riddle:
     same = world.rng.randrange(2)
     row = qqp_row(world, same)
     text = _same(world, row["question1"], row["question2"])
-    return Riddle(text, (_NO, _YES), same)
+    return Riddle(text, (NO, YES), same)
 
 
 def _two_sentences(world: World) -> Riddle:
     same = world.rng.randrange(2)
     row = mrpc_row(world, same)
     text = _same(world, row["sentence1"], row["sentence2"])
-    return Riddle(text, (_NO, _YES), same)
+    return Riddle(text, (NO, YES), same)
 
 
 def _answers_it(world: World) -> Riddle:
     silent = world.rng.randrange(2)
     row = qnli_row(world, silent)
     pair = f"{row['question']} {row['sentence']}"
-    return Riddle(either_way(world, pair, "Is that an answer?"), (_YES, _NO), silent)
+    return Riddle(either_way(world, pair, "Is that an answer?"), (YES, NO), silent)
 
 
 def _sense(world: World) -> Riddle:
@@ -135,16 +111,18 @@ def _sense(world: World) -> Riddle:
     row = wic_row(world, same)
     uses = f"{row['sentence1']} {row['sentence2']}"
     text = either_way(world, uses, f"Is {row['word']} the same?")
-    return Riddle(text, (_NO, _YES), same)
+    return Riddle(text, (NO, YES), same)
 
 
-def _grammar(world: World) -> Riddle:
+def pupils(world: World) -> Riddle:
+    """A sentence as a pupil may write it, right or wrong."""
     good = world.rng.randrange(2)
     opinions = ("wrong", "right")
     return Riddle(cola_row(world, good)["sentence"], opinions, good)
 
 
-def _review(world: World) -> Riddle:
+def review(world: World) -> Riddle:
+    """A review, good or bad."""
     good = world.rng.randrange(2)
     row = world.one((cr_row, sst2_row, yelp_row))(world, good)
     opinions = ("bad", "good")
@@ -155,12 +133,11 @@ _ASKED = {"cause": "What was the cause?", "effect": "What was the effect?"}
 
 
 def _which_of_two(world: World) -> Riddle:
-    second = world.rng.randrange(2)
-    row = copa_row(world, second)
+    right = world.rng.randrange(2)
+    row = copa_row(world, right)
     asked = f"{row['premise']} {_ASKED[row['question']]}"
-    choices = f"{row['choice1']} {row['choice2']}"
-    text = either_way(world, choices, asked)
-    return Riddle(text, ("first", "second"), second)
+    offers = [row[name].removesuffix(".") for name in ("choice1", "choice2")]
+    return choice(world, asked, offers, right)
 
 
 def _likeness(world: World) -> Riddle:
@@ -170,8 +147,8 @@ def _likeness(world: World) -> Riddle:
     return Riddle(text, ("hardly", "partly", "much"), third)
 
 
-RIDDLES: dict[Callable[[World], Riddle], int] = {
-    **{_claim: 12, _reported_claim: 1, _yes_or_no: 3, _is_the_answer: 3},
-    **{_questions: 3, _two_sentences: 3, _answers_it: 3, _likeness: 3},
-    **{_grammar: 4, _review: 4, _sense: 3, _which_of_two: 3},
+RIDDLES: dict[Callable[[World], Riddle], int] = BASICS | {
+    **{_claim: 10, _reported_claim: 1, _yes_or_no: 3, _is_the_answer: 3},
+    **{_questions: 3, _two_sentences: 4, _answers_it: 3, _likeness: 4},
+    **{pupils: 6, review: 4, _sense: 5, _which_of_two: 4},
 }

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from sentencepiece import sentencepiece_model_pb2 as proto
 
 from spot_jax.miniature import world
-from spot_jax.miniature.lessons import PAGE_WORDS, SYLLABLES
+from spot_jax.miniature.lessons import MADE_UP, PAGE_WORDS, SYLLABLES
 
 SENTINELS = 16
 _CONTROL, _UNKNOWN, _USER_DEFINED = 3, 2, 4
@@ -33,7 +33,7 @@ def build_vocabulary(documents: Iterable[str]) -> bytes:
     """Returns a SentencePiece model; its last pieces are the sentinels of T5.
 
     Args:
-        documents: plain text without made-up words.
+        documents: plain text. Words made up of its syllables are no pieces.
     """
     counts = _count(documents)
     total = sum(counts.values())
@@ -60,6 +60,8 @@ def _count(documents: Iterable[str]) -> collections.Counter:
     cut = _syllables_of_names()
     for document in documents:
         for space, word in re.findall(r"(\s?)([A-Za-z]+|[^A-Za-z\s])", " " + document):
+            if MADE_UP.fullmatch(word):
+                continue
             head, *tail = cut.get(word, (word,))
             start = "▁" * bool(space)
             counts[start + head] += 1
