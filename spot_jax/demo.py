@@ -37,7 +37,7 @@ from spot_jax.text.registration import use_data_dir
 from spot_jax.train import train
 
 SOURCES = ("yelp_polarity", "mnli", "qqp", "squad")
-TARGETS = ("cr", "rte")
+TARGETS = ("cr", "mrpc")
 SPOT = "from the most similar source"
 _SOURCE_STEPS, _TARGET_STEPS = 150, 60
 _HEATMAP = "similarity_of_prompts_per_token"
@@ -65,7 +65,7 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
 
     _say(f"1/3  Tuning prompts for {', '.join(SOURCES)} as one bank.")
     sources = [(task, 0, None) for task in SOURCES]
-    _tune(folder / "sources", sources, "sampled_vocabulary", _SOURCE_STEPS)
+    _tune(folder / "sources", sources, "sampled_vocabulary", _SOURCE_STEPS, 50)
     kept = folder / "library"
     if not kept.exists():
         _quietly(library.main, ["add", str(kept), str(folder / "sources")])
@@ -85,12 +85,19 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
     return scores
 
 
-def _tune(model_dir: pathlib.Path, rows: Sequence[Row], start: str, steps: int) -> None:
+def _tune(
+    model_dir: pathlib.Path,
+    rows: Sequence[Row],
+    start: str,
+    steps: int,
+    eval_period: int = 10,
+) -> None:
     """Runs `spot_jax train` in this process, and says how it would be typed."""
     bindings = {
         "MIXTURE_OR_TASK_NAME": list(dict.fromkeys(task for task, _, _ in rows)),
         "BANK": list(rows),
         "TRAIN_STEPS": steps,
+        "EVAL_PERIOD": eval_period,
         "MODEL_DIR": str(model_dir),
     }
     gin = [f"gin/prompts/{start}.gin", "gin/runs/demo.gin"]

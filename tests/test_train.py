@@ -151,17 +151,15 @@ def test_resuming_ends_as_an_uninterrupted_run(demo_model, tmp_path):
     assert final[0] == final[1]
 
 
+# Orbax writes into a folder of another name and renames it when it is whole.
 KILLER = """
-import os, pathlib, signal, sys, threading, time
+import os, pathlib, signal, sys
 folder = pathlib.Path(sys.argv[1]) / "checkpoints"
-def watch():
-    while True:
-        # Orbax writes into a folder of another name and renames it when it is whole.
-        if folder.exists() and any("tmp" in f.name for f in folder.iterdir()):
-            if any(f.name == "step_3" for f in folder.iterdir()):
-                os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(0.0002)
-threading.Thread(target=watch, daemon=True).start()
+def instead_of_the_second_renaming(event, arguments):
+    if event == "os.rename" and pathlib.Path(os.fsdecode(arguments[1])).parent == folder:
+        if (folder / "step_3").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(instead_of_the_second_renaming)
 from spot_jax.__main__ import main
 main(sys.argv[2:])
 """
