@@ -1,7 +1,7 @@
 """Program: make the embedded model spot_tiny anew (`make spot_tiny`).
 
 1. A vocabulary of the miniature's words and syllables.
-2. Pre-training by span corruption, then LM adaptation, both by `spot_jax train`.
+2. Pre-training by span corruption, LM adaptation and its revision by `spot_jax train`.
 3. The model in bfloat16, the vocabulary and a card, in spot_jax/spot_tiny.
 
 What is finished in DIR is not done again, so that a killed build goes on.
@@ -32,6 +32,7 @@ _STORIES = 20_000
 _STAGES = {
     "pretrain": "gin/runs/pretrain_tiny.gin",
     "adapt": "gin/runs/adapt_tiny.gin",
+    "revise": "gin/runs/revise_tiny.gin",
 }
 
 
@@ -40,7 +41,7 @@ def build(folder: pathlib.Path, bindings: Sequence[str] = ()) -> None:
 
     Args:
         folder: where the runs are kept.
-        bindings: gin bindings for both stages.
+        bindings: gin bindings for every stage.
     """
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = folder / "vocabulary.model"

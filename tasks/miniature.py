@@ -76,8 +76,11 @@ def _documents(split: str, seed: int):
 
 
 def _halves(split: str, seed: int):
-    rounds = plain.halves(seed, _SIZES[split], split=split, years=_YEARS[split])
-    yield from rounds
+    return plain.halves(seed, _SIZES[split], split=split, years=_YEARS[split])
+
+
+def _revision(split: str, seed: int):
+    return plain.revision(seed, _SIZES[split], split=split)
 
 
 _add(
@@ -91,5 +94,11 @@ _add(
     "miniature_prefix_lm",
     "LM adaptation of spot_tiny",
     _halves,
+    ("inputs", "targets"),
+)
+_add(
+    "miniature_revision",
+    "the last part of the LM adaptation of spot_tiny",
+    _revision,
     ("inputs", "targets"),
 )

@@ -17,7 +17,7 @@ def test_the_chain_ships_a_model_and_goes_on_where_it_was_stopped(
     bindings += ["CHECKPOINT_PERIOD=2", "LOG_PERIOD=2"]
     make_spot_tiny.build(tmp_path / "runs", bindings)
     card = json.loads((tmp_path / "package" / "card.json").read_text())
-    assert [stage["steps"] for stage in card["stages"].values()] == [4, 4]
+    assert [stage["steps"] for stage in card["stages"].values()] == [4, 4, 4]
     weights = (tmp_path / "package" / "checkpoint").read_bytes()
     make_spot_tiny.build(tmp_path / "runs", bindings)
     assert (tmp_path / "package" / "checkpoint").read_bytes() == weights

@@ -156,8 +156,8 @@ KILLER = """
 import os, pathlib, signal, sys
 folder = pathlib.Path(sys.argv[1]) / "checkpoints"
 def instead_of_the_second_renaming(event, arguments):
-    if event == "os.rename" and pathlib.Path(os.fsdecode(arguments[1])).parent == folder:
-        if (folder / "step_3").exists():
+    if event == "os.rename" and (folder / "step_3").exists():
+        if pathlib.Path(os.fsdecode(arguments[1])).parent == folder:
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(instead_of_the_second_renaming)
 from spot_jax.__main__ import main

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from spot_jax.miniature import opinions, talk
 from spot_jax.miniature.continuation import fill
-from spot_jax.miniature.games import asked, play, spoken
+from spot_jax.miniature.games import REVISION, YEARS, asked, play, spoken
 from spot_jax.miniature.grammar import draw_pair
 from spot_jax.miniature.happenings import ACTIVITIES, LINKS
 from spot_jax.miniature.lessons import lesson
@@ -179,9 +179,9 @@ def halves(
             second, ...
     """
     world = open_world(split, f"halves/{split}/{seed}")
-    for year, games in enumerate(years, start=1):
-        for _ in range(games):
-            yield play(world, year)
+    for games, rounds in zip(YEARS, years, strict=False):
+        for _ in range(rounds):
+            yield play(world, games)
     for _ in range(documents - sum(years)):
         if world.chance(_GAMES):
             yield play(world)
@@ -189,6 +189,21 @@ def halves(
         words = write_document(world).split()
         place = world.rng.randint(1, len(words) - 1)
         yield " ".join(words[:place]), " ".join(words[place:])
+
+
+def revision(
+    seed: int, documents: int, *, split: str = "train"
+) -> Iterator[tuple[str, str]]:
+    """Yields games, cut before what is said, most of which ask to compare.
+
+    Args:
+        seed: as in `plain_text`.
+        documents: as in `plain_text`.
+        split: as in `plain_text`.
+    """
+    world = open_world(split, f"revision/{split}/{seed}")
+    for _ in range(documents):
+        yield play(world, REVISION)
 
 
 def c4_row(world: World, _: int) -> dict:

@@ -7,7 +7,7 @@ to learn; with words of its own for each kind it learns none of them in that tim
 
 from collections.abc import Callable
 
-from spot_jax.miniature.basics import BASICS, choice
+from spot_jax.miniature.basics import BASICS, choice, placed
 from spot_jax.miniature.continuation import copa_row
 from spot_jax.miniature.entailment import (
     CONTRADICTION,
@@ -151,4 +151,13 @@ RIDDLES: dict[Callable[[World], Riddle], int] = BASICS | {
     **{_claim: 10, _reported_claim: 1, _yes_or_no: 3, _is_the_answer: 3},
     **{_questions: 3, _two_sentences: 4, _answers_it: 3, _likeness: 4},
     **{pupils: 6, review: 4, _sense: 5, _which_of_two: 4},
+}
+
+# What asks whether one thing follows from another or is the same, the simple ones most.
+COMPARISONS: dict[Callable[[World], Riddle], int] = {
+    **{lambda world: claim_of(world, 1): 18, lambda world: claim_of(world, 2): 18},
+    **{lambda world: question_on(world, 1): 6, _yes_or_no: 8, _is_the_answer: 8},
+    **{_claim: 8, _reported_claim: 3, _questions: 7, _two_sentences: 9},
+    **{_answers_it: 5, _likeness: 6, _sense: 3, _which_of_two: 5, pupils: 7},
+    **{placed: 5},
 }
