@@ -55,13 +55,10 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
         Scores in percent: target, line (the start), seed, step, score.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    data = folder / "data"
-    if not data.exists():
-        _say(f"Writing {len(SOURCES) + len(TARGETS)} tasks of the miniature.")
-        tasks = ",".join((*SOURCES, *TARGETS))
-        _quietly(make_miniature.main, [str(data), "--tasks", tasks])
+    data = folder.absolute() / "data"
+    make_miniature.write_once(data, (*SOURCES, *TARGETS))
     spot_jax.tasks.register_all()
-    use_data_dir(str(data.absolute()))
+    use_data_dir(str(data))
 
     _say(f"1/3  Tuning prompts for {', '.join(SOURCES)} as one bank.")
     sources = [(task, 0, None) for task in SOURCES]

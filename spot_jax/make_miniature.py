@@ -8,12 +8,21 @@ the registered tasks read them unchanged. Their rows are about one small invente
 """
 
 import argparse
+import contextlib
+import io
+import logging
+import os
 import pathlib
+import platform
+import shutil
 import time
+from collections.abc import Sequence
 
 from spot_jax import miniature, text
 from spot_jax.miniature.published import PUBLISHED
 from spot_jax.tasks import catalog
+
+logger = logging.getLogger(__name__)
 
 
 def main(argv: list[str]) -> None:
@@ -39,6 +48,27 @@ def main(argv: list[str]) -> None:
     print(
         f"\n{size / 1e6:.1f} MB in {seconds:.0f} s; use it with TFDS_DATA_DIR={folder}"
     )
+
+
+def write_once(folder: pathlib.Path, tasks: Sequence[str] = ()) -> None:
+    """Writes the data sets, all or none, unless they are there.
+
+    Args:
+        folder: the later TFDS_DATA_DIR. Several processes may name the same.
+        tasks: which tasks; all where none is named.
+    """
+    if folder.exists():
+        return
+    logger.info("Writing the miniature to %s.", folder)
+    temporary = folder.with_name(f".{folder.name}.{platform.node()}.{os.getpid()}")
+    only = ["--tasks", ",".join(tasks)] if tasks else []
+    with contextlib.redirect_stdout(io.StringIO()):
+        main([str(temporary), *only])
+    try:
+        temporary.rename(folder)
+    except OSError:
+        # Another process was quicker; its rows are the same.
+        shutil.rmtree(temporary)
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

@@ -5,7 +5,8 @@
 For every labelled task and every seed: what the most frequent answer scores, a bag of
 words, the model without a prompt, prompt tuning from class labels, and model tuning.
 Scores are the tasks' own metrics on the validation split, of the last step: nothing is
-chosen by them. DIR/scores.csv has them all; what is finished is not done again.
+chosen by them. DIR/scores.csv has them all; what is finished is not done again. Several
+processes may share DIR, each with --tasks of its own; one without gathers the scores.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import pathlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
+import jax
 import pandas as pd
 
 import spot_jax.tasks
@@ -46,116 +48,108 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
     Returns:
         Columns method, task, seed, score.
     """
-    prepared = folder / "data"
-    if not prepared.exists():
-        make_miniature.main([str(prepared)])
+    prepared = folder.absolute() / "data"
+    make_miniature.write_once(prepared)
     spot_jax.tasks.register_all()
-    use_data_dir(str(prepared.absolute()))
-    parts: dict[str, Callable[[], Iterator[Line]]] = {
-        "words": lambda: _words(tasks),
-        "zero_shot": lambda: _zero_shot(folder / "zero_shot", tasks),
-        "prompt_tuning": lambda: _prompt_tuning(folder / "prompts", tasks, seeds),
-    }
-    for task in tasks:
-        parts[f"model_tuning_{task}"] = lambda task=task: _model_tuning(
-            folder / "models", task, seeds
-        )
+    use_data_dir(str(prepared))
+    parts = folder / "parts"
+    parts.mkdir(exist_ok=True)
     tables = []
-    for name, lines in parts.items():
-        path = folder / "parts" / f"{name}.csv"
-        path.parent.mkdir(exist_ok=True)
-        if not path.exists():
-            print(f"\n{name}", file=sys.stderr, flush=True)
-            table = pd.DataFrame(lines(), columns=["method", "task", "seed", "score"])
-            replace_file(path, table.to_csv(index=False).encode("utf-8"))
-        tables.append(pd.read_csv(path))
+    for name, measured in _METHODS.items():
+        for task in tasks:
+            path = parts / f"{name}-{task}.csv"
+            if not path.exists():
+                print(f"\n{task}: {name}", file=sys.stderr, flush=True)
+                lines = measured(folder / name / task, task, seeds)
+                table = pd.DataFrame(lines, columns=["method", "task", "seed", "score"])
+                replace_file(path, table.to_csv(index=False).encode("utf-8"))
+            tables.append(pd.read_csv(path))
     every = pd.concat(tables, ignore_index=True)
     replace_file(folder / "scores.csv", every.to_csv(index=False).encode("utf-8"))
     return every
 
 
-def _words(tasks: Sequence[str]) -> Iterator[Line]:
+def _words(_: pathlib.Path, task: str, __: int) -> Iterator[Line]:
+    """What needs no model: the most frequent answer, and a bag of words."""
     files = ["gin/prompts/class_labels.gin", _TUNING]
-    config.parse(files, [*_names(tasks), "MODEL_DIR=None"])
+    config.parse(files, [_name(task), "MODEL_DIR=None"])
     how, settings = config.configured(Evaluation)(), config.configured(Data)()
     data.set_up_tasks(settings)
-    for task in tasks:
-        there = scoring.load_task(task, how, settings)
-        dataset = there.task.get_dataset(None, "train", shuffle=False)
-        answers = collections.Counter(
-            example["targets_pretokenized"] for example in dataset.as_numpy_iterator()
-        )
-        ((most, _),) = answers.most_common(1)
-        same = [
-            Prediction(number, most.decode("utf-8"), 0.0)
-            for number in range(len(there.examples))
-        ]
-        score = scoring.overall(task, scoring.score(there, same))
-        # A constant has no correlation with anything.
-        yield "majority", task, 0, 0.0 if score != score else score
-        dataset = miniature.DATASETS[task]
-        held_out = next(s for s, p in dataset.splits.items() if p == "validation")
-        train_rows = miniature.rows(task, next(iter(dataset.splits)), dataset.train)
-        rows = miniature.rows(task, held_out, miniature.VALIDATION_ROWS)
-        yield "bag of words", task, 0, bag_of_words(task, train_rows, rows, longest=2)
+    there = scoring.load_task(task, how, settings)
+    dataset = there.task.get_dataset(None, "train", shuffle=False)
+    answers = collections.Counter(
+        example["targets_pretokenized"] for example in dataset.as_numpy_iterator()
+    )
+    ((most, _),) = answers.most_common(1)
+    same = [
+        Prediction(number, most.decode("utf-8"), 0.0)
+        for number in range(len(there.examples))
+    ]
+    score = scoring.overall(task, scoring.score(there, same))
+    # A constant has no correlation with anything.
+    yield "majority", task, 0, 0.0 if score != score else score
+    rows = miniature.DATASETS[task]
+    held_out = next(s for s, p in rows.splits.items() if p == "validation")
+    train_rows = miniature.rows(task, next(iter(rows.splits)), rows.train)
+    held_out_rows = miniature.rows(task, held_out, miniature.VALIDATION_ROWS)
+    score = bag_of_words(task, train_rows, held_out_rows, longest=2)
+    yield "bag of words", task, 0, score
 
 
-def _zero_shot(folder: pathlib.Path, tasks: Sequence[str]) -> Iterator[Line]:
+def _zero_shot(folder: pathlib.Path, task: str, _: int) -> Iterator[Line]:
     """The likeliest label where there are labels, else the answer that is written."""
-    ranked = [task for task in tasks if spot_jax.tasks.catalog.get(task).labels]
-    for method, names in (("rank", ranked), ("decode", sorted({*tasks} - {*ranked}))):
-        bindings = [
-            *_names(names),
-            f"EVALUATION={method!r}",
-            "PROMPT_FILES=[]",
-            f"EVAL_OUTPUT_DIR='{folder / method}'",
-        ]
-        files = ["gin/runs/evaluate.gin", "gin/runs/miniature.gin"]
-        config.parse(files, bindings)
-        (results,) = config.configured(evaluate)().values()
-        for task in names:
-            yield "zero-shot", task, 0, scoring.overall(task, results[task])
+    method = "rank" if spot_jax.tasks.catalog.get(task).labels else "decode"
+    bindings = [
+        _name(task),
+        f"EVALUATION={method!r}",
+        "PROMPT_FILES=[]",
+        f"EVAL_OUTPUT_DIR='{folder}'",
+    ]
+    config.parse(["gin/runs/evaluate.gin", "gin/runs/miniature.gin"], bindings)
+    (results,) = config.configured(evaluate)().values()
+    yield "zero-shot", task, 0, scoring.overall(task, results[task])
 
 
-def _prompt_tuning(
-    folder: pathlib.Path, tasks: Sequence[str], seeds: int
-) -> Iterator[Line]:
-    for task_group in (tasks[::2], tasks[1::2]):
-        rows = [(task, seed, None) for task in task_group for seed in range(seeds)]
-        model_dir = folder / task_group[0]
-        _train(
-            ["gin/prompts/class_labels.gin", _TUNING],
-            [*_names(task_group), f"BANK={rows!r}", f"MODEL_DIR='{model_dir}'"],
-        )
-        last = _last_scores(model_dir)
-        for row, name in zip(rows, prompt_names(rows), strict=True):
-            yield "prompt tuning", row[0], row[1], last[name, row[0]]
+def _prompt_tuning(folder: pathlib.Path, task: str, seeds: int) -> Iterator[Line]:
+    rows = [(task, seed, None) for seed in range(seeds)]
+    files = ["gin/prompts/class_labels.gin", _TUNING]
+    last = _train(files, folder, [_name(task), f"BANK={rows!r}"])
+    for row, name in zip(rows, prompt_names(rows), strict=True):
+        yield "prompt tuning", task, row[1], last[name]
 
 
 def _model_tuning(folder: pathlib.Path, task: str, seeds: int) -> Iterator[Line]:
     for seed in range(seeds):
-        model_dir = folder / f"{task}-{seed}"
-        bindings = [f"RANDOM_SEED={seed}", f"MODEL_DIR='{model_dir}'"]
-        _train([_MODEL_TUNING], [*_names([task]), *bindings])
-        yield "model tuning", task, seed, _last_scores(model_dir)["model", task]
+        bindings = [_name(task), f"RANDOM_SEED={seed}"]
+        last = _train([_MODEL_TUNING], folder / str(seed), bindings)
+        yield "model tuning", task, seed, last["model"]
 
 
-def _names(tasks: Sequence[str]) -> list[str]:
-    return [f"MIXTURE_OR_TASK_NAME={list(tasks)!r}"]
+_METHODS: dict[str, Callable[[pathlib.Path, str, int], Iterator[Line]]] = {
+    "words": _words,
+    "zero_shot": _zero_shot,
+    "prompt_tuning": _prompt_tuning,
+    "model_tuning": _model_tuning,
+}
 
 
-def _train(files: Sequence[str], bindings: Sequence[str]) -> None:
-    config.parse(files, bindings)
+def _name(task: str) -> str:
+    return f"MIXTURE_OR_TASK_NAME={task!r}"
+
+
+def _train(
+    files: Sequence[str], model_dir: pathlib.Path, bindings: Sequence[str]
+) -> dict[str, float]:
+    """Returns {prompt: score} of the last evaluation."""
+    config.parse(files, [*bindings, f"MODEL_DIR='{model_dir}'"])
     config.configured(train)()
-
-
-def _last_scores(model_dir: pathlib.Path) -> dict[tuple[str, str], float]:
-    """Returns {(prompt, task): score} of the last evaluation."""
+    # The next run's programs are others.
+    jax.clear_caches()
     found = {}
     for line in records.read_metrics(model_dir):
         _, prompt, kind = (line.pop(key) for key in ("step", "prompt", "kind"))
         if kind not in ("train", "speed"):
-            found[prompt, kind] = scoring.overall(kind, line)
+            found[prompt] = scoring.overall(kind, line)
     return found
 
 

@@ -16,16 +16,12 @@ worker 1 writes the library and the tables, when all are done.
 """
 
 import argparse
-import contextlib
 import functools
-import io
 import logging
 import os
 import pathlib
-import platform
 import re
 import shlex
-import shutil
 import time
 from collections.abc import Sequence
 
@@ -134,25 +130,11 @@ def _open_data(folder: pathlib.Path, plan: Study, miniature: bool) -> None:
     if miniature and not os.environ.get("TFDS_DATA_DIR"):
         from spot_jax.text.registration import use_data_dir
 
-        use_data_dir(str(_make_data(folder.absolute())))
+        data = folder.absolute() / "data"
+        make_miniature.write_once(data)
+        use_data_dir(str(data))
     for task in (*plan.sources, *plan.targets):
         text.check_data(task)
-
-
-def _make_data(folder: pathlib.Path) -> pathlib.Path:
-    """Writes the miniature, whole or not at all: other workers may do the same."""
-    data = folder / "data"
-    if not data.exists():
-        temporary = folder / f".data.{platform.node()}.{os.getpid()}"
-        logger.info("Writing the miniature to %s.", data)
-        with contextlib.redirect_stdout(io.StringIO()):
-            make_miniature.main([str(temporary)])
-        try:
-            temporary.rename(data)
-        except OSError:
-            # Another worker was quicker; its rows are the same.
-            shutil.rmtree(temporary)
-    return data
 
 
 def _wait_for(

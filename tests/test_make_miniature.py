@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import pathlib
 
 import pytest
 
@@ -101,3 +102,25 @@ def test_bad_options_are_refused_before_anything_is_written(written, tmp_path):
     with pytest.raises(ValueError, match="already holds c4/en:3.1.0"):
         make_miniature.main([str(written), *SMALL])
     assert not list(tmp_path.iterdir())
+
+
+def test_it_is_written_once_and_whole(tmp_path, monkeypatch):
+    data = tmp_path / "data"
+
+    def write(argv):
+        pathlib.Path(argv[0]).mkdir()
+        (pathlib.Path(argv[0]) / "rows").write_text("1")
+        written.append(argv)
+
+    def write_second(argv):
+        # Another process ends first.
+        write([str(data)])
+        write(argv)
+
+    written: list[list[str]] = []
+    monkeypatch.setattr(make_miniature, "main", write_second)
+    make_miniature.write_once(data, ["cr", "rte"])
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert len(written) == 2 and written[1][1:] == ["--tasks", "cr,rte"]
+    make_miniature.write_once(data)
+    assert len(written) == 2

@@ -32,7 +32,7 @@ def test_it_is_small():
 
 def test_the_card_tells_how_it_was_made(model):
     card = json.loads((spot_tiny.FOLDER / "card.json").read_text())
-    assert set(card["stages"]) == {"pretrain", "adapt"}
+    assert set(card["stages"]) == {"pretrain", "adapt", "revise"}
     assert sum(stage["seconds"] for stage in card["stages"].values()) <= 90 * 60
     for stage in card["stages"].values():
         losses = list(stage["validation_loss"].values())

@@ -226,27 +226,6 @@ def test_stages_are_done_one_after_the_other(whole, tmp_path):
     assert is_same(whole, tmp_path)
 
 
-def test_the_miniature_is_made_once_and_whole(tmp_path, monkeypatch):
-    def make(argv):
-        (tmp_path / argv[0]).mkdir()
-        (tmp_path / argv[0] / "rows").write_text("1")
-        made.append(argv[0])
-
-    def make_second(argv):
-        # Another worker ends first.
-        make([str(tmp_path / "data")])
-        make(argv)
-
-    made: list[str] = []
-    monkeypatch.setattr(study.make_miniature, "main", make_second)
-    data = study._make_data(tmp_path)
-    assert data == tmp_path / "data"
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
-    assert len(made) == 2
-    assert study._make_data(tmp_path) == data
-    assert len(made) == 2
-
-
 def test_workers_do_a_study_together(whole, tmp_path):
     config.parse_flags("study", study_process.arguments(tmp_path, MODEL))
     work = config.configured(study.study)
