@@ -141,6 +141,8 @@ def _loop(
         logger.info("Resuming at step %d.", done)
     if done >= training.steps:
         logger.info("The run is complete: %d steps were asked for.", training.steps)
+        checkpoints.close()
+        return run.outputs.best
     examples = open_examples(run, positions)
     laid_out = prefetch(_batches(examples, layout(run, training), training, done))
     run_dir.describe(run.folder, {"model": run.model.story(), "resumed_at": done})
