@@ -12,6 +12,7 @@
 
 import argparse
 import json
+import math
 import pathlib
 import re
 import sys
@@ -86,7 +87,7 @@ def _add_options(add: argparse.ArgumentParser) -> None:
     unsaid.add_argument("--task", help="the task or mixture it was trained on")
     unsaid.add_argument("--seed", type=int, metavar="N", help="of its training")
     unsaid.add_argument("--step", type=int, metavar="N", help="steps of training")
-    unsaid.add_argument("--score", type=float, metavar="X", help="on validation")
+    unsaid.add_argument("--score", type=_score, metavar="X", help="on validation")
     unsaid.add_argument(
         "--embedding", metavar="FILE", help="the prompt at an early step, if kept"
     )
@@ -98,9 +99,17 @@ def _add_options(add: argparse.ArgumentParser) -> None:
     )
 
 
+def _score(text: str) -> float:
+    score = float(text)
+    if not math.isfinite(score):
+        raise ValueError(f"{text} is not finite")
+    return score
+
+
 def _add(library: Library, options: argparse.Namespace) -> None:
     source = pathlib.Path(options.source)
-    is_run = source.is_dir() and not (source / peft.MODEL_FILE).exists()
+    adapter = (source / name for name in (peft.MODEL_FILE, peft.CONFIG_FILE))
+    is_run = source.is_dir() and not any(path.exists() for path in adapter)
     for entry in _of_run(source, options) if is_run else [_of_file(options)]:
         is_new = entry.name not in library.names()
         library.add(entry)

@@ -67,9 +67,16 @@ def _forget_after(path: pathlib.Path, step: int) -> None:
 
 
 def read_metrics(model_dir: pathlib.Path) -> list[dict]:
-    """Returns the lines of a run's metrics.jsonl."""
+    """Returns the lines of a run's metrics.jsonl.
+
+    Lines that a power failure cut short are left out.
+    """
     text = (model_dir / "metrics.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
+    lines = []
+    for line in text.splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            lines.append(json.loads(line))
+    return lines
 
 
 class Progress:

@@ -48,7 +48,6 @@ def study(
     sizes: cost.Sizes,
     source_start: Start,
     target_start: Start,
-    mixture_eval_examples: int | None = None,
     miniature: bool = False,
     poll_seconds: float = 10,
     worker: tuple[int, int] = (1, 1),
@@ -63,7 +62,6 @@ def study(
         sizes: of the model and its batches, for the dry run.
         source_start: SOURCE_START, of sources and mixtures.
         target_start: TARGET_START, of baselines.
-        mixture_eval_examples: MIXTURE_EVAL_EXAMPLES, how many evaluate a mixture.
         miniature: MINIATURE, whether data is made where TFDS_DATA_DIR names none.
         poll_seconds: how often to look whether other workers have finished.
         worker: (i, n), i from 1.
@@ -94,7 +92,7 @@ def study(
         run_dir.check(study_dir, configuration, "STUDY_DIR")
         logger.info("Run %d of %d: %s.", number, len(missing), run.name)
         bank = prepare_bank(folder, run, plan, done)
-        _tune(run, bank, done.folder_of(run), mixture_eval_examples)
+        _tune(run, bank, done.folder_of(run))
         # Not before: a mistake that is found and mended is not another study.
         run_dir.claim(folder, configuration)
         _write(folder, plan, done, diary)
@@ -150,11 +148,10 @@ def _wait_for(
         time.sleep(seconds)
 
 
-def _tune(run: Run, bank: Bank, folder: pathlib.Path, examples: int | None) -> None:
+def _tune(run: Run, bank: Bank, folder: pathlib.Path) -> None:
     """Runs `spot_jax train` in this process, in the configuration of the study."""
     kind = "SOURCE" if STAGES[run.stage].is_source else "TARGET"
-    if run.stage != "mixtures":
-        examples = "%EVALUATOR_NUM_EXAMPLES"
+    examples = run.examples or "%EVALUATOR_NUM_EXAMPLES"
     values = {
         "MODEL_DIR": str(folder),
         "MIXTURE_OR_TASK_NAME": list(dict.fromkeys(task for task, _, _ in bank.rows)),

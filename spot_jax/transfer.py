@@ -152,6 +152,8 @@ def _check_options(options: argparse.Namespace) -> None:
 
 def _new(path: str) -> pathlib.Path:
     out = pathlib.Path(path)
+    # The folder appears under its name, and "." has none.
+    out = out if out.name else out.absolute()
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ValueError(
             f"--out {out} is there already. Name a new folder, so that the prompts of "

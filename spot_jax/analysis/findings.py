@@ -79,7 +79,7 @@ def _growth(known: pd.DataFrame) -> Iterator[Finding]:
         if len(rows) > 1:
             reductions = [number(value) for value in rows["percent_mean"]]
             yield _finding(
-                f"Best of top-k grows with k ({_words(measure)}).",
+                f"Best of top-k grows with k, and cannot fall ({_words(measure)}).",
                 _chain(str(x) for x in paper.BEST_PERCENT.get(measure, {}).values()),
                 _chain(reductions),
                 rows["percent_mean"].is_monotonic_increasing

@@ -69,8 +69,10 @@ def compare(study: Study, known: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The columns method, measure, k; {score,change,percent}_{mean,std,low,high};
-        share_{mean,low,high} (percent of the oracle's change that is kept); runs,
-        planned (target runs); is_best (of the k of an average or a mixture).
+        cut_{mean,low,high} (percent of the mean error that is taken away, in which
+        targets near 100 weigh little); share_{mean,low,high} (percent of the oracle's
+        change that is kept); spread (mean over the targets of the std over seeds);
+        runs, planned (target runs); is_best (of the k of an average or a mixture).
     """
     tables = {row: _matrix(study, part) for row, part in known.groupby(_ROW)}
     nothing = _matrix(study, known[:0])
@@ -80,16 +82,13 @@ def compare(study: Study, known: pd.DataFrame) -> pd.DataFrame:
     for key in _rows(study, known):
         scores = tables.get(key, nothing)
         row = dict(zip(_ROW, key, strict=True)) | _columns("score", scores)
+        row["spread"] = scores.std(axis=1, ddof=1).mean()
         if key[0] != BASELINE:
             row |= _columns("change", scores - baseline)
             row |= _columns("percent", _percent(scores, baseline))
-            kept = 100 * (scores - baseline)
-            share = statistics.ratio_of(
-                kept.mean(axis=1), (oracle - baseline).mean(axis=1)
-            )
-            row |= {
-                f"share_{end}": getattr(share, end) for end in ("mean", "low", "high")
-            }
+            known_both = baseline.where(scores.notna())
+            row |= _ratio("cut", scores - baseline, 100.0 - known_both)
+            row |= _ratio("share", scores - baseline, oracle - baseline)
         row["runs"], row["planned"] = int(scores.notna().sum().sum()), scores.size
         rows.append(row)
     frame = pd.DataFrame(rows)
@@ -104,6 +103,12 @@ def _matrix(study: Study, part: pd.DataFrame) -> pd.DataFrame:
 
 def _percent(scores: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
     return statistics.relative_error_reduction(scores, baseline)
+
+
+def _ratio(name: str, parts: pd.DataFrame, wholes: pd.DataFrame) -> dict[str, float]:
+    """Returns mean(parts) / mean(wholes) over the targets, in percent."""
+    ratio = statistics.ratio_of(100 * parts.mean(axis=1), wholes.mean(axis=1))
+    return {f"{name}_{end}": getattr(ratio, end) for end in ("mean", "low", "high")}
 
 
 def _columns(name: str, table: pd.DataFrame) -> dict[str, float]:

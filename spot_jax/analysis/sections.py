@@ -21,7 +21,8 @@ from spot_jax.analysis.transfers import Transfers
 _REDUCTION = (
     "Relative error reduction is 100 (score − baseline) / (100 − baseline), the share "
     "of the remaining error that a transfer takes away; it is negative where the "
-    "transfer does harm."
+    "transfer does harm. A baseline of 100 leaves no error to reduce: such runs have "
+    "none and are left out of its means."
 )
 
 
@@ -59,16 +60,7 @@ def of_study(study: Study, made_by: dict[str, str]) -> Report:
 def of_table(found: Transfers, made_by: dict[str, str]) -> Report:
     """Returns the report on a table of scores."""
     planned = len(found.sources) * len(found.targets)
-    baseline = mean_of(found.baseline["mean"])
-    best = mean_of(transfers.best_by_target(found)["mean"])
-    above = transfers.above_baseline(found)
-    abstract = [
-        f"Over {len(found.targets)} targets, prompt tuning from scratch scores "
-        f"{number(baseline.mean, 2)} {ends(baseline.low, baseline.high)} on average. "
-        f"{above} of {len(found.cells)} transfers are above their baseline; the best "
-        f"source of each target averages {number(best.mean, 2)} "
-        f"{ends(best.low, best.high)}. {tables.RESAMPLED}"
-    ]
+    abstract = [_table_abstract(found)]
     absent = [
         f"{source} → {target}"
         for source, row in found.wide("mean").iterrows()
@@ -83,6 +75,23 @@ def of_table(found: Transfers, made_by: dict[str, str]) -> Report:
     sections = [section, over, _missing(gaps), made]
     abstract += _gaps_told(gaps)
     return numbered(Report("Prompt transfer: a table of scores", abstract, sections))
+
+
+def _table_abstract(found: Transfers) -> str:
+    if found.cells.empty:
+        return "The table has baselines only: no transfer to compare with them."
+    best = transfers.best_by_target(found)
+    # Of the same targets: one without a transfer would shift this mean alone.
+    baseline = mean_of(found.baseline.loc[best["target"], "mean"])
+    reached = mean_of(best["mean"])
+    above = transfers.above_baseline(found)
+    return (
+        f"Over {len(best)} targets, prompt tuning from scratch scores "
+        f"{number(baseline.mean, 2)} {ends(baseline.low, baseline.high)} on average. "
+        f"{above} of {len(found.cells)} transfers are above their baseline; the best "
+        f"source of each target averages {number(reached.mean, 2)} "
+        f"{ends(reached.low, reached.high)}. {tables.RESAMPLED}"
+    )
 
 
 def _unless_empty(rows: list[dict[str, str]]) -> list:
@@ -228,7 +237,7 @@ def _made(study: Study, made_by: dict[str, str]) -> Section:
         ),
         "machine": str(about.get("machine") or ""),
         "wall time": _hours(about.get("wall_seconds")),
-        "peak memory": _with_unit(about.get("peak_memory_gb"), "GB"),
+        "peak memory of a process": _with_unit(about.get("peak_memory_gb"), "GB"),
         "versions": _flat(about.get("versions")),
     }
     text = (

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -23,6 +24,9 @@ import safetensors.numpy
 from spot_jax.prompts import peft
 
 FORMAT = "spot_jax prompt 1"
+_DTYPES = {
+    np.dtype(kind) for kind in (np.float64, np.float32, np.float16, ml_dtypes.bfloat16)
+}
 _NUMPY_MAGIC = b"\x93NUMPY"
 
 
@@ -138,6 +142,12 @@ def read(path: str | os.PathLike) -> SavedPrompt:
     path = pathlib.Path(path)
     if path.is_dir():
         path = path / peft.MODEL_FILE
+        if path.with_name(peft.CONFIG_FILE).is_file() and not path.is_file():
+            raise ValueError(
+                f"{path.parent} is a PEFT adapter without {path.name}; older versions "
+                "of PEFT wrote adapter_model.bin. Load it with PEFT and save it again: "
+                "save_pretrained(folder, safe_serialization=True)."
+            )
     if not path.is_file():
         raise ValueError(
             f"There is no prompt file {path}. Give a .safetensors file of spot_jax, a "
@@ -183,12 +193,13 @@ def _read_safetensors(path: pathlib.Path) -> tuple[np.ndarray, dict]:
 
 
 def _check(path: pathlib.Path, enc_input: np.ndarray) -> None:
-    if enc_input.ndim != 2:
+    if enc_input.ndim != 2 or not enc_input.size or enc_input.dtype not in _DTYPES:
         raise ValueError(
-            f"{path} holds an array of shape {enc_input.shape}; a prompt is "
-            "[prompt, d_model]."
+            f"{path} holds an array of shape {enc_input.shape} and type "
+            f"{enc_input.dtype}; a prompt is [prompt, d_model] of floating point "
+            "numbers."
         )
-    if not np.isfinite(enc_input).all():
+    if not np.isfinite(enc_input.astype(np.float32)).all():
         raise ValueError(
             f"{path} holds values that are not finite: its training diverged. Take an "
             "earlier prompt of that run, or train it again with a smaller rate."

@@ -247,10 +247,15 @@ def from_run(model_dir: str | os.PathLike) -> list[LibraryEntry]:
             f"The run of {model_dir} is not finished: {', '.join(unfinished)} has no "
             "last.safetensors. Give the command that started it again; it goes on."
         )
-    described = model_dir / "run.json"
-    run = (
-        json.loads(described.read_text(encoding="utf-8")) if described.exists() else {}
-    )
+    described, run = model_dir / "run.json", {}
+    if described.exists():
+        try:
+            run = json.loads(described.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(
+                f"{described} is damaged ({error}). Delete it: the prompts lose what "
+                "it says of versions and devices, nothing else."
+            ) from error
     return [_from_folder(folder, run) for folder in folders]
 
 

@@ -40,9 +40,15 @@ def select_prompt(path: pathlib.Path, rows: np.ndarray) -> np.ndarray:
             f"{path} is a PEFT adapter, but {config.name} is not beside it; it says "
             "how many of the rows are the prompt. Copy the adapter's whole folder."
         )
-    said = json.loads(config.read_text(encoding="utf-8"))
-    length, kind = said.get("num_virtual_tokens"), said.get("peft_type")
-    if not isinstance(length, int) or length > len(rows):
+    try:
+        said = json.loads(config.read_text(encoding="utf-8"))
+        length, kind = said["num_virtual_tokens"], said["peft_type"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{config} is not the configuration of a soft prompt ({error!r}). Copy the "
+            "adapter's whole folder."
+        ) from error
+    if type(length) is not int or not 1 <= length <= len(rows):
         raise ValueError(
             f"{path} has {len(rows)} rows, and num_virtual_tokens is {length} in "
             f"{config.name}: they do not belong together. Copy the adapter's whole "

@@ -17,6 +17,8 @@ from spot_jax.prompts.files import replace_file
 class Diary:
     """STUDY_DIR/workers/IofN.json, which goes on where a worker was stopped.
 
+    The time of a run that was killed does not count, only that of finished ones.
+
     Args:
         folder: STUDY_DIR.
         worker: (i, n).

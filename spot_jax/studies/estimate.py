@@ -1,5 +1,6 @@
 """What a study would do and cost, without doing any of it."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -42,6 +43,7 @@ def describe(
 
 def _operations(run: Run, sizes: cost.Sizes) -> float:
     evaluations = math.ceil(run.steps / run.eval_period)
+    sizes = dataclasses.replace(sizes, examples=run.examples or sizes.examples)
     return len(run.tunings) * cost.tuning(sizes, run.steps, evaluations)
 
 
@@ -53,7 +55,7 @@ def _assumptions(sizes: cost.Sizes, machine: str) -> str:
         f"{100 * hardware.utilisation:g} % ({hardware.says}).\n"
         f"Examples of {sizes.lengths['inputs']} input and {sizes.lengths['targets']} "
         f"target tokens (EXPECTED_LENGTHS) behind a prompt of {sizes.prompt_length}, "
-        f"{sizes.evaluated} in an evaluation ({examples}).\n"
+        f"{sizes.evaluated} in an evaluation of a target ({examples}).\n"
         "Compiling, reading data and writing files come on top. Mixtures of the same "
         "tasks are tuned once, so there may be fewer.\n"
     )

@@ -54,6 +54,9 @@ class Study:
         best_ks: BEST_KS, the k of BEST OF TOP-k, which needs no tuning.
         average_ks: AVERAGE_KS, the k of TOP-k WEIGHTED AVERAGE.
         mixture_ks: MIXTURE_KS, the k of TOP-k MULTI-TASK MIXTURE.
+        source_eval_examples: SOURCE_EVAL_EXAMPLES, how many evaluate a source; None: as
+            many as a target.
+        mixture_eval_examples: MIXTURE_EVAL_EXAMPLES, how many evaluate a mixture.
         measure: SIMILARITY, which ranks the sources of the latter two.
         bank_size: BANK_SIZE, how many prompts a run trains at once, at most.
     """
@@ -70,6 +73,8 @@ class Study:
     best_ks: Sequence[int]
     average_ks: Sequence[int]
     mixture_ks: Sequence[int]
+    source_eval_examples: int | None = None
+    mixture_eval_examples: int | None = None
     measure: str = "per_token"
     bank_size: int = 48
 
@@ -190,6 +195,7 @@ class Run:
         stage: which part of the study it belongs to.
         steps: how long it is.
         eval_period: steps between evaluations.
+        examples: how many evaluate a prompt; None: EVALUATOR_NUM_EXAMPLES.
         tunings: what is tuned.
     """
 
@@ -198,6 +204,7 @@ class Run:
     stage: str
     steps: int
     eval_period: int
+    examples: int | None
     tunings: tuple[Tuning, ...]
 
 
@@ -230,18 +237,20 @@ def runs(study: Study) -> list[Run]:
         its_own = tuple(tunings(name, study))
         for part, start in enumerate(range(0, len(its_own), study.bank_size)):
             chunk = its_own[start : start + study.bank_size]
-            how_long = _steps_and_eval_period(name, study)
-            made.append(Run(len(made), f"{name}-{part:03}", name, *how_long, chunk))
+            how = _steps_and_evaluations(name, study)
+            made.append(Run(len(made), f"{name}-{part:03}", name, *how, chunk))
     return made
 
 
-def _steps_and_eval_period(stage: str, study: Study) -> tuple[int, int]:
+def _steps_and_evaluations(stage: str, study: Study) -> tuple[int, int, int | None]:
+    """Returns the steps, those between evaluations, and the examples of one."""
+    steps = study.source_steps
     if stage == "mixtures":
         # Of a mixture the final prompt counts (SPoT §3.3), not the best.
-        return study.source_steps, study.source_steps
+        return steps, steps, study.mixture_eval_examples
     if stage == "sources":
-        return study.source_steps, study.source_eval_period
-    return study.target_steps, study.target_eval_period
+        return steps, study.source_eval_period, study.source_eval_examples
+    return study.target_steps, study.target_eval_period, None
 
 
 def asked_for(study: Study, worker: tuple[int, int] = (1, 1)) -> list[Run]:

@@ -57,7 +57,7 @@ def _curves(run: Run, study: Study, done: FinishedRuns) -> Iterator[tuple]:
             point = (step, scoring.overall(kind, line))
             evaluations.setdefault((prompt, kind), []).append(point)
     for tuning, path in done.prompts(run).items():
-        for point in evaluations[path.name, tuning.target]:
+        for point in evaluations.get((path.name, tuning.target), []):
             yield (*_columns(tuning, study), *point)
 
 

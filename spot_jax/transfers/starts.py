@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import math
 import pathlib
 from collections.abc import Sequence
@@ -195,7 +196,11 @@ def read_scores(path: str, names: Sequence[str]) -> dict[str, float]:
             f"There is no file {path}. --scores takes a CSV with the columns source "
             "(an entry's name) and score."
         )
-    with open(path, encoding="utf-8", newline="") as file:
+    try:
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a text file in UTF-8 ({error}).") from error
+    with io.StringIO(text, newline="") as file:
         lines = csv.DictReader(file)
         if not {"source", "score"} <= set(lines.fieldnames or ()):
             raise ValueError(
