@@ -163,3 +163,15 @@ def test_a_real_run_goes_in_with_the_score_it_had(spot, demo_model, tmp_path):
     assert (kept.embedding_step, kept.prompt.shape) == (6, (5, 64))
     assert "demo_food" in kept.configuration
     assert kept.provenance["run"]["versions"]
+
+
+def test_a_run_whose_description_is_damaged_is_named(spot, run):
+    (run / "run.json").write_text('{"command": [')
+    with pytest.raises(ValueError, match="run.json is damaged .* Delete it"):
+        spot("add", run)
+
+
+def test_a_score_is_a_finite_number(spot, run, capsys):
+    with pytest.raises(SystemExit):
+        spot("add", run / "prompts/sst2-seed0/best.safetensors", "--score", "nan")
+    assert "invalid" in capsys.readouterr().err

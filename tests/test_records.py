@@ -34,3 +34,8 @@ def test_progress_is_a_plain_line_without_a_terminal(capsys):
     assert said.startswith("step 6/10  loss 1.0  ")
     assert "examples/s" in said
     assert "left" in said
+
+
+def test_a_line_that_was_cut_short_is_left_out(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2, "lo')
+    assert records.read_metrics(tmp_path) == [{"step": 1}]

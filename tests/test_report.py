@@ -202,3 +202,16 @@ def check_windows(page):
             colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
             red = int(re.findall(r"\d+", colour)[0])
             assert red > lightness if scheme == "light" else red < lightness
+
+
+def test_a_mean_of_the_best_sources_is_compared_over_the_same_targets(tmp_path):
+    table = tmp_path / "scores.csv"
+    lines = ["source,target,mean,std", ",a,50,", ",b,90,", "s,a,70,"]
+    table.write_text("\n".join(lines) + "\n")
+    report.main(["--scores", str(table), "--out", str(tmp_path / "one")])
+    text = (tmp_path / "one" / "report.md").read_text()
+    assert "Over 1 targets" in text and "scores 50.00" in text and "70.00" in text
+    table.write_text("\n".join(lines[:3]) + "\n")
+    report.main(["--scores", str(table), "--out", str(tmp_path / "none")])
+    text = (tmp_path / "none" / "report.md").read_text()
+    assert "has baselines only" in text

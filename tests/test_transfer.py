@@ -1,6 +1,7 @@
 """A library is ranked for a target: what is chosen, written and told."""
 
 import math
+import pathlib
 import shlex
 
 import numpy as np
@@ -218,3 +219,17 @@ def test_a_write_that_fails_leaves_nothing(run, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="No space left on device"):
         run("best", k=1, target=target)
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+
+
+def test_scores_that_are_no_text_are_named(run, tmp_path):
+    scores = tmp_path / "scores.csv"
+    scores.write_bytes(b"source,score\n\xff,1\n")
+    with pytest.raises(ValueError, match="scores.csv is not a text file in UTF-8"):
+        run("oracle", scores=scores)
+
+
+def test_the_current_folder_may_be_where_it_is_written(run, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    run("best", k=1, out=pathlib.Path("."))
+    assert (tmp_path / "here" / "ranking.json").exists()

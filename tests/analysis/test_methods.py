@@ -50,6 +50,17 @@ def test_change_and_percent_are_those_of_hand_made_means(whole, comparison):
     assert found["change_low"] < found["change_mean"] < found["change_high"]
 
 
+def test_the_cut_is_of_the_mean_error_and_the_spread_of_the_seeds(whole, comparison):
+    scores, baseline = whole.of("mixture"), whole.of("baseline")
+    scores = scores[scores["k"] == 6]
+    found = row(comparison, "mixture", "per_token", 6)
+    errors = 100 - scores["score"].mean(), 100 - baseline["score"].mean()
+    assert found["cut_mean"] == pytest.approx(100 * (1 - errors[0] / errors[1]))
+    assert found["cut_low"] < found["cut_mean"] < found["cut_high"]
+    spread = scores.groupby("target")["score"].std().mean()
+    assert found["spread"] == pytest.approx(spread)
+
+
 def test_what_is_better_by_construction_comes_out_better(comparison):
     average = row(comparison, "average", "per_token", 6)
     mixture = row(comparison, "mixture", "per_token", 6)

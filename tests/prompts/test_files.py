@@ -259,3 +259,17 @@ def test_values_that_are_not_finite_are_refused(value, tmp_path):
     path = tmp_path / "prompt.safetensors"
     files.write(path, diverged, {})
     refused(path, "not finite.*earlier prompt")
+
+
+def test_a_prompt_of_bfloat16_is_read(tmp_path):
+    save_file({"enc_input": PROMPT.astype(ml_dtypes.bfloat16)}, tmp_path / "half")
+    np.testing.assert_allclose(files.read(tmp_path / "half").enc_input, PROMPT, 1e-2)
+
+
+@pytest.mark.parametrize(
+    "array", [np.array([["a", "b"]]), np.ones((2, 3), int), np.ones((0, 4))]
+)
+def test_what_holds_no_vectors_of_numbers_is_refused(array, tmp_path):
+    np.save(tmp_path / "prompt.npy", array)
+    with pytest.raises(ValueError, match="a prompt is .prompt, d_model. of floating"):
+        files.read(tmp_path / "prompt.npy")

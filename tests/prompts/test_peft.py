@@ -43,6 +43,30 @@ def test_other_kinds_of_adapters_are_refused(kind, tmp_path):
         files.read(tmp_path)
 
 
+@pytest.mark.parametrize("length", [0, -2, 6, True, "5"])
+def test_a_length_that_is_none_of_its_rows_is_refused(length, tmp_path):
+    save_file({peft.ARRAY: PROMPT}, tmp_path / peft.MODEL_FILE)
+    config = {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": length}
+    (tmp_path / peft.CONFIG_FILE).write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="do not belong together"):
+        files.read(tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"[1]", b"{}", b"{", b"\xff\xfe"])
+def test_a_configuration_of_something_else_is_refused(text, tmp_path):
+    save_file({peft.ARRAY: PROMPT}, tmp_path / peft.MODEL_FILE)
+    (tmp_path / peft.CONFIG_FILE).write_bytes(text)
+    with pytest.raises(ValueError, match="not the configuration of a soft prompt"):
+        files.read(tmp_path)
+
+
+def test_an_adapter_of_an_old_version_is_named(tmp_path):
+    (tmp_path / peft.CONFIG_FILE).write_text("{}")
+    (tmp_path / "adapter_model.bin").write_bytes(b"")
+    with pytest.raises(ValueError, match="adapter_model.bin. Load it with PEFT and"):
+        files.read(tmp_path)
+
+
 # Against the library itself.
 
 

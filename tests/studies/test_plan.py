@@ -133,3 +133,10 @@ def test_a_dry_run_of_a_worker_lists_its_own_runs(demo_model, tmp_path, capsys):
     assert "baselines-000" in said
     assert "sources-000" not in said
     assert list(cost.MACHINES) and "0.06 TFLOP/s at 100 %" in said
+
+
+def test_sources_and_mixtures_are_evaluated_on_numbers_of_their_own():
+    some = dataclasses.replace(PAPER, source_eval_examples=9, mixture_eval_examples=3)
+    examples = {run.stage: run.examples for run in runs(some)}
+    assert examples.pop("sources") == 9 and examples.pop("mixtures") == 3
+    assert set(examples.values()) == {None}
