@@ -152,9 +152,9 @@ def _check_options(options: argparse.Namespace) -> None:
 
 def _new(path: str) -> pathlib.Path:
     out = pathlib.Path(path)
-    # The folder appears under its name, and "." has none.
-    out = out if out.name else out.absolute()
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+    is_free = not out.exists() or out.is_dir() and not any(out.iterdir())
+    # The folder appears in one step, which would take the current one away.
+    if not is_free or out.resolve() == pathlib.Path.cwd():
         raise ValueError(
             f"--out {out} is there already. Name a new folder, so that the prompts of "
             "two transfers are never mixed."

@@ -196,8 +196,8 @@ def _check(path: pathlib.Path, enc_input: np.ndarray) -> None:
     if enc_input.ndim != 2 or not enc_input.size or enc_input.dtype not in _DTYPES:
         raise ValueError(
             f"{path} holds an array of shape {enc_input.shape} and type "
-            f"{enc_input.dtype}; a prompt is [prompt, d_model] of floating point "
-            "numbers."
+            f"{enc_input.dtype}; a prompt is [prompt, d_model], at least one "
+            "vector of floating point numbers."
         )
     if not np.isfinite(enc_input.astype(np.float32)).all():
         raise ValueError(

@@ -193,14 +193,9 @@ def test_a_peft_adapter_without_its_config_is_refused(tmp_path):
     refused(folder, "adapter_config.json is not beside it.*whole folder")
 
 
-def test_a_peft_adapter_with_a_broken_config_is_refused(tmp_path):
-    refused(write_peft(tmp_path, PROMPT, "{"), "damaged.*Copy it again")
-
-
-@pytest.mark.parametrize("config", ["{}", PEFT_CONFIG])
-def test_a_peft_adapter_with_the_config_of_another_is_refused(config, tmp_path):
-    folder = write_peft(tmp_path, PROMPT[:4], config)
-    refused(folder, "4 rows, and num_virtual_tokens is (None|5).*whole folder")
+def test_a_peft_adapter_with_the_config_of_another_is_refused(tmp_path):
+    folder = write_peft(tmp_path, PROMPT[:4], PEFT_CONFIG)
+    refused(folder, "4 rows, and num_virtual_tokens is 5.*whole folder")
 
 
 def test_no_file_is_refused(tmp_path):
@@ -271,5 +266,5 @@ def test_a_prompt_of_bfloat16_is_read(tmp_path):
 )
 def test_what_holds_no_vectors_of_numbers_is_refused(array, tmp_path):
     np.save(tmp_path / "prompt.npy", array)
-    with pytest.raises(ValueError, match="a prompt is .prompt, d_model. of floating"):
+    with pytest.raises(ValueError, match="at least one vector of floating point"):
         files.read(tmp_path / "prompt.npy")
