@@ -76,7 +76,7 @@ def _merge(path: str, story: Mapping[str, Any], given: Mapping[str, Any]) -> dic
     if "name" in given:
         # The one thing that is not the file's to say.
         said["name"] = given["name"]
-    for key in given.keys() & said.keys():
+    for key in (key for key in given if key in said):
         compare = is_same_model if key == "model" else operator.eq
         if not compare(said[key], given[key]):
             raise ValueError(
