@@ -14,7 +14,7 @@ from spot_jax.studies.runs import Bank
 MODEL = {"fingerprint": "0123456789abcdef", "source": "nowhere"}
 
 
-def tune(run: Run, bank: Bank, folder: pathlib.Path, examples: int | None) -> None:
+def tune(run: Run, bank: Bank, folder: pathlib.Path) -> None:
     """Leaves what a run leaves; `study._tune` with nothing trained."""
     lines = []
     for name, (task, seed, start) in zip(

@@ -167,7 +167,7 @@ def test_a_finished_study_is_not_done_again(whole, monkeypatch):
 
 
 def test_a_study_stopped_in_every_run_ends_as_the_whole(whole, tmp_path, monkeypatch):
-    def stop(run, bank, folder, examples):
+    def stop(run, bank, folder):
         half = dataclasses.replace(bank, rows=bank.rows[:-1])
         study_stub.tune(run, half if len(bank.rows) > 1 else bank, folder, examples)
         raise KeyboardInterrupt
@@ -190,10 +190,10 @@ class Stopped(Exception):
 def only(number: int):
     """Does one run and stops at the next."""
 
-    def tune(run, bank, folder, examples):
+    def tune(run, bank, folder):
         if run.number > number:
             raise Stopped
-        study_stub.tune(run, bank, folder, examples)
+        study_stub.tune(run, bank, folder)
 
     return tune
 
