@@ -169,7 +169,7 @@ def test_a_finished_study_is_not_done_again(whole, monkeypatch):
 def test_a_study_stopped_in_every_run_ends_as_the_whole(whole, tmp_path, monkeypatch):
     def stop(run, bank, folder):
         half = dataclasses.replace(bank, rows=bank.rows[:-1])
-        study_stub.tune(run, half if len(bank.rows) > 1 else bank, folder, examples)
+        study_stub.tune(run, half if len(bank.rows) > 1 else bank, folder)
         raise KeyboardInterrupt
 
     for number in range(6):
