@@ -134,12 +134,9 @@ def _scores(lines: Mapping[str, tuple[pathlib.Path, Sequence[Row]]]) -> pd.DataF
     found = []
     for line, (model_dir, rows) in lines.items():
         of_prompt = dict(zip(prompt_names(rows), rows, strict=True))
-        for record in records.read_metrics(model_dir):
-            step, prompt, kind = (record.pop(key) for key in ("step", "prompt", "kind"))
-            task, seed, _ = of_prompt.get(prompt, (None, 0, None))
-            if kind == task:
-                score = scoring.overall(task, record)
-                found.append((task, line, seed, step, score))
+        for step, prompt, task, values in records.read_evaluations(model_dir):
+            seed = of_prompt[prompt][1]
+            found.append((task, line, seed, step, scoring.overall(task, values)))
     return pd.DataFrame(found, columns=["target", "line", "seed", "step", "score"])
 
 

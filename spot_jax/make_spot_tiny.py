@@ -89,12 +89,14 @@ def _run(
     print("spot_jax train " + " ".join(words), file=sys.stderr)
     config.parse([file], bindings)
     best = config.configured(train)()["model"]
-    lines = records.read_metrics(model_dir)
-    evaluations = [line for line in lines if line["kind"].startswith("miniature_")]
+    losses = {
+        step: values["loss"]
+        for step, _, _, values in records.read_evaluations(model_dir)
+    }
     return {
         "gin_file": file,
-        "steps": evaluations[-1]["step"],
-        "validation_loss": {line["step"]: line["loss"] for line in evaluations},
+        "steps": max(losses),
+        "validation_loss": losses,
         "best_step": best.step,
     }
 

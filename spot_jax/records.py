@@ -6,6 +6,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import tensorboardX
 import tqdm
@@ -77,6 +78,32 @@ def read_metrics(model_dir: pathlib.Path) -> list[dict]:
         with contextlib.suppress(json.JSONDecodeError):
             lines.append(json.loads(line))
     return lines
+
+
+class Evaluation(NamedTuple):
+    """What an evaluation of one prompt on one task gave.
+
+    Attributes:
+        step: when.
+        prompt: its name in the bank; "model" of model tuning.
+        task: the task evaluated.
+        values: {metric: value}.
+    """
+
+    step: int
+    prompt: str
+    task: str
+    values: dict[str, float]
+
+
+def read_evaluations(model_dir: pathlib.Path) -> list[Evaluation]:
+    """Returns a run's evaluations, in order."""
+    found = []
+    for line in read_metrics(model_dir):
+        step, prompt, kind = (line.pop(key) for key in ("step", "prompt", "kind"))
+        if kind not in ("train", "speed"):
+            found.append(Evaluation(step, prompt, kind, line))
+    return found
 
 
 class Progress:

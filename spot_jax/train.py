@@ -126,19 +126,9 @@ def _loop(
     training: Training,
     seed: int | Sequence[int],
 ) -> dict[str, Best]:
-    # The state, new or where the run stopped.
-    state = step.initial_state(run.trained, optimizer, run.split)
-    state = jax.device_put(state, state_shardings(state, run))
     checkpoints = Checkpoints(run.folder, training.keep)
-    restored = checkpoints.restore(state)
-    positions = [Position() for _ in run.bank]
-    if restored:
-        state, progress = restored
-        positions = [Position(**position) for position in progress["positions"]]
-        run.outputs.resume(progress["best"])
+    state, positions = _state(run, optimizer, checkpoints)
     done = int(state.step)
-    if done:
-        logger.info("Resuming at step %d.", done)
     if done >= training.steps:
         logger.info("The run is complete: %d steps were asked for.", training.steps)
         checkpoints.close()
@@ -195,6 +185,21 @@ def _loop(
     checkpoints.close()
     metrics.close()
     return run.outputs.best
+
+
+def _state(
+    run: Run, optimizer: Optimizer, checkpoints: Checkpoints
+) -> tuple[step.TrainState, list[Position]]:
+    """Returns the state and where the data stands, new or where the run stopped."""
+    state = step.initial_state(run.trained, optimizer, run.split)
+    state = jax.device_put(state, state_shardings(state, run))
+    restored = checkpoints.restore(state)
+    if not restored:
+        return state, [Position() for _ in run.bank]
+    state, progress = restored
+    run.outputs.resume(progress["best"])
+    logger.info("Resuming at step %d.", int(state.step))
+    return state, [Position(**position) for position in progress["positions"]]
 
 
 def _batches(

@@ -24,6 +24,7 @@ import safetensors.numpy
 from spot_jax.prompts import peft
 
 FORMAT = "spot_jax prompt 1"
+# As in pretrained/arrays.py, whose package would bring JAX along: two seconds.
 _DTYPES = {
     np.dtype(kind) for kind in (np.float64, np.float32, np.float16, ml_dtypes.bfloat16)
 }

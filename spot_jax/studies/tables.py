@@ -51,11 +51,9 @@ def _scores(run: Run, study: Study, done: FinishedRuns) -> Iterator[tuple]:
 
 def _curves(run: Run, study: Study, done: FinishedRuns) -> Iterator[tuple]:
     evaluations: dict[tuple[str, str], list[tuple[int, float]]] = {}
-    for line in records.read_metrics(done.folder_of(run)):
-        step, prompt, kind = (line.pop(key) for key in ("step", "prompt", "kind"))
-        if kind not in ("train", "speed"):
-            point = (step, scoring.overall(kind, line))
-            evaluations.setdefault((prompt, kind), []).append(point)
+    for step, prompt, task, values in records.read_evaluations(done.folder_of(run)):
+        point = (step, scoring.overall(task, values))
+        evaluations.setdefault((prompt, task), []).append(point)
     for tuning, path in done.prompts(run).items():
         for point in evaluations.get((path.name, tuning.target), []):
             yield (*_columns(tuning, study), *point)
