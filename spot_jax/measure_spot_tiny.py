@@ -14,6 +14,7 @@ import collections
 import pathlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
 import pandas as pd
@@ -22,9 +23,9 @@ import spot_jax.tasks
 from spot_jax import config, data, make_miniature, miniature, records, scoring
 from spot_jax.bank import prompt_names
 from spot_jax.evaluate import evaluate
-from spot_jax.miniature.baseline import bag_of_words
+from spot_jax.miniature import baseline
 from spot_jax.prompts.files import replace_file
-from spot_jax.scoring import Prediction
+from spot_jax.scoring import EvalTask, Prediction
 from spot_jax.settings import Data, Evaluation
 from spot_jax.text.registration import use_data_dir
 from spot_jax.train import train
@@ -55,7 +56,7 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
     parts = folder / "parts"
     parts.mkdir(exist_ok=True)
     tables = []
-    for name, measured in _METHODS.items():
+    for name, measured in METHODS.items():
         for task in tasks:
             path = parts / f"{name}-{task}.csv"
             if not path.exists():
@@ -78,22 +79,44 @@ def _words(_: pathlib.Path, task: str, __: int) -> Iterator[Line]:
     there = scoring.load_task(task, how, settings)
     dataset = there.task.get_dataset(None, "train", shuffle=False)
     answers = collections.Counter(
-        example["targets_pretokenized"] for example in dataset.as_numpy_iterator()
+        example["targets_pretokenized"].decode("utf-8")
+        for example in dataset.as_numpy_iterator()
     )
     ((most, _),) = answers.most_common(1)
-    same = [
-        Prediction(number, most.decode("utf-8"), 0.0)
-        for number in range(len(there.examples))
-    ]
-    score = scoring.overall(task, scoring.score(there, same))
+    score = score_answers(there, [most] * len(there.examples))
     # A constant has no correlation with anything.
     yield "majority", task, 0, 0.0 if score != score else score
-    rows = miniature.DATASETS[task]
-    held_out = next(s for s, p in rows.splits.items() if p == "validation")
-    train_rows = miniature.rows(task, next(iter(rows.splits)), rows.train)
-    held_out_rows = miniature.rows(task, held_out, miniature.VALIDATION_ROWS)
-    score = bag_of_words(task, train_rows, held_out_rows, longest=2)
-    yield "bag of words", task, 0, score
+    train_rows, held_out = (rows_of_examples(there, s) for s in ("train", how.split))
+    guesses = baseline.guesses(task, train_rows, held_out, longest=2)
+    texts = [
+        baseline.answer(task, row, guess)
+        for row, guess in zip(held_out, guesses, strict=True)
+    ]
+    yield "bag of words", task, 0, score_answers(there, texts)
+
+
+def score_answers(there: EvalTask, answers: Sequence[str]) -> float:
+    """Scores answers as text, one for each example, by the task's own metrics."""
+    predictions = [Prediction(place, text, 0.0) for place, text in enumerate(answers)]
+    return scoring.overall(there.name, scoring.score(there, predictions))
+
+
+def rows_of_examples(there: EvalTask, split: str) -> list[dict]:
+    """Returns the data set's own row of each of a split's examples, in order."""
+    found = there.task.source.get_dataset(split=split, shuffle=False)
+    rows = [jax.tree.map(_plain, row) for row in found.as_numpy_iterator()]
+    return baseline.one_question_each(there.name, rows)
+
+
+def _plain(value: Any) -> Any:
+    """Returns bytes as text and arrays, ragged ones too, as lists of such values."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if hasattr(value, "to_list"):
+        return _plain(value.to_list())
+    return _plain(value.tolist()) if hasattr(value, "tolist") else value
 
 
 def _zero_shot(folder: pathlib.Path, task: str, _: int) -> Iterator[Line]:
@@ -125,7 +148,7 @@ def _model_tuning(folder: pathlib.Path, task: str, seeds: int) -> Iterator[Line]
         yield "model tuning", task, seed, last["model"]
 
 
-_METHODS: dict[str, Callable[[pathlib.Path, str, int], Iterator[Line]]] = {
+METHODS: dict[str, Callable[[pathlib.Path, str, int], Iterator[Line]]] = {
     "words": _words,
     "zero_shot": _zero_shot,
     "prompt_tuning": _prompt_tuning,
@@ -145,12 +168,10 @@ def _train(
     config.configured(train)()
     # The next run's programs are others.
     jax.clear_caches()
-    found = {}
-    for line in records.read_metrics(model_dir):
-        _, prompt, kind = (line.pop(key) for key in ("step", "prompt", "kind"))
-        if kind not in ("train", "speed"):
-            found[prompt] = scoring.overall(kind, line)
-    return found
+    return {
+        prompt: scoring.overall(task, values)
+        for _, prompt, task, values in records.read_evaluations(model_dir)
+    }
 
 
 def markdown(scores: pd.DataFrame) -> str:

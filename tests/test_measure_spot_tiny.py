@@ -1,13 +1,67 @@
 import pandas as pd
+import pytest
 
-from spot_jax.measure_spot_tiny import markdown
+import spot_jax.tasks
+from spot_jax import config, data, make_miniature, measure_spot_tiny, scoring
+from spot_jax.miniature import baseline
+from spot_jax.settings import Data, Evaluation
+from spot_jax.text.registration import use_data_dir
+
+# Each way of answering: labels, likeness, choices, places in a text, a reference.
+TASKS = ("cola", "cr", "stsb", "cosmos_qa", "race", "record", "squad", "wsc")
+
+
+@pytest.fixture(scope="module")
+def small_data(tmp_path_factory):
+    """Few rows of some tasks, where SeqIO finds them."""
+    folder = tmp_path_factory.mktemp("miniature")
+    sizes = ["--train", "40", "--validation", "24"]
+    make_miniature.main([str(folder), *sizes, "--tasks", ",".join(TASKS)])
+    spot_jax.tasks.register_all()
+    use_data_dir(str(folder))
+    yield folder
+    use_data_dir(None)
+
+
+def _load(task):
+    bindings = [f"MIXTURE_OR_TASK_NAME={task!r}", "MODEL_DIR=None"]
+    files = ["gin/prompts/class_labels.gin", "gin/runs/miniature_prompt.gin"]
+    config.parse(files, bindings)
+    how, settings = config.configured(Evaluation)(), config.configured(Data)()
+    data.set_up_tasks(settings)
+    return scoring.load_task(task, how, settings), how.split
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_bag_of_words_that_guesses_right_scores_100_by_the_task_s_metric(
+    task, small_data
+):
+    there, split = _load(task)
+    rows = measure_spot_tiny.rows_of_examples(there, split)
+    right = [baseline.answer(task, row, baseline.label(task, row)) for row in rows]
+    score = measure_spot_tiny.score_answers(there, right)
+    # Of an answer of several words SQuAD's guess is the first.
+    assert score > 85 if task == "squad" else score == pytest.approx(100)
+    turned = measure_spot_tiny.score_answers(there, right[1:] + right[:1])
+    assert turned < 95
+
+
+@pytest.mark.parametrize("task", ["cola", "stsb", "race"])
+def test_baselines_are_scored_by_the_task_s_metric(task, small_data, tmp_path):
+    lines = list(measure_spot_tiny.METHODS["words"](tmp_path, task, 3))
+    assert [line[0] for line in lines] == ["majority", "bag of words"]
+    assert all(-100 <= score <= 100 for *_, score in lines)
+    if task != "race":
+        # A constant has no correlation with anything.
+        assert lines[0][3] == 0
 
 
 def test_the_table_counts_tasks_that_prompts_lift_above_the_majority_class():
     lines = [("majority", "rte", 0, 50.0), ("majority", "cr", 0, 60.0)]
     lines += [("prompt tuning", "rte", seed, 59.0 + seed) for seed in range(2)]
     lines += [("prompt tuning", "cr", seed, 70.0 + seed) for seed in range(2)]
-    text = markdown(pd.DataFrame(lines, columns=["method", "task", "seed", "score"]))
+    columns = ["method", "task", "seed", "score"]
+    text = measure_spot_tiny.markdown(pd.DataFrame(lines, columns=columns))
     assert "| rte | 50.0 | 59.5 (0.7) |" in text
     assert "| mean | 55.0 | 65.0 |" in text
     assert text.endswith("above the majority class on 1 of 2 tasks.")

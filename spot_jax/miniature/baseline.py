@@ -3,6 +3,8 @@
 import collections
 from collections.abc import Sequence
 
+from spot_jax.tasks import catalog
+
 # Columns with text that is read; choices come apart, one column each.
 _COLUMNS = (
     *("premise", "hypothesis", "text", "sentence", "question", "question1"),
@@ -32,16 +34,57 @@ def texts(task: str, row: dict) -> dict[str, str]:
 def label(task: str, row: dict) -> object:
     """Returns what is to be told from the texts.
 
-    Where the answer is free it is where to look: the number of the sentence in SQuAD's
-    context, of the entity in ReCoRD; RACE stands for its first question.
+    Where the answer is free it is where to look: the number of its first word in
+    SQuAD's context, of the entity in ReCoRD; RACE stands for its first question.
     """
     if task == "squad":
-        return row["context"][: row["answers"]["answer_start"][0]].count(". ")
+        return row["context"][: row["answers"]["answer_start"][0]].count(" ")
     if task == "record":
         return row["entities"].index(row["answers"][0])
     if task == "race":
         return row["answers"][0]
     return row["answer"] if task == "drop" else row["label"]
+
+
+def one_question_each(task: str, rows: Sequence[dict]) -> list[dict]:
+    """Returns a row for each example: RACE asks several questions about an article."""
+    if task != "race":
+        return list(rows)
+    asked = ("questions", "options", "answers")
+    return [
+        {**row, **{column: [row[column][place]] for column in asked}}
+        for row in rows
+        for place in range(len(row["questions"]))
+    ]
+
+
+def answer(task: str, row: dict, guess: object) -> str:
+    """Returns a label of the row as the text in which the task wants its answer.
+
+    SQuAD's is a single word; a place where there is nothing is no answer.
+    """
+    match task:
+        case "cxc" | "stsb":
+            return f"{guess:.1f}"
+        case "drop":
+            return guess
+        case "wsc":
+            return row["span1_text" if guess else "span2_text"]
+        case "winogrande":
+            choices = [row["option1"], row["option2"]]
+        case "hellaswag":
+            choices = row["endings"]
+        case "cosmos_qa":
+            choices = [row[f"answer{place}"] for place in range(4)]
+        case "record":
+            choices = row["entities"]
+        case "squad":
+            choices = [word.strip(".,?!") for word in row["context"].split()]
+        case "race":
+            guess, choices = "ABCD".index(guess), row["options"][0]
+        case _:
+            choices = catalog.get(task).labels
+    return choices[guess] if guess < len(choices) else ""
 
 
 def majority(task: str, train: Sequence[dict], validation: Sequence[dict]) -> float:
@@ -52,21 +95,20 @@ def majority(task: str, train: Sequence[dict], validation: Sequence[dict]) -> fl
     return 100 * sum(right) / len(right)
 
 
-def bag_of_words(
+def guesses(
     task: str, train: Sequence[dict], validation: Sequence[dict], longest: int = 1
-) -> float:
-    """Returns how well a linear model of word counts does, in percent.
+) -> Sequence:
+    """Returns what a linear model of word counts takes the labels for.
 
     Args:
         task: one of the miniature's labelled tasks.
         train: rows to learn from.
-        validation: rows to score.
+        validation: rows to guess.
         longest: 1 counts words, 2 pairs of neighbours as well.
 
     Returns:
-        Accuracy, or Pearson's correlation times 100 for a likeness (STS-B, CxC).
+        A label for each row of validation.
     """
-    import numpy as np
     from scipy import sparse
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression, Ridge
@@ -84,9 +126,22 @@ def bag_of_words(
             counts[part].append(count.transform(row.get(column, "") for row in rows))
     known, new = (sparse.hstack(counts[part]).tocsr() for part in counts)
     targets = [label(task, row) for row in train]
+    scored = task in SCORED
+    model = Ridge(alpha=10.0) if scored else LogisticRegression(max_iter=300, C=0.3)
+    return model.fit(known, targets).predict(new)
+
+
+def bag_of_words(
+    task: str, train: Sequence[dict], validation: Sequence[dict], longest: int = 1
+) -> float:
+    """Returns how good the guesses of word counts are, in percent.
+
+    Accuracy, or Pearson's correlation times 100 for a likeness (STS-B, CxC).
+    """
+    import numpy as np
+
+    guessed = guesses(task, train, validation, longest)
     wanted = [label(task, row) for row in validation]
     if task in SCORED:
-        predicted = Ridge(alpha=10.0).fit(known, targets).predict(new)
-        return 100 * float(np.corrcoef(predicted, wanted)[0, 1])
-    model = LogisticRegression(max_iter=300, C=0.3).fit(known, targets)
-    return 100 * float(np.mean(model.predict(new) == np.asarray(wanted)))
+        return 100 * float(np.corrcoef(guessed, wanted)[0, 1])
+    return 100 * float(np.mean(guessed == np.asarray(wanted)))
