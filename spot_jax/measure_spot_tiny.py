@@ -2,11 +2,12 @@
 
     spot_jax measure_spot_tiny DIR
 
-For every labelled task and every seed: what the most frequent answer scores, a bag of
-words, the model without a prompt, prompt tuning from class labels, and model tuning.
-Scores are the tasks' own metrics on the validation split, of the last step: nothing is
-chosen by them. DIR/scores.csv has them all; what is finished is not done again. Several
-processes may share DIR, each with --tasks of its own; one without gathers the scores.
+For every task and every seed: what the most frequent answer scores, a bag of words, the
+model without a prompt, prompt tuning from class labels, and model tuning. Scores are
+the tasks' own metrics on the validation split, of the last step: nothing is chosen by
+them. C4 has no labels: of it the loss is all there is. DIR/scores.csv has every score;
+what is finished is not done again. Several processes may share DIR, each with --tasks
+of its own; one without gathers the scores.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from spot_jax.settings import Data, Evaluation
 from spot_jax.text.registration import use_data_dir
 from spot_jax.train import train
 
-_TASKS = [task for task in miniature.DATASETS if task != "c4_prefix_lm"]
+_UNLABELLED = "c4_prefix_lm"
 _TUNING = "gin/runs/miniature_prompt.gin"
 _MODEL_TUNING = "gin/runs/miniature_model.gin"
 
@@ -65,13 +66,15 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
                 table = pd.DataFrame(lines, columns=["method", "task", "seed", "score"])
                 replace_file(path, table.to_csv(index=False).encode("utf-8"))
             tables.append(pd.read_csv(path))
-    every = pd.concat(tables, ignore_index=True)
+    every = pd.concat([t for t in tables if len(t)], ignore_index=True)
     replace_file(folder / "scores.csv", every.to_csv(index=False).encode("utf-8"))
     return every
 
 
 def _words(_: pathlib.Path, task: str, __: int) -> Iterator[Line]:
     """What needs no model: the most frequent answer, and a bag of words."""
+    if task == _UNLABELLED:
+        return
     files = ["gin/prompts/class_labels.gin", _TUNING]
     config.parse(files, [_name(task), "MODEL_DIR=None"])
     how, settings = config.configured(Evaluation)(), config.configured(Data)()
@@ -179,19 +182,29 @@ def markdown(scores: pd.DataFrame) -> str:
     methods = list(dict.fromkeys(scores["method"]))
     lines = [f"| task | {' | '.join(methods)} |", "|---" * (len(methods) + 1) + "|"]
     for task, part in scores.groupby("task", sort=False):
-        cells = []
-        for method in methods:
-            values = part.loc[part["method"] == method, "score"]
-            spread = f" ({values.std():.1f})" if len(values) > 1 else ""
-            cells.append(f"{values.mean():.1f}{spread}")
-        lines.append(f"| {task} | {' | '.join(cells)} |")
-    wide = scores.groupby(["task", "method"])["score"].mean().unstack()
+        of_method = dict(list(part.groupby("method")["score"]))
+        if task == _UNLABELLED:
+            loss = {method: -values for method, values in of_method.items()}
+            cells = [_cell(loss.get(method), 2) for method in methods]
+            lines.append(f"| {task} (loss) | {' | '.join(cells)} |")
+        else:
+            cells = [_cell(of_method.get(method), 1) for method in methods]
+            lines.append(f"| {task} | {' | '.join(cells)} |")
+    labelled = scores[scores["task"] != _UNLABELLED]
+    wide = labelled.groupby(["task", "method"])["score"].mean().unstack()
     means = " | ".join(f"{wide[method].mean():.1f}" for method in methods)
-    lines.append(f"| mean | {means} |")
+    lines.append(f"| mean of the labelled | {means} |")
     gain = wide["prompt tuning"] - wide["majority"]
     lines += ["", "Prompt tuning is 10 points or more above the majority class on "]
     lines[-1] += f"{int((gain >= 10).sum())} of {len(gain)} tasks."
     return "\n".join(lines)
+
+
+def _cell(values: pd.Series | None, digits: int) -> str:
+    if values is None:
+        return ""
+    spread = f" ({values.std():.{digits}f})" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{spread}"
 
 
 def main(argv: Sequence[str]) -> None:
@@ -204,7 +217,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--tasks",
         type=lambda text: text.split(","),
-        default=_TASKS,
+        default=list(miniature.DATASETS),
         metavar="A,B",
         help="only these tasks",
     )

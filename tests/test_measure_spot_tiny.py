@@ -46,22 +46,24 @@ def test_a_bag_of_words_that_guesses_right_scores_100_by_the_task_s_metric(
     assert turned < 95
 
 
-@pytest.mark.parametrize("task", ["cola", "stsb", "race"])
+@pytest.mark.parametrize("task", ["cola", "stsb", "race", "wsc"])
 def test_baselines_are_scored_by_the_task_s_metric(task, small_data, tmp_path):
     lines = list(measure_spot_tiny.METHODS["words"](tmp_path, task, 3))
     assert [line[0] for line in lines] == ["majority", "bag of words"]
     assert all(-100 <= score <= 100 for *_, score in lines)
-    if task != "race":
+    if task in ("cola", "stsb"):
         # A constant has no correlation with anything.
         assert lines[0][3] == 0
 
 
 def test_the_table_counts_tasks_that_prompts_lift_above_the_majority_class():
     lines = [("majority", "rte", 0, 50.0), ("majority", "cr", 0, 60.0)]
+    lines += [("prompt tuning", "c4_prefix_lm", 0, -2.5)]
     lines += [("prompt tuning", "rte", seed, 59.0 + seed) for seed in range(2)]
     lines += [("prompt tuning", "cr", seed, 70.0 + seed) for seed in range(2)]
     columns = ["method", "task", "seed", "score"]
     text = measure_spot_tiny.markdown(pd.DataFrame(lines, columns=columns))
+    assert "| c4_prefix_lm (loss) |  | 2.50 |" in text
     assert "| rte | 50.0 | 59.5 (0.7) |" in text
-    assert "| mean | 55.0 | 65.0 |" in text
+    assert "| mean of the labelled | 55.0 | 65.0 |" in text
     assert text.endswith("above the majority class on 1 of 2 tasks.")
