@@ -12,6 +12,7 @@ import logging
 import pathlib
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import gin
 
@@ -154,6 +155,11 @@ def _explain(error: Exception) -> str:
 def configured(function: Callable) -> Callable:
     """Returns the function with what the configuration sets bound to it."""
     return gin.get_configurable(function)
+
+
+def value(macro: str) -> Any:
+    """Returns what a macro of the configuration is set to."""
+    return gin.query_parameter(f"{macro}/gin.macro.value")
 
 
 def text() -> str:

@@ -26,6 +26,7 @@ from spot_jax import (
     library,
     make_miniature,
     records,
+    run_dir,
     scoring,
     similarity,
     transfer,
@@ -53,10 +54,16 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
 
     Returns:
         Scores in percent: target, line (the start), seed, step, score.
+
+    Raises:
+        ValueError: when there are no seeds, the folder cannot be written, or it holds
+            a demo of other seeds or of another model.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if seeds < 1:
+        raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
+    folder = run_dir.writable(str(folder), "--dir", "--dir")
     data = folder.absolute() / "data"
-    make_miniature.write_once(data, (*SOURCES, *TARGETS))
+    make_miniature.write_once(data, (*SOURCES, *TARGETS), make_miniature.FRESH)
     spot_jax.tasks.register_all()
     use_data_dir(str(data))
 

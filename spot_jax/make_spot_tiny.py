@@ -1,25 +1,32 @@
 """Program: make the embedded model spot_tiny anew (`make spot_tiny`).
 
 1. A vocabulary of the miniature's words and syllables.
-2. Pre-training by span corruption, LM adaptation and its revision by `spot_jax train`.
-3. The model in bfloat16, the vocabulary and a card, in spot_jax/spot_tiny.
+2. Pre-training by span corruption, LM adaptation and its revision by `spot_jax train`,
+   whose losses are drawn in DIR/pretraining.png.
+3. The model in bfloat16, the vocabulary and a card, in the package (spot_jax/spot_tiny)
+   or where --out says.
 
 What is finished in DIR is not done again, so that a killed build goes on.
 """
 
 import argparse
 import contextlib
+import importlib.metadata
 import json
+import os
 import pathlib
-import shutil
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
 from flax import serialization
+from matplotlib.figure import Figure as Drawing
 
-from spot_jax import config, frozen, records
+from spot_jax import config, frozen, records, run_dir
+from spot_jax.analysis import figures, output
+from spot_jax.analysis.contents import Figure
 from spot_jax.miniature.plain import story_text
 from spot_jax.miniature.vocabulary import build_vocabulary
 from spot_jax.outputs import best_checkpoint
@@ -36,14 +43,21 @@ _STAGES = {
 }
 
 
-def build(folder: pathlib.Path, bindings: Sequence[str] = ()) -> None:
+def build(
+    folder: pathlib.Path, bindings: Sequence[str] = (), out: pathlib.Path = FOLDER
+) -> None:
     """Trains the model in `folder` and puts it into the package.
 
     Args:
         folder: where the runs are kept.
         bindings: gin bindings for every stage.
+        out: where the three files of the model are written.
+
+    Raises:
+        ValueError: when a folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = run_dir.writable(str(folder), "DIR", "DIR")
+    run_dir.writable(str(out), "--out", "--out")
     vocabulary = folder / "vocabulary.model"
     if not vocabulary.exists():
         replace_file(vocabulary, build_vocabulary(story_text(0, _STORIES)))
@@ -53,7 +67,11 @@ def build(folder: pathlib.Path, bindings: Sequence[str] = ()) -> None:
             made = _run(folder / stage, vocabulary, file, started_from, bindings)
         stages[stage] = made | {"seconds": seconds()}
         started_from = best_checkpoint(str(folder / stage))
-    _ship(started_from, vocabulary, stages)
+    weights = _ship(started_from, vocabulary, bindings, out)
+    card = json.dumps(_card(weights, stages, bindings), indent=1) + "\n"
+    replace_file(out / "card.json", card.encode("utf-8"))
+    with figures.style():
+        output.draw(folder, _losses(folder))
 
 
 @contextlib.contextmanager
@@ -93,21 +111,43 @@ def _run(
         step: values["loss"]
         for step, _, _, values in records.read_evaluations(model_dir)
     }
+    steps = max(losses)
     return {
         "gin_file": file,
-        "steps": max(losses),
+        "steps": steps,
+        "documents": steps * config.value("BATCH_SIZE"),
+        "target_tokens": _target_tokens(model_dir),
+        "learning_rate": config.value("LEARNING_RATE"),
         "validation_loss": losses,
         "best_step": best.step,
     }
 
 
+def _target_tokens(model_dir: pathlib.Path) -> int:
+    """Returns how many tokens were predicted; the records have means of some steps."""
+    tokens, last = 0.0, 0
+    for line in records.read_metrics(model_dir):
+        if line["kind"] == "train":
+            tokens += line["weight_sum"] * (line["step"] - last)
+            last = line["step"]
+    return round(tokens)
+
+
 def _ship(
-    checkpoint: pathlib.Path, vocabulary: pathlib.Path, stages: dict[str, dict]
-) -> None:
-    """Writes one file of T5X's format, in bfloat16, and the card."""
+    checkpoint: pathlib.Path,
+    vocabulary: pathlib.Path,
+    bindings: Sequence[str],
+    out: pathlib.Path,
+) -> dict:
+    """Writes one file of T5X's format, in bfloat16, and the vocabulary.
+
+    Returns:
+        The weights.
+    """
     config.parse(
         [_STAGES["adapt"]],
         [
+            *bindings,
             f"INITIAL_CHECKPOINT_PATH='{checkpoint}'",
             f"MODEL_DIR='{checkpoint.parent}'",
             "WEIGHTS_DTYPE='bfloat16'",
@@ -117,22 +157,51 @@ def _ship(
     weights = jax.device_get(model.params)
     state = {"target": weights, "state": {"step": model.step}}
     replace_file(
-        FOLDER / "checkpoint",
+        out / "checkpoint",
         serialization.msgpack_serialize({"version": 3, "optimizer": state}),
     )
-    shutil.copyfile(vocabulary, FOLDER / "vocabulary.model")
-    card = {
+    replace_file(out / "vocabulary.model", vocabulary.read_bytes())
+    return weights
+
+
+def _card(weights: dict, stages: dict[str, dict], bindings: Sequence[str]) -> dict:
+    """Returns what there is to know about the model."""
+    given = [f"--gin {binding}" for binding in bindings]
+    packages = ("jax", "flax", "seqio")
+    return {
         "model": "a T5 1.1 with the parameter tree of T5X, in bfloat16",
         "parameters": sum(x.size for x in jax.tree.leaves(weights)),
         "data": "generated plain text of the miniature world, split 'train': no task's "
         "format, no label, no held-out name",
-        "command": "make spot_tiny",
-        "machine": f"{jax.device_count()} {jax.default_backend()} device(s)",
+        "command": " ".join(["spot_jax make_spot_tiny DIR", *given]),
+        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} CPU cores, "
+        f"{jax.device_count()} {jax.default_backend()} device(s) of JAX",
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "seconds": sum(stage["seconds"] for stage in stages.values()),
         "stages": stages,
         "license": "Apache-2.0",
     }
-    text = json.dumps(card, indent=1) + "\n"
-    replace_file(FOLDER / "card.json", text.encode("utf-8"))
+
+
+def _losses(folder: pathlib.Path) -> Figure:
+    """Draws the loss of every stage against its steps, in training and validation."""
+    drawing = Drawing(figsize=(7.2, 2.6), layout="constrained")
+    panels = drawing.subplots(1, len(_STAGES), width_ratios=(1, 2, 1))
+    titles = ("Span corruption", "LM adaptation", "Revision")
+    for axes, stage, title in zip(panels, _STAGES, titles, strict=True):
+        lines = records.read_metrics(folder / stage)
+        training = [(x["step"], x["loss"]) for x in lines if x["kind"] == "train"]
+        axes.plot(*zip(*training, strict=True), c=figures.GREY, lw=0.8)
+        evaluations = records.read_evaluations(folder / stage)
+        held_out = [(each.step, each.values["loss"]) for each in evaluations]
+        axes.plot(*zip(*held_out, strict=True), "o-", ms=3.5, c=figures.COLOURS[0])
+        axes.set_title(title, loc="left")
+        axes.set_ylim(bottom=0)
+    drawing.supxlabel("steps", fontsize=10)
+    drawing.supylabel("nats per token", fontsize=10)
+    names = ["training, mean of 100 steps", "validation"]
+    drawing.legend(panels[0].lines, names, loc="outside upper right", ncols=2)
+    return Figure("pretraining", "", "", drawing, {})
 
 
 def main(argv: Sequence[str]) -> None:
@@ -141,6 +210,19 @@ def main(argv: Sequence[str]) -> None:
         prog="spot_jax make_spot_tiny", description=__doc__
     )
     parser.add_argument("folder", type=pathlib.Path, metavar="DIR")
-    parser.add_argument("--gin", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--gin",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a gin binding for every stage",
+    )
+    parser.add_argument(
+        "--out",
+        type=pathlib.Path,
+        default=FOLDER,
+        metavar="FOLDER",
+        help="where to write the model (the package, whose model it replaces)",
+    )
     arguments = parser.parse_args(argv)
-    build(arguments.folder, arguments.gin)
+    build(arguments.folder, arguments.gin, arguments.out)

@@ -2,7 +2,7 @@
 
     spot_jax measure_spot_tiny DIR
 
-For every task and every seed: what the most frequent answer scores, a bag of words, the
+For every task and every seed: what the most frequent label scores, a bag of words, the
 model without a prompt, prompt tuning from class labels, and model tuning. Scores are
 the tasks' own metrics on the validation split, of the last step: nothing is chosen by
 them. C4 has no labels: of it the loss is all there is. DIR/scores.csv has every score;
@@ -12,6 +12,9 @@ of its own; one without gathers the scores.
 
 import argparse
 import collections
+import hashlib
+import json
+import math
 import pathlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +24,16 @@ import jax
 import pandas as pd
 
 import spot_jax.tasks
-from spot_jax import config, data, make_miniature, miniature, records, scoring
+from spot_jax import (
+    config,
+    data,
+    make_miniature,
+    miniature,
+    records,
+    run_dir,
+    scoring,
+    spot_tiny,
+)
 from spot_jax.bank import prompt_names
 from spot_jax.evaluate import evaluate
 from spot_jax.miniature import baseline
@@ -49,9 +61,18 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
 
     Returns:
         Columns method, task, seed, score.
+
+    Raises:
+        ValueError: when a task is unknown, there are no seeds, or DIR cannot be written
+            or holds measurements of another model or of other seeds.
     """
+    _check(tasks, seeds)
+    folder = run_dir.writable(str(folder), "DIR", "DIR")
+    _check_folder(
+        folder, {"model": _model(), "seeds": seeds, "data_seed": make_miniature.FRESH}
+    )
     prepared = folder.absolute() / "data"
-    make_miniature.write_once(prepared)
+    make_miniature.write_once(prepared, seed=make_miniature.FRESH)
     spot_jax.tasks.register_all()
     use_data_dir(str(prepared))
     parts = folder / "parts"
@@ -71,8 +92,38 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
     return every
 
 
+def _check(tasks: Sequence[str], seeds: int) -> None:
+    unknown = [task for task in tasks if task not in miniature.DATASETS]
+    if unknown:
+        raise ValueError(
+            f"--tasks names {', '.join(unknown)}; choose from "
+            f"{', '.join(miniature.DATASETS)}."
+        )
+    if seeds < 1:
+        raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
+
+
+def _model() -> str:
+    """Returns what tells the embedded model from any other."""
+    return hashlib.sha256((spot_tiny.FOLDER / "checkpoint").read_bytes()).hexdigest()
+
+
+def _check_folder(folder: pathlib.Path, about: dict) -> None:
+    """Keeps apart what cannot stand in one table."""
+    path = folder / "about.json"
+    if not path.exists():
+        replace_file(path, json.dumps(about, indent=1).encode("utf-8"))
+    there = json.loads(path.read_text(encoding="utf-8"))
+    other = [name for name in about if there.get(name) != about[name]]
+    if other:
+        raise ValueError(
+            f"DIR {folder} holds measurements with {other[0]} {there.get(other[0])}, "
+            f"not {about[other[0]]}. Name another folder."
+        )
+
+
 def _words(_: pathlib.Path, task: str, __: int) -> Iterator[Line]:
-    """What needs no model: the most frequent answer, and a bag of words."""
+    """What needs no model: the most frequent label, and a bag of words."""
     if task == _UNLABELLED:
         return
     files = ["gin/prompts/class_labels.gin", _TUNING]
@@ -80,22 +131,21 @@ def _words(_: pathlib.Path, task: str, __: int) -> Iterator[Line]:
     how, settings = config.configured(Evaluation)(), config.configured(Data)()
     data.set_up_tasks(settings)
     there = scoring.load_task(task, how, settings)
-    dataset = there.task.get_dataset(None, "train", shuffle=False)
-    answers = collections.Counter(
-        example["targets_pretokenized"].decode("utf-8")
-        for example in dataset.as_numpy_iterator()
-    )
-    ((most, _),) = answers.most_common(1)
-    score = score_answers(there, [most] * len(there.examples))
-    # A constant has no correlation with anything.
-    yield "majority", task, 0, 0.0 if score != score else score
     train_rows, held_out = (rows_of_examples(there, s) for s in ("train", how.split))
-    guesses = baseline.guesses(task, train_rows, held_out, longest=2)
-    texts = [
-        baseline.answer(task, row, guess)
-        for row, guess in zip(held_out, guesses, strict=True)
-    ]
-    yield "bag of words", task, 0, score_answers(there, texts)
+    labels = collections.Counter(baseline.label(task, row) for row in train_rows)
+    ((most, _),) = labels.most_common(1)
+    guesses = {
+        "majority": [most] * len(held_out),
+        "bag of words": baseline.guesses(task, train_rows, held_out, longest=2),
+    }
+    for method, guessed in guesses.items():
+        texts = [
+            baseline.answer(task, row, guess)
+            for row, guess in zip(held_out, guessed, strict=True)
+        ]
+        score = score_answers(there, texts)
+        # A constant has no correlation with anything.
+        yield method, task, 0, 0.0 if math.isnan(score) else score
 
 
 def score_answers(there: EvalTask, answers: Sequence[str]) -> float:
@@ -191,6 +241,8 @@ def markdown(scores: pd.DataFrame) -> str:
             cells = [_cell(of_method.get(method), 1) for method in methods]
             lines.append(f"| {task} | {' | '.join(cells)} |")
     labelled = scores[scores["task"] != _UNLABELLED]
+    if labelled.empty:
+        return "\n".join(lines)
     wide = labelled.groupby(["task", "method"])["score"].mean().unstack()
     means = " | ".join(f"{wide[method].mean():.1f}" for method in methods)
     lines.append(f"| mean of the labelled | {means} |")
@@ -222,5 +274,4 @@ def main(argv: Sequence[str]) -> None:
         help="only these tasks",
     )
     arguments = parser.parse_args(argv)
-    arguments.folder.mkdir(parents=True, exist_ok=True)
     print(markdown(measure(arguments.folder, arguments.tasks, arguments.seeds)))

@@ -99,6 +99,7 @@ def prepare(
 
     if prompts or model.checkpoint is not None:
         loaded = frozen.load(model)
+        run_dir.check_model(folder, loaded.fingerprint)
     else:
         loaded = frozen.fresh(model, _only(seed))
     length = prompts.length if prompts else 0

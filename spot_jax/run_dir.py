@@ -59,12 +59,13 @@ def claim(folder: pathlib.Path, config: str) -> None:
     replace_file(folder / "config.gin", config.encode("utf-8"))
 
 
-def writable(path: str, macro: str) -> pathlib.Path:
+def writable(path: str, macro: str, option: str | None = None) -> pathlib.Path:
     """Makes a folder, and makes sure that files can be written in it.
 
     Args:
         path: the folder.
         macro: its name in the configuration, for the message.
+        option: how it is given where that is not --gin.MACRO.
 
     Raises:
         ValueError: when it cannot be made or written.
@@ -83,7 +84,7 @@ def writable(path: str, macro: str) -> pathlib.Path:
     except OSError as error:
         raise ValueError(
             f"{macro} {path} cannot be written ({error.strerror}). Choose a folder of "
-            f"yours: --gin.{macro}=..."
+            f"yours: {option or f'--gin.{macro}'}=..."
         ) from error
     return folder
 
@@ -114,6 +115,24 @@ def _what_matters(config: str) -> list[str]:
         for line in kept
         if line and not line.split("=")[0].strip().startswith(_MAY_CHANGE)
     )
+
+
+def check_model(folder: pathlib.Path, fingerprint: str) -> None:
+    """Refuses to go on with a run whose frozen model has been replaced.
+
+    Raises:
+        ValueError: when run.json tells of another model under the same path or name.
+    """
+    path = folder / "run.json"
+    if not path.exists():
+        return
+    before = json.loads(path.read_text(encoding="utf-8")).get("model", {})
+    if before.get("fingerprint", fingerprint) != fingerprint:
+        raise ValueError(
+            f"MODEL_DIR {folder} holds a run over the model {before['fingerprint']} of "
+            f"{before.get('source')}, where there is the model {fingerprint} now. "
+            "Choose another MODEL_DIR, or put the old model back."
+        )
 
 
 def describe(folder: pathlib.Path, facts: dict) -> None:

@@ -48,7 +48,7 @@ def study(
     sizes: cost.Sizes,
     source_start: Start,
     target_start: Start,
-    miniature: bool = False,
+    miniature_seed: int | None = None,
     poll_seconds: float = 10,
     worker: tuple[int, int] = (1, 1),
     dry_run: str | None = None,
@@ -62,7 +62,8 @@ def study(
         sizes: of the model and its batches, for the dry run.
         source_start: SOURCE_START, of sources and mixtures.
         target_start: TARGET_START, of baselines.
-        miniature: MINIATURE, whether data is made where TFDS_DATA_DIR names none.
+        miniature_seed: MINIATURE_SEED, of the rows of the miniature that are written
+            where TFDS_DATA_DIR names no data; None: none are.
         poll_seconds: how often to look whether other workers have finished.
         worker: (i, n), i from 1.
         dry_run: a machine of cost.MACHINES: only runs and its hours are printed.
@@ -83,7 +84,7 @@ def study(
     run_dir.check(study_dir, configuration, "STUDY_DIR")
     missing = [run for run in runs if not done.has(run)]
     if missing:
-        _open_data(folder, plan, miniature)
+        _open_data(folder, plan, miniature_seed)
     diary = Diary(folder, worker, command)
     wait_for = functools.partial(_wait_for, done, worker, poll_seconds)
     _write(folder, plan, done, diary)
@@ -122,14 +123,14 @@ def _check_stages(plan: Study, done: FinishedRuns) -> None:
             )
 
 
-def _open_data(folder: pathlib.Path, plan: Study, miniature: bool) -> None:
+def _open_data(folder: pathlib.Path, plan: Study, seed: int | None) -> None:
     """Makes sure that all tasks can be read."""
     spot_jax.tasks.register_all()
-    if miniature and not os.environ.get("TFDS_DATA_DIR"):
+    if seed is not None and not os.environ.get("TFDS_DATA_DIR"):
         from spot_jax.text.registration import use_data_dir
 
         data = folder.absolute() / "data"
-        make_miniature.write_once(data)
+        make_miniature.write_once(data, seed=seed)
         use_data_dir(str(data))
     for task in (*plan.sources, *plan.targets):
         text.check_data(task)

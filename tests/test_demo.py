@@ -1,7 +1,10 @@
 import pandas as pd
+import pytest
 
+from spot_jax import demo
 from spot_jax.analysis.curves import SCRATCH
 from spot_jax.demo import SPOT, table
+from spot_jax.text.registration import use_data_dir
 
 
 def scores(seeds):
@@ -24,3 +27,31 @@ def test_the_table_has_a_line_for_every_start_with_mean_and_deviation():
 
 def test_one_seed_has_no_deviation():
     assert "50.0 (0.0)" in table(scores(1))
+
+
+def test_bad_options_are_refused_before_anything_is_tuned(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="--dir .*cannot be written"):
+        demo.main(["--dir", str(tmp_path / "file")])
+    with pytest.raises(ValueError, match="--seeds 0"):
+        demo.main(["--dir", str(tmp_path / "new"), "--seeds", "0"])
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.slow
+def test_the_whole_demo_with_few_steps(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(demo, "SOURCES", ("yelp_polarity", "qqp"))
+    monkeypatch.setattr(demo, "_SOURCE_STEPS", 60)
+    monkeypatch.setattr(demo, "_TARGET_STEPS", 60)
+    try:
+        demo.main(["--dir", str(tmp_path), "--seeds", "1"])
+        first = capsys.readouterr().out
+        for picture in ("learning_curves.png", f"{demo._HEATMAP}.png"):
+            assert (tmp_path / picture).stat().st_size > 10_000
+        # A second demo only shows the results.
+        demo.main(["--dir", str(tmp_path), "--seeds", "1"])
+        again = capsys.readouterr().out
+    finally:
+        use_data_dir(None)
+    assert first.count(SPOT) == first.count(SCRATCH) == 2
+    assert first.splitlines()[:-2] == again.splitlines()[:-2]

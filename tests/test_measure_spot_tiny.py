@@ -67,3 +67,50 @@ def test_the_table_counts_tasks_that_prompts_lift_above_the_majority_class():
     assert "| rte | 50.0 | 59.5 (0.7) |" in text
     assert "| mean of the labelled | 55.0 | 65.0 |" in text
     assert text.endswith("above the majority class on 1 of 2 tasks.")
+
+
+def test_a_task_without_labels_alone_is_a_table_too():
+    lines = [("zero-shot", "c4_prefix_lm", 0, -5.8)]
+    columns = ["method", "task", "seed", "score"]
+    text = measure_spot_tiny.markdown(pd.DataFrame(lines, columns=columns))
+    assert text.splitlines()[-1] == "| c4_prefix_lm (loss) | 5.80 |"
+
+
+def test_bad_options_are_refused_before_anything_is_written(tmp_path):
+    for options, message in (
+        (["--tasks", "cr,nosuch"], "--tasks names nosuch; choose from c4_prefix_lm, "),
+        (["--seeds", "0"], "--seeds 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            measure_spot_tiny.main([str(tmp_path / "new"), *options])
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="cannot be written"):
+        measure_spot_tiny.main([str(tmp_path / "file")])
+
+
+@pytest.mark.slow
+def test_every_method_is_measured_and_nothing_twice(tmp_path, monkeypatch, capsys):
+    for name in ("_TUNING", "_MODEL_TUNING"):
+        few = tmp_path / f"{name}.gin"
+        steps = "".join(
+            f"\n{macro} = 2" for macro in ("TRAIN_STEPS", "EVAL_PERIOD", "LOG_PERIOD")
+        )
+        whole = getattr(measure_spot_tiny, name)
+        few.write_text(f"include '{whole}'{steps}\nEMBEDDING_STEP = 2\n")
+        monkeypatch.setattr(measure_spot_tiny, name, str(few))
+    options = [str(tmp_path / "out"), "--tasks", "cb,c4_prefix_lm", "--seeds", "2"]
+    try:
+        measure_spot_tiny.main(options)
+        first = capsys.readouterr().out
+        monkeypatch.setattr(measure_spot_tiny, "_train", None)
+        measure_spot_tiny.main(options)
+    finally:
+        use_data_dir(None)
+    assert capsys.readouterr().out == first
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    count = scores.groupby(["method", "task"]).size()
+    assert count["prompt tuning", "cb"] == count["model tuning", "c4_prefix_lm"] == 2
+    assert ("majority", "c4_prefix_lm") not in count
+    with pytest.raises(ValueError, match="holds measurements with seeds 2, not 3"):
+        measure_spot_tiny.main([*options[:-1], "3"])

@@ -37,6 +37,14 @@ def test_a_value_of_several_lines_is_one_value(tmp_path):
         claim(tmp_path, stages.replace("'d'", "'e'"))
 
 
+def test_a_run_over_a_model_that_was_replaced_is_refused(tmp_path):
+    run_dir.check_model(tmp_path, "new")
+    run_dir.describe(tmp_path, {"model": {"fingerprint": "old", "source": "/w"}})
+    run_dir.check_model(tmp_path, "old")
+    with pytest.raises(ValueError, match="model old of /w, where .* new now"):
+        run_dir.check_model(tmp_path, "new")
+
+
 def test_another_configuration_is_refused_and_shown(tmp_path):
     claim(tmp_path, CONFIG)
     with pytest.raises(ValueError, match=r"- A = 1\n  \+ A = 2") as error:

@@ -71,18 +71,21 @@ def compare(study: Study, known: pd.DataFrame) -> pd.DataFrame:
         The columns method, measure, k; {score,change,percent}_{mean,std,low,high};
         cut_{mean,low,high} (percent of the mean error that is taken away, in which
         targets near 100 weigh little); share_{mean,low,high} (percent of the oracle's
-        change that is kept); spread (mean over the targets of the std over seeds);
+        change that is kept); spread (mean over the targets of the std over seeds; nan
+        where seeds only choose among the same runs);
         runs, planned (target runs); is_best (of the k of an average or a mixture).
     """
     tables = {row: _matrix(study, part) for row, part in known.groupby(_ROW)}
     nothing = _matrix(study, known[:0])
     baseline = tables.get((BASELINE, "", 0), nothing)
     oracle = tables.get((ORACLE, "", 0), nothing)
+    # What is chosen among the same transfers for every seed has no spread of its own.
+    chosen = () if source_prompts.is_crossed(study) else (ORACLE, BEST)
     rows = []
     for key in _rows(study, known):
         scores = tables.get(key, nothing)
         row = dict(zip(_ROW, key, strict=True)) | _columns("score", scores)
-        row["spread"] = scores.std(axis=1, ddof=1).mean()
+        row["spread"] = np.nan if key[0] in chosen else scores.std(axis=1).mean()
         if key[0] != BASELINE:
             row |= _columns("change", scores - baseline)
             row |= _columns("percent", _percent(scores, baseline))

@@ -163,10 +163,11 @@ def comparison(data: pd.DataFrame) -> Table:
         "methods",
         "Retrieval methods: mean over the targets (standard deviation over the seeds). "
         f"{RESAMPLED} The spread is the mean over the targets of the deviation over "
-        "the seeds; the error reduction is averaged over the targets, as in the paper; "
-        "the mean error cut is that of the mean over the targets, in which one near "
-        "100 weighs little. The best k of an average or a mixture, chosen on these "
-        "same scores, is in bold.",
+        "the seeds, where each seed is a run of its own; an average of k = 1 is the "
+        "most similar prompt, tuned with each seed; the error reduction is averaged "
+        "over the targets, as in the paper; the mean error cut is that of the mean "
+        "over the targets, in which one near 100 weighs little. The best k of an "
+        "average or a mixture, chosen on these same scores, is in bold.",
         [
             *("method", "similarity", "k", "score", "spread of seeds", "change"),
             *("error reduction (%)", "mean error cut (%)", "oracle's gain kept (%)"),

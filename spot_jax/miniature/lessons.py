@@ -28,20 +28,21 @@ LABELS = frozenset(
     label
     for task in catalog.TASKS.values()
     for label in task.labels
-    if task.role != "none" and not label[0].isdigit()
+    if task.role != "none"
 )
+_TAKEN = LABELS.union(PAGE_WORDS)
 _ORDER = ("first", "second", "third", "fourth", "fifth")
 
 
 def syllables(world: World) -> tuple[str, ...]:
-    """Draws the syllables of a word that is no label of any task."""
+    """Draws the syllables of a word that is no label or field of any task."""
     while True:
         word = [world.one(SYLLABLES) for _ in range(world.one((1, 1, 2, 2, 2, 3)))]
         if world.chance(0.1):
             word = ["not_", *word]
         if world.chance(0.08):
             word = [*word, world.one("0123456789")]
-        if "".join(word) not in LABELS:
+        if "".join(word) not in _TAKEN:
             return tuple(word)
 
 
@@ -50,13 +51,20 @@ def made_up_word(world: World) -> str:
     return "".join(syllables(world))
 
 
+def decimal(world: World) -> str:
+    """Draws a number with a digit behind the point that is no label of any task."""
+    while (text := f"{world.rng.randint(0, 9)}.{world.rng.randint(0, 9)}") in LABELS:
+        pass
+    return text
+
+
 def lesson(world: World) -> str:
     """Some words, and the same words or one of them again."""
     words = [made_up_word(world) for _ in range(world.one((1, 2, 3)))]
     if world.chance(0.3):
         words.append(world.one(PAGE_WORDS))
     if world.chance(0.2):
-        words.append(f"{world.rng.randint(0, 5)}.{world.rng.randint(0, 9)}")
+        words.append(decimal(world))
     words = world.some(words, len(words))
     number = world.rng.randrange(len(words))
     chosen, place = words[number], _ORDER[number]

@@ -12,7 +12,7 @@ from spot_jax.miniature.continuation import fill
 from spot_jax.miniature.games import REVISION, YEARS, asked, play, spoken
 from spot_jax.miniature.grammar import draw_pair
 from spot_jax.miniature.happenings import ACTIVITIES, LINKS
-from spot_jax.miniature.lessons import lesson
+from spot_jax.miniature.lessons import decimal, lesson
 from spot_jax.miniature.reading import draw_market
 from spot_jax.miniature.reference import draw_case
 from spot_jax.miniature.senses import SENSES, use
@@ -115,8 +115,8 @@ def _counting(world: World) -> str:
         f"Together {most} and {least} have {more + less} {fruit}.",
         f"{most} has {more - less} more {fruit} than {least}.",
     )
-    price = f"{world.rng.randint(0, 5)}.{world.one('02468')}"
-    start = f"There is a market in {world.place()}, where {fruit} cost {price} coins."
+    where, price = world.place(), decimal(world)
+    start = f"There is a market in {where}, where {fruit} cost {price} coins."
     return " ".join((start, *map(sentence, lines), *world.some(ends, 2)))
 
 

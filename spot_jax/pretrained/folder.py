@@ -104,7 +104,8 @@ def find(path: str) -> tuple[Folder, str | None]:
 
     Args:
         path: A local folder, a T5X checkpoint's one file, a gs:// url, a name in
-            PUBLISHED or "spot_tiny". What exists on the disk wins over a name.
+            PUBLISHED or "spot_tiny". What exists on the disk wins over a published
+            name, not over "spot_tiny", whose vocabulary is the package's too.
 
     Returns:
         The folder, and the name of the file in it if the path named a file.
@@ -112,13 +113,13 @@ def find(path: str) -> tuple[Folder, str | None]:
     Raises:
         ValueError: if it is none of these, with what it may be.
     """
+    if path == spot_tiny.NAME:
+        return Folder(str(spot_tiny.FOLDER)), None
     local = pathlib.Path(os.path.abspath(pathlib.Path(path).expanduser()))
     if local.is_dir():
         return Folder(str(local)), None
     if local.is_file():
         return Folder(str(local.parent)), local.name
-    if path == spot_tiny.NAME:
-        return Folder(str(spot_tiny.FOLDER)), None
     url = PUBLISHED.get(path, path).rstrip("/")
     if url.startswith(_GS):
         # As in T5X, the url may name the index file of a native checkpoint.
@@ -133,6 +134,6 @@ def find(path: str) -> tuple[Folder, str | None]:
         )
     raise ValueError(
         f"no pretrained weights at {path!r} ({local} does not exist): give the folder "
-        "of a checkpoint, a gs:// url, or one of the published names "
-        f"{', '.join(PUBLISHED)}"
+        f"of a checkpoint, a gs:// url, {spot_tiny.NAME!r}, or one of the published "
+        f"names {', '.join(PUBLISHED)}"
     )

@@ -61,6 +61,12 @@ def test_the_cut_is_of_the_mean_error_and_the_spread_of_the_seeds(whole, compari
     assert found["spread"] == pytest.approx(spread)
 
 
+def test_seeds_that_choose_among_the_same_runs_have_no_spread(comparison):
+    chosen = comparison["method"].isin(["best", "oracle"])
+    assert comparison.loc[chosen, "spread"].isna().all()
+    assert comparison.loc[~chosen, "spread"].notna().all()
+
+
 def test_what_is_better_by_construction_comes_out_better(comparison):
     average = row(comparison, "average", "per_token", 6)
     mixture = row(comparison, "mixture", "per_token", 6)

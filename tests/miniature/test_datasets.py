@@ -34,7 +34,7 @@ SHARES = {
 }
 
 
-RECORDED = "3d67cb6d29fd315e"
+RECORDED = "746dd93b5fa0fdde"
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,8 @@ import pytest
 
 from spot_jax.miniature import datasets, held_out, lessons, plain_text, words, world
 from spot_jax.miniature.frames import FAMILIES
-from spot_jax.miniature.plain import halves, story_text
-from spot_jax.miniature.quizzes import Round
+from spot_jax.miniature.plain import story_text
 from tests.miniature.names import NAME, names_of
-
-# What stands before the parts of a task's input.
-MARKERS = re.compile(
-    r"\b(premise|hypothesis|sentence[12]?|question[12]?|context|passage|paragraph|"
-    r"answer[0-3]?|choice[12]|option[12]|word|text|query|entities|article|endings)\s?:"
-)
 
 
 def test_splits_share_no_name_and_training_has_every_syllable():
@@ -60,32 +53,6 @@ def test_templates_of_a_frame_fill_and_name_every_role_that_is_asked_for():
             for templates in frame.questions.values():
                 assert len(templates) > 1, "paraphrase needs two"
     assert set(words.OBJECTS) == set(words.KINDS)
-
-
-def test_plain_text_is_deterministic_and_a_longer_run_begins_with_a_shorter():
-    assert list(plain_text(3, 50)) == list(plain_text(3, 80))[:50]
-    assert list(plain_text(3, 50)) != list(plain_text(4, 50))
-
-
-def test_plain_text_has_no_held_out_name_and_no_format_of_a_task():
-    for document in plain_text(0, 5000):
-        assert not set(NAME.findall(document)) & held_out(), document
-        assert not MARKERS.search(document), document
-
-
-def test_plain_text_names_no_label():
-    labels = re.compile(r"(?<![\w-])(" + "|".join(lessons.LABELS) + r")(?![\w-])")
-    texts = [*plain_text(0, 5000), *map(" ".join, halves(0, 5000))]
-    assert not [text for text in texts if labels.search(text)]
-
-
-def test_the_halves_of_a_document_hide_what_is_said_to_it():
-    pairs = list(halves(1, 500))
-    assert all(told and said for told, said in pairs)
-    games = [pair for pair in pairs if isinstance(pair, Round)]
-    assert 370 < len(games) < 430
-    coded = [game for game in games if re.match("Say ", game.told)]
-    assert coded and all(game.said[:-1] in game.told for game in coded)
 
 
 def test_the_world_has_a_few_hundred_words():
