@@ -18,7 +18,8 @@ SYLLABLES = (
 )
 # What a run of letters in a made-up word looks like.
 MADE_UP = re.compile(f"({'|'.join(SYLLABLES)}|not){{2,}}|Tr|Fal")
-# Words of the page, not of the world; tasks name their fields so.
+# Words of the page, not of the world: those with which tasks name their fields, and
+# those that ask.
 PAGE_WORDS = (
     *("hypothesis", "premise", "question", "sentence", "passage", "article"),
     *("paragraph", "option", "context", "answer", "text", "query", "choice"),
