@@ -17,6 +17,7 @@ import os
 import pathlib
 import platform
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -36,6 +37,8 @@ from spot_jax.spot_tiny import FOLDER
 from spot_jax.train import train
 
 _STORIES = 20_000
+# Seconds after which a stopwatch writes its file again.
+_KEPT_EVERY = 10.0
 _STAGES = {
     "pretrain": "gin/runs/pretrain_tiny.gin",
     "adapt": "gin/runs/adapt_tiny.gin",
@@ -65,7 +68,7 @@ def build(
     for stage, file in _STAGES.items():
         with _stopwatch(folder / f"{stage}.seconds") as seconds:
             made = _run(folder / stage, vocabulary, file, started_from, bindings)
-        stages[stage] = made | {"seconds": seconds()}
+            stages[stage] = made | {"seconds": seconds()}
         started_from = best_checkpoint(str(folder / stage))
     weights = _ship(started_from, vocabulary, bindings, out)
     card = json.dumps(_card(weights, stages, bindings), indent=1) + "\n"
@@ -76,17 +79,28 @@ def build(
 
 @contextlib.contextmanager
 def _stopwatch(path: pathlib.Path) -> Iterator[Callable[[], int]]:
-    """Adds the seconds spent inside to those in the file; yields what reads them."""
+    """Adds the seconds spent inside to those in the file; yields what reads them.
+
+    The file is written all along: a build that is killed has taken its time, too.
+    """
+    before = int(path.read_text()) if path.exists() else 0
+    began, over = time.monotonic(), threading.Event()
 
     def seconds() -> int:
-        return int(path.read_text()) if path.exists() else 0
+        return before + round(time.monotonic() - began)
 
-    began = time.monotonic()
+    def keep() -> None:
+        while not over.wait(_KEPT_EVERY):
+            replace_file(path, str(seconds()).encode())
+
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
     try:
         yield seconds
     finally:
-        total = seconds() + round(time.monotonic() - began)
-        replace_file(path, str(total).encode())
+        over.set()
+        keeper.join()
+        replace_file(path, str(seconds()).encode())
 
 
 def _run(

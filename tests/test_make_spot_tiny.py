@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import pytest
 
@@ -46,3 +47,15 @@ def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(tmp
     with pytest.raises(ValueError, match="--out .*cannot be written"):
         make_spot_tiny.build(tmp_path / "runs", out=tmp_path / "file")
     assert os.listdir(tmp_path / "runs") == []
+
+
+def test_the_time_of_a_build_that_is_killed_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(make_spot_tiny, "_KEPT_EVERY", 0.01)
+    path = tmp_path / "stage.seconds"
+    path.write_text("100")
+    with make_spot_tiny._stopwatch(path) as seconds:
+        while path.read_text() == "100":
+            time.sleep(0.05)
+        # What a killed build leaves.
+        assert 101 <= int(path.read_text()) <= seconds()
+    assert int(path.read_text()) >= 101
