@@ -61,9 +61,9 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
     """
     if seeds < 1:
         raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
-    folder = run_dir.writable(str(folder), "--dir", "--dir")
+    folder = run_dir.writable(str(folder), "--dir")
     data = folder.absolute() / "data"
-    make_miniature.write_once(data, (*SOURCES, *TARGETS), make_miniature.FRESH)
+    make_miniature.write_once(data, (*SOURCES, *TARGETS))
     spot_jax.tasks.register_all()
     use_data_dir(str(data))
 

@@ -65,7 +65,7 @@ def evaluate(
         ValueError: for anything wrong with the settings or files.
     """
     # Whatever can be wrong is found before the model is loaded.
-    folder = run_dir.writable(output_dir, "EVAL_OUTPUT_DIR")
+    folder = run_dir.writable(output_dir, "--gin.EVAL_OUTPUT_DIR")
     paths = [prompt_files] if isinstance(prompt_files, str) else list(prompt_files)
     _check_prompts(paths, ensemble, bool(domain_shift or nearest))
     tasks = _load_tasks(data, evaluation, model) if data else []

@@ -47,7 +47,7 @@ def infer(
         ValueError: for anything wrong with the settings or files.
     """
     path = pathlib.Path(output).expanduser()
-    run_dir.writable(str(path.parent), "INFER_OUTPUT")
+    run_dir.writable(str(path.parent), "--gin.INFER_OUTPUT")
     vocabulary = set_up_tasks(data, model.config.vocab_size)
     if len(data.names) != 1:
         raise ValueError(f"infer answers one task, not {', '.join(data.names)}.")

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 # The seed of rows that nobody looked at while the world, spot_tiny and the recipes of
 # its runs were chosen: all of that was done with seed 0.
-FRESH = 1
+_FRESH = 1
 
 
 def main(argv: list[str]) -> None:
@@ -54,13 +54,12 @@ def main(argv: list[str]) -> None:
     )
 
 
-def write_once(folder: pathlib.Path, tasks: Sequence[str] = (), seed: int = 0) -> None:
-    """Writes the data sets, all or none, unless they are there.
+def write_once(folder: pathlib.Path, tasks: Sequence[str] = ()) -> None:
+    """Writes rows on which results are reported, all or none, unless they are there.
 
     Args:
         folder: the later TFDS_DATA_DIR. Several processes may name the same.
         tasks: which tasks; all where none is named.
-        seed: of the rows.
     """
     if folder.exists():
         return
@@ -68,7 +67,7 @@ def write_once(folder: pathlib.Path, tasks: Sequence[str] = (), seed: int = 0) -
     temporary = folder.with_name(f".{folder.name}.{platform.node()}.{os.getpid()}")
     only = ["--tasks", ",".join(tasks)] if tasks else []
     with contextlib.redirect_stdout(io.StringIO()):
-        main([str(temporary), *only, "--seed", str(seed)])
+        main([str(temporary), *only, "--seed", str(_FRESH)])
     try:
         temporary.rename(folder)
     except OSError:
@@ -119,12 +118,7 @@ def _check(options: argparse.Namespace, folder: pathlib.Path) -> None:
         # Fewer rows leave a class or a part of a split without any.
         if count is not None and count < 16:
             raise ValueError(f"--{name} {count}: expected 16 rows or more")
-    unknown = [task for task in options.tasks if task not in miniature.DATASETS]
-    if unknown:
-        raise ValueError(
-            f"--tasks names {', '.join(unknown)}; choose from "
-            f"{', '.join(miniature.DATASETS)}."
-        )
+    check_tasks(options.tasks)
     names = {task: catalog.get(task).tfds for task in options.tasks}
     there = [
         name for name in names.values() if (folder / name.replace(":", "/")).exists()
@@ -133,6 +127,20 @@ def _check(options: argparse.Namespace, folder: pathlib.Path) -> None:
         raise ValueError(
             f"{folder} already holds {', '.join(there)}; name another folder, or "
             "remove them first"
+        )
+
+
+def check_tasks(tasks: Sequence[str]) -> None:
+    """Refuses what --tasks names and the miniature has not.
+
+    Raises:
+        ValueError: with what it has.
+    """
+    unknown = [task for task in tasks if task not in miniature.DATASETS]
+    if unknown:
+        raise ValueError(
+            f"--tasks names {', '.join(unknown)}; choose from "
+            f"{', '.join(miniature.DATASETS)}."
         )
 
 

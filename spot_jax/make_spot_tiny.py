@@ -11,7 +11,6 @@ What is finished in DIR is not done again, so that a killed build goes on.
 
 import argparse
 import contextlib
-import importlib.metadata
 import json
 import os
 import pathlib
@@ -59,8 +58,8 @@ def build(
     Raises:
         ValueError: when a folder cannot be written.
     """
-    folder = run_dir.writable(str(folder), "DIR", "DIR")
-    run_dir.writable(str(out), "--out", "--out")
+    folder = run_dir.writable(str(folder), "DIR")
+    run_dir.writable(str(out), "--out")
     vocabulary = folder / "vocabulary.model"
     if not vocabulary.exists():
         replace_file(vocabulary, build_vocabulary(story_text(0, _STORIES)))
@@ -181,7 +180,6 @@ def _ship(
 def _card(weights: dict, stages: dict[str, dict], bindings: Sequence[str]) -> dict:
     """Returns what there is to know about the model."""
     given = [f"--gin {binding}" for binding in bindings]
-    packages = ("jax", "flax", "seqio")
     return {
         "model": "a T5 1.1 with the parameter tree of T5X, in bfloat16",
         "parameters": sum(x.size for x in jax.tree.leaves(weights)),
@@ -190,7 +188,7 @@ def _card(weights: dict, stages: dict[str, dict], bindings: Sequence[str]) -> di
         "command": " ".join(["spot_jax make_spot_tiny DIR", *given]),
         "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} CPU cores, "
         f"{jax.device_count()} {jax.default_backend()} device(s) of JAX",
-        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "versions": run_dir.versions(),
         "seconds": sum(stage["seconds"] for stage in stages.values()),
         "stages": stages,
         "license": "Apache-2.0",

@@ -11,7 +11,6 @@ of its own; one without gathers the scores.
 """
 
 import argparse
-import collections
 import hashlib
 import json
 import math
@@ -66,13 +65,13 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
         ValueError: when a task is unknown, there are no seeds, or DIR cannot be written
             or holds measurements of another model or of other seeds.
     """
-    _check(tasks, seeds)
-    folder = run_dir.writable(str(folder), "DIR", "DIR")
-    _check_folder(
-        folder, {"model": _model(), "seeds": seeds, "data_seed": make_miniature.FRESH}
-    )
+    make_miniature.check_tasks(tasks)
+    if seeds < 1:
+        raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
+    folder = run_dir.writable(str(folder), "DIR")
+    _check_folder(folder, {"model": _model(), "seeds": seeds})
     prepared = folder.absolute() / "data"
-    make_miniature.write_once(prepared, seed=make_miniature.FRESH)
+    make_miniature.write_once(prepared)
     spot_jax.tasks.register_all()
     use_data_dir(str(prepared))
     parts = folder / "parts"
@@ -90,17 +89,6 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
     every = pd.concat([t for t in tables if len(t)], ignore_index=True)
     replace_file(folder / "scores.csv", every.to_csv(index=False).encode("utf-8"))
     return every
-
-
-def _check(tasks: Sequence[str], seeds: int) -> None:
-    unknown = [task for task in tasks if task not in miniature.DATASETS]
-    if unknown:
-        raise ValueError(
-            f"--tasks names {', '.join(unknown)}; choose from "
-            f"{', '.join(miniature.DATASETS)}."
-        )
-    if seeds < 1:
-        raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
 
 
 def _model() -> str:
@@ -132,10 +120,8 @@ def _words(_: pathlib.Path, task: str, __: int) -> Iterator[Line]:
     data.set_up_tasks(settings)
     there = scoring.load_task(task, how, settings)
     train_rows, held_out = (rows_of_examples(there, s) for s in ("train", how.split))
-    labels = collections.Counter(baseline.label(task, row) for row in train_rows)
-    ((most, _),) = labels.most_common(1)
     guesses = {
-        "majority": [most] * len(held_out),
+        "majority": [baseline.most_frequent(task, train_rows)] * len(held_out),
         "bag of words": baseline.guesses(task, train_rows, held_out, longest=2),
     }
     for method, guessed in guesses.items():

@@ -97,11 +97,7 @@ def prepare(
         for index, entry in enumerate(bank)
     }
 
-    if prompts or model.checkpoint is not None:
-        loaded = frozen.load(model)
-        run_dir.check_model(folder, loaded.fingerprint)
-    else:
-        loaded = frozen.fresh(model, _only(seed))
+    loaded = _load(model, folder, prompts, seed)
     length = prompts.length if prompts else 0
     if prompts:
         split = step.prompt_tuning(SoftPrompt(length, loaded.config.d_model), len(bank))
@@ -122,6 +118,19 @@ def prepare(
         evaluator=Evaluator(loaded, split, how, settings.lengths, length),
         outputs=Outputs(folder, bank, loaded, is_model=prompts is None),
     )
+
+
+def _load(
+    model: Model,
+    folder: pathlib.Path,
+    prompts: Prompts | None,
+    seed: int | Sequence[int],
+) -> frozen.LoadedModel:
+    if not prompts and model.checkpoint is None:
+        return frozen.fresh(model, _only(seed))
+    loaded = frozen.load(model)
+    run_dir.check_model(folder, loaded.fingerprint)
+    return loaded
 
 
 def _only(seed: int | Sequence[int]) -> int:

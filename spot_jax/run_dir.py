@@ -39,7 +39,7 @@ def check(model_dir: str, config: str, macro: str = "MODEL_DIR") -> pathlib.Path
     Raises:
         ValueError: when it cannot be written, or holds a run of another configuration.
     """
-    folder = writable(model_dir, macro)
+    folder = writable(model_dir, f"--gin.{macro}")
     path = folder / "config.gin"
     if path.exists():
         _compare(path, config, macro)
@@ -59,20 +59,19 @@ def claim(folder: pathlib.Path, config: str) -> None:
     replace_file(folder / "config.gin", config.encode("utf-8"))
 
 
-def writable(path: str, macro: str, option: str | None = None) -> pathlib.Path:
+def writable(path: str, option: str) -> pathlib.Path:
     """Makes a folder, and makes sure that files can be written in it.
 
     Args:
         path: the folder.
-        macro: its name in the configuration, for the message.
-        option: how it is given where that is not --gin.MACRO.
+        option: how it is given, for the message: "--gin.MODEL_DIR", "--out".
 
     Raises:
         ValueError: when it cannot be made or written.
     """
     if "://" in path:
         raise ValueError(
-            f"{macro} is {path}: a run writes to a folder of this machine. Mount the "
+            f"{option} is {path}: a run writes to a folder of this machine. Mount the "
             "bucket, or copy the folder there afterwards."
         )
     folder = pathlib.Path(path).expanduser()
@@ -83,8 +82,8 @@ def writable(path: str, macro: str, option: str | None = None) -> pathlib.Path:
             pass
     except OSError as error:
         raise ValueError(
-            f"{macro} {path} cannot be written ({error.strerror}). Choose a folder of "
-            f"yours: {option or f'--gin.{macro}'}=..."
+            f"{option} {path} cannot be written ({error.strerror}). Choose a folder of "
+            "yours."
         ) from error
     return folder
 

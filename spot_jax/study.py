@@ -48,7 +48,7 @@ def study(
     sizes: cost.Sizes,
     source_start: Start,
     target_start: Start,
-    miniature_seed: int | None = None,
+    miniature: bool = False,
     poll_seconds: float = 10,
     worker: tuple[int, int] = (1, 1),
     dry_run: str | None = None,
@@ -62,8 +62,7 @@ def study(
         sizes: of the model and its batches, for the dry run.
         source_start: SOURCE_START, of sources and mixtures.
         target_start: TARGET_START, of baselines.
-        miniature_seed: MINIATURE_SEED, of the rows of the miniature that are written
-            where TFDS_DATA_DIR names no data; None: none are.
+        miniature: MINIATURE, whether data is made where TFDS_DATA_DIR names none.
         poll_seconds: how often to look whether other workers have finished.
         worker: (i, n), i from 1.
         dry_run: a machine of cost.MACHINES: only runs and its hours are printed.
@@ -84,7 +83,7 @@ def study(
     run_dir.check(study_dir, configuration, "STUDY_DIR")
     missing = [run for run in runs if not done.has(run)]
     if missing:
-        _open_data(folder, plan, miniature_seed)
+        _open_data(folder, plan, miniature)
     diary = Diary(folder, worker, command)
     wait_for = functools.partial(_wait_for, done, worker, poll_seconds)
     _write(folder, plan, done, diary)
@@ -123,14 +122,14 @@ def _check_stages(plan: Study, done: FinishedRuns) -> None:
             )
 
 
-def _open_data(folder: pathlib.Path, plan: Study, seed: int | None) -> None:
+def _open_data(folder: pathlib.Path, plan: Study, miniature: bool) -> None:
     """Makes sure that all tasks can be read."""
     spot_jax.tasks.register_all()
-    if seed is not None and not os.environ.get("TFDS_DATA_DIR"):
+    if miniature and not os.environ.get("TFDS_DATA_DIR"):
         from spot_jax.text.registration import use_data_dir
 
         data = folder.absolute() / "data"
-        make_miniature.write_once(data, seed=seed)
+        make_miniature.write_once(data)
         use_data_dir(str(data))
     for task in (*plan.sources, *plan.targets):
         text.check_data(task)

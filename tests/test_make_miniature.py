@@ -119,7 +119,7 @@ def test_it_is_written_once_and_whole(tmp_path, monkeypatch):
 
     written: list[list[str]] = []
     monkeypatch.setattr(make_miniature, "main", write_second)
-    make_miniature.write_once(data, ["cr", "rte"], seed=1)
+    make_miniature.write_once(data, ["cr", "rte"])
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
     assert len(written) == 2
     assert written[1][1:] == ["--tasks", "cr,rte", "--seed", "1"]

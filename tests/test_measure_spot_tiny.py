@@ -50,10 +50,15 @@ def test_a_bag_of_words_that_guesses_right_scores_100_by_the_task_s_metric(
 def test_baselines_are_scored_by_the_task_s_metric(task, small_data, tmp_path):
     lines = list(measure_spot_tiny.METHODS["words"](tmp_path, task, 3))
     assert [line[0] for line in lines] == ["majority", "bag of words"]
-    assert all(-100 <= score <= 100 for *_, score in lines)
+    there, split = _load(task)
+    rows = [measure_spot_tiny.rows_of_examples(there, s) for s in ("train", split)]
     if task in ("cola", "stsb"):
         # A constant has no correlation with anything.
         assert lines[0][3] == 0
+    else:
+        # Metrics of theirs are accuracy.
+        wanted = baseline.majority(task, *rows), baseline.bag_of_words(task, *rows, 2)
+        assert [line[3] for line in lines] == pytest.approx(wanted)
 
 
 def test_the_table_counts_tasks_that_prompts_lift_above_the_majority_class():

@@ -87,10 +87,15 @@ def answer(task: str, row: dict, guess: object) -> str:
     return choices[guess] if guess < len(choices) else ""
 
 
+def most_frequent(task: str, rows: Sequence[dict]) -> object:
+    """Returns the label that most rows have."""
+    ((most, _),) = collections.Counter(label(task, row) for row in rows).most_common(1)
+    return most
+
+
 def majority(task: str, train: Sequence[dict], validation: Sequence[dict]) -> float:
     """Returns the percentage of validation rows that have the most frequent label."""
-    labels = collections.Counter(label(task, row) for row in train)
-    ((most, _),) = labels.most_common(1)
+    most = most_frequent(task, train)
     right = [label(task, row) == most for row in validation]
     return 100 * sum(right) / len(right)
 
