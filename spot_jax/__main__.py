@@ -8,6 +8,8 @@ import traceback
 
 import tqdm
 
+from spot_jax import host_memory
+
 PROGRAMS = {
     "train": "learn prompts (or tune a model) on tasks or mixtures",
     "evaluate": "score saved prompts on whole splits",
@@ -39,6 +41,7 @@ def main(argv: list[str] | None = None) -> None:
         _fail(f"There is no program {program!r}; choose {', '.join(PROGRAMS)}.")
     # Errors of TensorFlow's C++ libraries are shown, its looking for a GPU is not.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    host_memory.keep_freed_memory()
     _speak()
     try:
         importlib.import_module(f"spot_jax.{program}").main(rest)
