@@ -18,7 +18,7 @@ from spot_jax.text.span_corruption import span_corruption
 # More than any run reads; nothing of it is made before it is read.
 _SIZES = {"train": 10_000_000, "validation": 512}
 # With how many games of the first year, of the second, ... an LM adaptation begins.
-_YEARS = {"train": (80_000, 60_000, 120_000), "validation": ()}
+_YEARS = {"train": (70_000, 40_000, 48_000, 96_000), "validation": ()}
 # Every step out of Python costs a document's worth of time.
 _AT_A_TIME = 64
 _TEXTS = tf.TensorSpec([None], tf.string)

@@ -16,7 +16,8 @@ from spot_jax.miniature.scenes import draw_scene, tell
 from spot_jax.miniature.senses import SENSES, use
 from spot_jax.miniature.world import World, sentence
 
-_KINDS = ("colour", "room", "food", "job", "object", "person", "place")
+_WORDS = ("colour", "room", "food", "job", "object")
+_KINDS = (*_WORDS, "person", "place")
 
 
 def _two_values(world: World) -> tuple[str, str]:
@@ -29,6 +30,19 @@ def named(world: World) -> Riddle:
     """A value by itself, and two of which it is one."""
     values, right = _two_values(world), world.rng.randrange(2)
     return Riddle(f"It is {values[right]}.", values, right)
+
+
+def named_of_five(world: World) -> Riddle:
+    """A word by itself, and five words of any kind of which it is one.
+
+    With two to choose from, half of what a game teaches is undone by the other, wrong
+    one; with five, looking a word up is learned in half the games or less.
+    """
+    words: list[str] = []
+    while len(words) < 5:
+        words.append(draw_value(world, world.one(_WORDS), words))
+    right = world.rng.randrange(5)
+    return Riddle(f"It is {words[right]}.", words, right)
 
 
 def value_of(world: World) -> Riddle:

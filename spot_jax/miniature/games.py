@@ -9,7 +9,7 @@ to answer in the words that it is told to use.
 
 from collections.abc import Callable, Sequence
 
-from spot_jax.miniature.basics import BASICS, equal, named, value_of
+from spot_jax.miniature.basics import BASICS, equal, named, named_of_five, value_of
 from spot_jax.miniature.facts import askable, question
 from spot_jax.miniature.lessons import made_up_word
 from spot_jax.miniature.quizzes import QUESTIONS, Round
@@ -105,9 +105,10 @@ def _in_code(draw: Callable[[World], Riddle]) -> Callable[[World], Round]:
 
 # A small model learns one thing at a time, and nothing from stories in which it is to
 # compare, choose and obey a rule at once: hence the years. In the first, which has
-# little else, it learns to find the word that a rule gives for what it reads; what is
+# nothing else, it learns to find the word that a rule gives for what it reads; what is
 # equal, what follows from what, and claims on one fact or two then take it minutes.
 YEARS: tuple[dict[Callable[[World], Round], int], ...] = (
+    {_in_code(named_of_five): 1},
     {_in_code(named): 60, _in_code(value_of): 20, _in_words(equal): 20},
     {
         **{_in_code(named): 10, _in_code(value_of): 10, _asked_of_little: 20},
