@@ -35,13 +35,6 @@ def test_one_of_five_words_is_named(world):
         assert riddle.text == f"It is {opinion(riddle)}."
 
 
-def test_one_of_five_words_is_named(world):
-    for _ in range(200):
-        riddle = basics.named_of_five(world)
-        assert len(set(riddle.opinions)) == 5
-        assert riddle.text == f"It is {opinion(riddle)}."
-
-
 def test_equal_values_are_written_twice(world):
     for _ in range(300):
         riddle = basics.equal(world)
