@@ -48,7 +48,7 @@ def study(
     sizes: cost.Sizes,
     source_start: Start,
     target_start: Start,
-    miniature: bool = False,
+    miniature: bool,
     poll_seconds: float = 10,
     worker: tuple[int, int] = (1, 1),
     dry_run: str | None = None,

@@ -16,8 +16,8 @@ from spot_jax.miniature.scenes import draw_scene, tell
 from spot_jax.miniature.senses import SENSES, use
 from spot_jax.miniature.world import World, sentence
 
-_WORDS = ("colour", "room", "food", "job", "object")
-_KINDS = (*_WORDS, "person", "place")
+_WORD_KINDS = ("colour", "room", "food", "job", "object")
+_KINDS = (*_WORD_KINDS, "person", "place")
 
 
 def _two_values(world: World) -> tuple[str, str]:
@@ -35,12 +35,12 @@ def named(world: World) -> Riddle:
 def named_of_five(world: World) -> Riddle:
     """A word by itself, and five words of any kind of which it is one.
 
-    With two to choose from, half of what a game teaches is undone by the other, wrong
-    one; with five, looking a word up is learned in half the games or less.
+    With two to choose from it was luck whether looking a word up was learned at all
+    (docs/spot_tiny.md): the wrong one takes back half of what a game teaches.
     """
     words: list[str] = []
     while len(words) < 5:
-        words.append(draw_value(world, world.one(_WORDS), words))
+        words.append(draw_value(world, world.one(_WORD_KINDS), words))
     right = world.rng.randrange(5)
     return Riddle(f"It is {words[right]}.", words, right)
 
