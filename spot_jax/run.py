@@ -76,16 +76,7 @@ def prepare(
     Raises:
         ValueError: for anything wrong with the settings, the data or the checkpoint.
     """
-    if prompts:
-        prompts.check_against(settings.lengths)
-        bank = banks.entries(settings.names, prompts)
-    elif len(settings.names) == 1:
-        bank = [banks.Entry("model", settings.names[0], _only(seed), None)]
-    else:
-        raise ValueError(
-            f"A model is tuned on one task or mixture, not on {settings.names}; name a "
-            "mixture of them."
-        )
+    bank = _bank(settings, prompts, seed)
     folder = run_dir.check(model_dir, config.text())
     vocabulary = data.set_up_tasks(settings, model.config.vocab_size)
     logger.info("Reading %s.", ", ".join(settings.names))
@@ -117,6 +108,20 @@ def prepare(
         eval_tasks=eval_tasks,
         evaluator=Evaluator(loaded, split, how, settings.lengths, length),
         outputs=Outputs(folder, bank, loaded, is_model=prompts is None),
+    )
+
+
+def _bank(
+    settings: Data, prompts: Prompts | None, seed: int | Sequence[int]
+) -> list[banks.Entry]:
+    if prompts:
+        prompts.check_against(settings.lengths)
+        return banks.entries(settings.names, prompts)
+    if len(settings.names) == 1:
+        return [banks.Entry("model", settings.names[0], _only(seed), None)]
+    raise ValueError(
+        f"A model is tuned on one task or mixture, not on {settings.names}; name a "
+        "mixture of them."
     )
 
 
