@@ -4,12 +4,11 @@ TensorFlow is imported with SeqIO when the first task is looked up, not before; 
 tokenized data never do.
 """
 
-import dataclasses
 import functools
 import itertools
 import logging
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from spot_jax.examples import (
     Reader,
     StreamedExamples,
 )
+from spot_jax.length_check import LengthCheck
 from spot_jax.settings import Data
 from spot_jax.spot_tiny import vocabulary_path
 from spot_jax.tokenized import TokenizedExamples
@@ -33,61 +33,6 @@ MAX_EXAMPLES_IN_MEMORY = 2**17
 STREAM_SAMPLE = 2000
 # Examples that TensorFlow hands over at a time.
 _HANDED_OVER = 64
-
-
-@dataclasses.dataclass
-class LengthCheck:
-    """Cuts what is too long, counts it, and says so.
-
-    Attributes:
-        name: of the task, for the message.
-        lengths: TASK_FEATURE_LENGTHS, EOS included.
-        truncate: whether they may be cut.
-        seen: examples that passed.
-        cut: how many of each feature were too long.
-        longest: the longest of each feature.
-    """
-
-    name: str
-    lengths: Mapping[str, int]
-    truncate: bool
-    seen: int = 0
-    cut: dict[str, int] = dataclasses.field(
-        default_factory=lambda: {"inputs": 0, "targets": 0}
-    )
-    longest: dict[str, int] = dataclasses.field(
-        default_factory=lambda: {"inputs": 0, "targets": 0}
-    )
-
-    def __call__(self, feature: str, tokens: np.ndarray) -> np.ndarray:
-        """Returns tokens [length] cut to fit, the last token (EOS) kept."""
-        limit = self.lengths[feature]
-        self.longest[feature] = max(self.longest[feature], len(tokens))
-        if len(tokens) <= limit:
-            return tokens
-        self.cut[feature] += 1
-        return np.append(tokens[: limit - 1], tokens[-1:])
-
-    def report(self) -> None:
-        """Raises or logs what was found so far.
-
-        Raises:
-            ValueError: when something is too long and may not be cut.
-        """
-        too_long = {f: n for f, n in self.cut.items() if n}
-        if not too_long:
-            return
-        found = "; ".join(
-            f"{count} of {self.seen} {feature} are longer than {self.lengths[feature]} "
-            f"tokens (the longest has {self.longest[feature]})"
-            for feature, count in too_long.items()
-        )
-        if not self.truncate:
-            raise ValueError(
-                f"{self.name}: {found}. Raise TASK_FEATURE_LENGTHS, or cut them with "
-                "--gin.TRUNCATE=True."
-            )
-        logger.warning("%s: %s; they are cut.", self.name, found)
 
 
 def set_up_tasks(settings: Data, rows: int | None = None) -> Any:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from spot_jax import config, frozen, run_dir, saved, scoring
-from spot_jax.data import LengthCheck, labels_of, set_up_tasks
+from spot_jax.data import labels_of, set_up_tasks
 from spot_jax.evaluation import Evaluator
+from spot_jax.length_check import LengthCheck
 from spot_jax.prompts.files import replace_file
 from spot_jax.settings import Data, Evaluation, Model
 from spot_jax.t5.decode import EOS_ID

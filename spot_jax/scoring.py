@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from spot_jax import data
+from spot_jax.length_check import LengthCheck
 from spot_jax.settings import Data, Evaluation
 
 
@@ -76,9 +77,7 @@ def load_task(name: str, how: Evaluation, settings: Data) -> EvalTask:
     )
     if how.examples is not None:
         dataset = dataset.take(how.examples)
-    check = data.LengthCheck(
-        f"{name} ({how.split})", settings.lengths, settings.truncate
-    )
+    check = LengthCheck(f"{name} ({how.split})", settings.lengths, settings.truncate)
     examples = []
     for example in dataset.as_numpy_iterator():
         check.seen += 1

@@ -12,6 +12,7 @@ from spot_jax.examples import (
     StreamedExamples,
     next_examples,
 )
+from spot_jax.length_check import LengthCheck
 from spot_jax.settings import Data
 
 SET = [(np.asarray([i], np.int32), np.asarray([i, 1], np.int32)) for i in range(10)]
@@ -94,23 +95,6 @@ def test_a_batch_has_as_many_examples_of_each_prompt():
     assert count == {0: 4, 1: 4}
 
 
-def test_too_long_examples_are_counted_and_refused():
-    check = data.LengthCheck("a task", {"inputs": 4, "targets": 2}, truncate=False)
-    for length in (3, 5, 7):
-        check.seen += 1
-        check("inputs", np.arange(length))
-        check("targets", np.arange(2))
-    with pytest.raises(ValueError, match=r"2 of 3 inputs .* 4 tokens .* has 7\)"):
-        check.report()
-
-
-def test_cutting_keeps_the_end_of_sequence():
-    check = data.LengthCheck("a task", {"inputs": 4, "targets": 2}, truncate=True)
-    assert check("inputs", np.asarray([5, 6, 7, 8, 9, 1])).tolist() == [5, 6, 7, 1]
-    assert check("inputs", np.asarray([5, 6, 7, 1])).tolist() == [5, 6, 7, 1]
-    assert check.cut == {"inputs": 1, "targets": 0}
-
-
 def test_a_stream_stops_at_an_example_that_is_too_long(demo_model, monkeypatch):
     short = {"inputs": 15, "targets": 8}
     settings = Data("demo_food", short, demo_model["VOCABULARY"])
@@ -154,7 +138,7 @@ def test_examples_come_out_of_tensorflow_as_they_went_in(static):
         dataset = dataset.map(
             lambda x: {key: tf.boolean_mask(row, row > 7) for key, row in x.items()}
         )
-    check = data.LengthCheck("a task", {"inputs": 8, "targets": 8}, truncate=False)
+    check = LengthCheck("a task", {"inputs": 8, "targets": 8}, truncate=False)
     pairs = list(data._tokens(dataset, check))
     assert check.seen == len(pairs) == 150
     for (inputs, targets), row in zip(pairs, rows, strict=True):

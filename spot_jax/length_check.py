@@ -1,0 +1,64 @@
+"""Whether examples fit TASK_FEATURE_LENGTHS, and what happens to those that do not."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass
+class LengthCheck:
+    """Cuts what is too long, counts it, and says so.
+
+    Attributes:
+        name: of the task, for the message.
+        lengths: TASK_FEATURE_LENGTHS, EOS included.
+        truncate: whether they may be cut.
+        seen: examples that passed.
+        cut: how many of each feature were too long.
+        longest: the longest of each feature.
+    """
+
+    name: str
+    lengths: Mapping[str, int]
+    truncate: bool
+    seen: int = 0
+    cut: dict[str, int] = dataclasses.field(
+        default_factory=lambda: {"inputs": 0, "targets": 0}
+    )
+    longest: dict[str, int] = dataclasses.field(
+        default_factory=lambda: {"inputs": 0, "targets": 0}
+    )
+
+    def __call__(self, feature: str, tokens: np.ndarray) -> np.ndarray:
+        """Returns tokens [length] cut to fit, the last token (EOS) kept."""
+        limit = self.lengths[feature]
+        self.longest[feature] = max(self.longest[feature], len(tokens))
+        if len(tokens) <= limit:
+            return tokens
+        self.cut[feature] += 1
+        return np.append(tokens[: limit - 1], tokens[-1:])
+
+    def report(self) -> None:
+        """Raises or logs what was found so far.
+
+        Raises:
+            ValueError: when something is too long and may not be cut.
+        """
+        too_long = {f: n for f, n in self.cut.items() if n}
+        if not too_long:
+            return
+        found = "; ".join(
+            f"{count} of {self.seen} {feature} are longer than {self.lengths[feature]} "
+            f"tokens (the longest has {self.longest[feature]})"
+            for feature, count in too_long.items()
+        )
+        if not self.truncate:
+            raise ValueError(
+                f"{self.name}: {found}. Raise TASK_FEATURE_LENGTHS, or cut them with "
+                "--gin.TRUNCATE=True."
+            )
+        logger.warning("%s: %s; they are cut.", self.name, found)
