@@ -33,13 +33,14 @@ def span_corruption(
         Examples with `inputs` and `targets`, each [length] token ids.
     """
     del sequence_length
-    last = output_features["targets"].vocabulary.vocab_size - 1
+    vocabulary = output_features["targets"].vocabulary
+    sentinels, last = _sentinels(vocabulary), vocabulary.vocab_size - 1
 
     @seqio.map_over_dataset(num_seeds=2)
     def corrupt(example, seeds):
         tokens = example["targets"]
         is_noise = noise_mask(
-            tf.size(tokens), noise_density, mean_noise_span_length, seeds
+            tf.size(tokens), noise_density, mean_noise_span_length, sentinels, seeds
         )
         return {
             "inputs": _with_sentinels(tokens, is_noise, last),
@@ -49,8 +50,29 @@ def span_corruption(
     return corrupt(dataset.filter(lambda example: tf.size(example["targets"]) > 1))
 
 
+def _sentinels(vocabulary: seqio.SentencePieceVocabulary) -> int:
+    """Counts the sentinels, which are the last pieces of a vocabulary.
+
+    Raises:
+        ValueError: when it has none.
+    """
+    pieces, count = vocabulary.tokenizer, 0
+    while "extra_id_" in pieces.id_to_piece(vocabulary.vocab_size - 1 - count):
+        count += 1
+    if not count:
+        raise ValueError(
+            "The vocabulary has no sentinels (<extra_id_0>, ...), and span corruption "
+            "puts them where it cuts. Add them with --gin.EXTRA_IDS=100."
+        )
+    return count
+
+
 def noise_mask(
-    length: tf.Tensor, density: float, mean_span: float, seeds: tf.Tensor
+    length: tf.Tensor,
+    density: float,
+    mean_span: float,
+    most_spans: int,
+    seeds: tf.Tensor,
 ) -> tf.Tensor:
     """Draws which tokens are cut out; the first token is kept.
 
@@ -58,6 +80,7 @@ def noise_mask(
         length: [] int32, of the text, at least 2.
         density: the part that is noise; at least one token is, and one is not.
         mean_span: mean length of a span of noise.
+        most_spans: how many there may be; in longer texts they are longer.
         seeds: [2, 2] int32.
 
     Returns:
@@ -66,7 +89,7 @@ def noise_mask(
     noise = _rounded(tf.cast(length, tf.float32) * density)
     noise = tf.clip_by_value(noise, 1, length - 1)
     spans = tf.maximum(_rounded(tf.cast(noise, tf.float32) / mean_span), 1)
-    spans = tf.minimum(spans, length - noise)
+    spans = tf.reduce_min([spans, length - noise, most_spans])
     lengths = [
         _random_lengths(length - noise, spans, seeds[0]),
         _random_lengths(noise, spans, seeds[1]),

@@ -54,15 +54,29 @@ def test_a_sentinel_stands_for_the_tokens_that_follow_it_in_the_targets(features
 @pytest.mark.parametrize("length, noise, spans", [(2, 1, 1), (20, 3, 1), (100, 15, 5)])
 def test_amounts_are_those_of_t5(length, noise, spans):
     seeds = tf.constant([[1, 2], [3, 4]])
-    mask = noise_mask(tf.constant(length), 0.15, 3.0, seeds).numpy()
+    mask = noise_mask(tf.constant(length), 0.15, 3.0, 100, seeds).numpy()
     assert len(mask) == length and mask.sum() == noise
     assert (np.diff(mask.astype(int)) == 1).sum() == spans and not mask[0]
 
 
 def test_every_kept_token_but_the_first_can_be_noise():
-    draw = tf.function(lambda seeds: noise_mask(tf.constant(10), 0.5, 2.0, seeds))
+    draw = tf.function(lambda seeds: noise_mask(tf.constant(10), 0.5, 2.0, 9, seeds))
     masks = [draw(tf.constant([[n, 0], [n, 1]], tf.int32)).numpy() for n in range(200)]
     assert np.any(masks, axis=0).tolist() == [False] + [True] * 9
+
+
+def test_a_text_has_no_more_spans_than_there_are_sentinels(features):
+    size = features["targets"].vocabulary.vocab_size
+    (example,) = corrupt(features, [[7] * 1000])
+    marks = [t for t in example["inputs"].tolist() if t != 7]
+    assert marks == [size - 1 - n for n in range(SENTINELS)]
+    assert example["targets"].tolist().count(7) == 150
+
+
+def test_a_vocabulary_without_sentinels_is_refused(tmp_path):
+    vocabulary = seqio.SentencePieceVocabulary(write_vocabulary(tmp_path))
+    with pytest.raises(ValueError, match="no sentinels .* --gin.EXTRA_IDS=100"):
+        corrupt({"targets": seqio.Feature(vocabulary)}, [[5, 6]])
 
 
 def test_the_seed_decides(features):
