@@ -1,8 +1,8 @@
 """Basics: riddles that ask for one skill each.
 
 A small model that meets whole claims and stories at once learns nothing from them for
-tens of thousands of games. After these, which it learns in a few thousand, the others
-follow: which value was named, whether two are the same, what leads to what.
+tens of thousands of games. After these, of which only the first takes it as long, the
+others follow: which value was named, whether two are the same, what leads to what.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from spot_jax.miniature.continuation import fill
 from spot_jax.miniature.facts import draw_value, falsify
 from spot_jax.miniature.happenings import LINKS
-from spot_jax.miniature.lessons import made_up_word
+from spot_jax.miniature.lessons import made_up_words
 from spot_jax.miniature.riddle import NO, YES, Riddle, either_way
 from spot_jax.miniature.scenes import draw_scene, tell
 from spot_jax.miniature.senses import SENSES, use
@@ -72,10 +72,8 @@ def equal(world: World) -> Riddle:
 
 def choice(world: World, asked: str, offers: Sequence[str], right: int) -> Riddle:
     """A question and two clauses, each with a mark; the mark of one is the answer."""
-    word = made_up_word(world)
-    marks = world.one(
-        (("first", "second"), (f"{word}1", f"{word}2"), (word, made_up_word(world)))
-    )
+    word, other = made_up_words(world, 2)
+    marks = world.one((("first", "second"), (f"{word}1", f"{word}2"), (word, other)))
     row = " ".join(
         f"{mark}: {sentence(offer)}" for mark, offer in zip(marks, offers, strict=True)
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from spot_jax.miniature.basics import BASICS, equal, named, named_of_five, value_of
 from spot_jax.miniature.facts import askable, question
-from spot_jax.miniature.lessons import made_up_word
+from spot_jax.miniature.lessons import made_up_words
 from spot_jax.miniature.quizzes import QUESTIONS, Round
 from spot_jax.miniature.riddle import Riddle, either_way
 from spot_jax.miniature.riddles import (
@@ -41,11 +41,7 @@ def _rule(world: World, opinions: Sequence[str], words: Sequence[str]) -> str:
 
 def code(world: World, riddle: Riddle) -> Round:
     """A rule of code words, a riddle, and the word for the right opinion."""
-    words: list[str] = []
-    while len(words) < len(riddle.opinions):
-        word = made_up_word(world)
-        if word not in words:
-            words.append(word)
+    words = made_up_words(world, len(riddle.opinions))
     rule = _rule(world, riddle.opinions, words)
     return Round(f"{rule} {riddle.text}", f"{words[riddle.right]}.")
 
@@ -123,8 +119,11 @@ YEARS: tuple[dict[Callable[[World], Round], int], ...] = (
     },
     {spoken: 30, asked: 25, coded: 45},
 )
+# With how many rounds of the first year, the second, ... an LM adaptation begins; the
+# last year is all that follows.
+ROUNDS_OF_YEARS = (70_000, 40_000, 48_000, 96_000)
 # What is left for the end: claims and questions on one fact or two, pairs of sentences,
-# of which a model that had all games at once is right little more often than by chance.
+# of which a model that had all games at once is not yet certain.
 REVISION: dict[Callable[[World], Round], int] = {
     **{_in_words(_comparison): 45, _in_code(_comparison): 35},
     **{coded: 8, asked: 12},

@@ -52,6 +52,16 @@ def made_up_word(world: World) -> str:
     return "".join(syllables(world))
 
 
+def made_up_words(world: World, count: int) -> list[str]:
+    """Draws words that nobody knows, no two of them alike."""
+    words: list[str] = []
+    while len(words) < count:
+        word = made_up_word(world)
+        if word not in words:
+            words.append(word)
+    return words
+
+
 def decimal(world: World) -> str:
     """Draws a number with a digit behind the point that is no label of any task."""
     while (text := f"{world.rng.randint(0, 9)}.{world.rng.randint(0, 9)}") in LABELS:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from spot_jax.miniature import held_out
+from spot_jax.miniature import games, held_out
 from spot_jax.miniature.plain import halves, plain_text, revision, story_text
 from spot_jax.miniature.quizzes import Round
 from spot_jax.tasks import catalog
@@ -17,6 +17,7 @@ _LABELS = {
 LABEL = re.compile(
     rf"(?<![\w.-])({'|'.join(map(re.escape, _LABELS))})(?![\w-])(?!\.\d)"
 )
+YEARS = len(games.YEARS) - 1
 # What stands before the parts of a task's input.
 MARKER = re.compile(
     r"\b(premise|hypothesis|sentence[12]?|question[12]?|context|passage|paragraph|"
@@ -25,7 +26,7 @@ MARKER = re.compile(
 )
 STREAMS = {
     "span corruption": lambda: plain_text(0, 5000),
-    "LM adaptation, years": lambda: halves(0, 9000, years=(3000, 3000, 3000)),
+    "LM adaptation, years": lambda: halves(0, 12_000, years=(3000,) * YEARS),
     "LM adaptation": lambda: halves(0, 5000),
     "revision": lambda: revision(0, 5000),
     "vocabulary": lambda: story_text(0, 5000),
