@@ -57,11 +57,15 @@ def parse_flags(program: str, argv: Sequence[str]) -> None:
     bindings = flags.gin_bindings + [flag.removeprefix("--gin.") for flag in rest]
     folders = [folder for folder in flags.gin_search_paths.split(",") if folder]
     parse(flags.gin_file, bindings, folders)
-    _check_used(bindings)
+    check_used(bindings)
 
 
-def _check_used(bindings: Sequence[str]) -> None:
-    """Refuses macros of the command line that nothing in the files refers to."""
+def check_used(bindings: Sequence[str]) -> None:
+    """Refuses macros of the command line that nothing in the files refers to.
+
+    Raises:
+        ValueError: with the names that are close.
+    """
     used = set(re.findall(r"%([A-Za-z_]\w*)", gin.config_str()))
     for binding in bindings:
         name = binding.partition("=")[0].strip()

@@ -201,6 +201,7 @@ def _stream(task: Any, settings: Data, check: LengthCheck) -> Reader:
     sample = list(itertools.islice(read_pass(0), STREAM_SAMPLE))
     if not sample:
         raise ValueError(f"{task.name} has no training examples: 'train' is empty.")
+    check.report()
     logger.info("%s: training examples are streamed.", task.name)
     return lambda seed, position: StreamedExamples(read_pass, seed, position)
 

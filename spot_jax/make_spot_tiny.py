@@ -11,6 +11,7 @@ What is finished in DIR is not done again, so that a killed build goes on.
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -27,7 +28,8 @@ from matplotlib.figure import Figure as Drawing
 from spot_jax import config, frozen, records, run_dir
 from spot_jax.analysis import figures, output
 from spot_jax.analysis.contents import Figure
-from spot_jax.miniature.plain import story_text
+from spot_jax.miniature.games import ROUNDS_OF_YEARS, YEARS
+from spot_jax.miniature.plain import halves, plain_text, revision, story_text
 from spot_jax.miniature.vocabulary import build_vocabulary
 from spot_jax.outputs import best_checkpoint
 from spot_jax.prompts.files import replace_file
@@ -36,6 +38,8 @@ from spot_jax.spot_tiny import FOLDER
 from spot_jax.train import train
 
 _STORIES = 20_000
+# Of each kind of text, to tell whether a build goes on with the text it was begun with.
+_DOCUMENTS_COMPARED = 300
 # Seconds after which a stopwatch writes its file again.
 _KEPT_EVERY = 10.0
 _STAGES = {
@@ -56,10 +60,14 @@ def build(
         out: where the three files of the model are written.
 
     Raises:
-        ValueError: when a folder cannot be written.
+        ValueError: when a folder cannot be written or was begun with other text, or a
+            binding is of no use.
     """
+    config.parse([_STAGES["pretrain"]], ["MODEL_DIR=None", *bindings])
+    config.check_used(bindings)
     folder = run_dir.writable(str(folder), "DIR")
-    run_dir.writable(str(out), "--out")
+    out = run_dir.writable(str(out), "--out")
+    run_dir.check_about(folder, {"text": _text()}, "DIR")
     vocabulary = folder / "vocabulary.model"
     if not vocabulary.exists():
         replace_file(vocabulary, build_vocabulary(story_text(0, _STORIES)))
@@ -67,13 +75,53 @@ def build(
     for stage, file in _STAGES.items():
         with _stopwatch(folder / f"{stage}.seconds") as seconds:
             made = _run(folder / stage, vocabulary, file, started_from, bindings)
-            stages[stage] = made | {"seconds": seconds()}
+            stages[stage] = _record(folder / f"{stage}.json", made, seconds())
         started_from = best_checkpoint(str(folder / stage))
-    weights = _ship(started_from, vocabulary, bindings, out)
-    card = json.dumps(_card(weights, stages, bindings), indent=1) + "\n"
+    model = _load(started_from, bindings)
+    card = json.dumps(_card(model.params, stages, bindings), indent=1) + "\n"
+    replace_file(out / "checkpoint", _serialized(model))
+    replace_file(out / "vocabulary.model", vocabulary.read_bytes())
     replace_file(out / "card.json", card.encode("utf-8"))
     with figures.style():
         output.draw(folder, _losses(folder))
+
+
+def _text() -> str:
+    """Returns what tells the text of this program from any other."""
+    some = _DOCUMENTS_COMPARED
+    years = [some] * (len(YEARS) - 1)
+    texts = [
+        *story_text(0, some),
+        *plain_text(0, some),
+        *map(" ".join, halves(0, some * len(YEARS), years=years)),
+        *map(" ".join, revision(0, some)),
+        str(ROUNDS_OF_YEARS),
+    ]
+    return hashlib.sha256("\n".join(texts).encode("utf-8")).hexdigest()
+
+
+def _record(path: pathlib.Path, made: dict, seconds: int) -> dict:
+    """Returns what the card says of a stage, as it was when the stage was finished."""
+    made = json.loads(json.dumps(made))
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if made.items() <= before.items():
+            return before
+    record = made | {
+        "seconds": seconds,
+        "machine": f"{platform.machine()}, {_cores()} CPU cores, "
+        f"{jax.device_count()} {jax.default_backend()} device(s) of JAX",
+        "versions": run_dir.versions(),
+    }
+    replace_file(path, json.dumps(record, indent=1).encode("utf-8"))
+    return record
+
+
+def _cores() -> int | None:
+    """Returns how many cores this process may use, or, where unknown, what there is."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 @contextlib.contextmanager
@@ -146,17 +194,8 @@ def _target_tokens(model_dir: pathlib.Path) -> int:
     return round(tokens)
 
 
-def _ship(
-    checkpoint: pathlib.Path,
-    vocabulary: pathlib.Path,
-    bindings: Sequence[str],
-    out: pathlib.Path,
-) -> dict:
-    """Writes one file of T5X's format, in bfloat16, and the vocabulary.
-
-    Returns:
-        The weights.
-    """
+def _load(checkpoint: pathlib.Path, bindings: Sequence[str]) -> frozen.LoadedModel:
+    """Reads what the last stage made, in bfloat16."""
     config.parse(
         [_STAGES["adapt"]],
         [
@@ -166,15 +205,13 @@ def _ship(
             "WEIGHTS_DTYPE='bfloat16'",
         ],
     )
-    model = frozen.load(config.configured(Model)())
-    weights = jax.device_get(model.params)
-    state = {"target": weights, "state": {"step": model.step}}
-    replace_file(
-        out / "checkpoint",
-        serialization.msgpack_serialize({"version": 3, "optimizer": state}),
-    )
-    replace_file(out / "vocabulary.model", vocabulary.read_bytes())
-    return weights
+    return frozen.load(config.configured(Model)())
+
+
+def _serialized(model: frozen.LoadedModel) -> bytes:
+    """Returns one file in the format of T5X's checkpoints before orbax."""
+    state = {"target": jax.device_get(model.params), "state": {"step": model.step}}
+    return serialization.msgpack_serialize({"version": 3, "optimizer": state})
 
 
 def _card(weights: dict, stages: dict[str, dict], bindings: Sequence[str]) -> dict:
@@ -186,9 +223,6 @@ def _card(weights: dict, stages: dict[str, dict], bindings: Sequence[str]) -> di
         "data": "generated plain text of the miniature world, split 'train': no task's "
         "format, no label, no held-out name",
         "command": " ".join(["spot_jax make_spot_tiny DIR", *given]),
-        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} CPU cores, "
-        f"{jax.device_count()} {jax.default_backend()} device(s) of JAX",
-        "versions": run_dir.versions(),
         "seconds": sum(stage["seconds"] for stage in stages.values()),
         "stages": stages,
         "license": "Apache-2.0",

@@ -12,7 +12,6 @@ of its own; one without gathers the scores.
 
 import argparse
 import hashlib
-import json
 import math
 import pathlib
 import sys
@@ -43,8 +42,8 @@ from spot_jax.text.registration import use_data_dir
 from spot_jax.train import train
 
 _UNLABELLED = "c4_prefix_lm"
-_TUNING = "gin/runs/miniature_prompt.gin"
-_MODEL_TUNING = "gin/runs/miniature_model.gin"
+_PROMPT_TUNING = ("gin/prompts/class_labels.gin", "gin/runs/miniature_prompt.gin")
+_MODEL_TUNING = ("gin/runs/miniature_model.gin",)
 
 # Method, task, seed, score.
 Line = tuple[str, str, int, float]
@@ -59,36 +58,45 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
         seeds: how many seeds.
 
     Returns:
-        Columns method, task, seed, score.
+        Columns method, task, seed, score; DIR/scores.csv has those of other tasks, too.
 
     Raises:
         ValueError: when a task is unknown, there are no seeds, or DIR cannot be written
-            or holds measurements of another model or of other seeds.
+            or holds measurements of another model, recipe or number of seeds.
     """
+    tasks = list(dict.fromkeys(tasks))
     make_miniature.check_tasks(tasks)
     if seeds < 1:
         raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
     folder = run_dir.writable(str(folder), "DIR")
-    _check_folder(folder, {"model": _model(), "seeds": seeds})
+    about = {"model": _model(), "recipe": _recipe(), "seeds": seeds}
+    run_dir.check_about(folder, about, "DIR")
     prepared = folder.absolute() / "data"
     make_miniature.write_once(prepared)
     spot_jax.tasks.register_all()
     use_data_dir(str(prepared))
     parts = folder / "parts"
     parts.mkdir(exist_ok=True)
-    tables = []
-    for name, measured in METHODS.items():
-        for task in tasks:
+    for task in tasks:
+        for name, measured in METHODS.items():
             path = parts / f"{name}-{task}.csv"
             if not path.exists():
                 print(f"\n{task}: {name}", file=sys.stderr, flush=True)
                 lines = measured(folder / name / task, task, seeds)
                 table = pd.DataFrame(lines, columns=["method", "task", "seed", "score"])
                 replace_file(path, table.to_csv(index=False).encode("utf-8"))
-            tables.append(pd.read_csv(path))
-    every = pd.concat([t for t in tables if len(t)], ignore_index=True)
+    every = _gather(parts)
     replace_file(folder / "scores.csv", every.to_csv(index=False).encode("utf-8"))
-    return every
+    return every[every["task"].isin(tasks)]
+
+
+def _gather(parts: pathlib.Path) -> pd.DataFrame:
+    """Returns all that was measured so far, by whichever process."""
+    paths = [
+        parts / f"{name}-{task}.csv" for name in METHODS for task in miniature.DATASETS
+    ]
+    tables = [pd.read_csv(path) for path in paths if path.exists()]
+    return pd.concat([t for t in tables if len(t)], ignore_index=True)
 
 
 def _model() -> str:
@@ -96,26 +104,20 @@ def _model() -> str:
     return hashlib.sha256((spot_tiny.FOLDER / "checkpoint").read_bytes()).hexdigest()
 
 
-def _check_folder(folder: pathlib.Path, about: dict) -> None:
-    """Keeps apart what cannot stand in one table."""
-    path = folder / "about.json"
-    if not path.exists():
-        replace_file(path, json.dumps(about, indent=1).encode("utf-8"))
-    there = json.loads(path.read_text(encoding="utf-8"))
-    other = [name for name in about if there.get(name) != about[name]]
-    if other:
-        raise ValueError(
-            f"DIR {folder} holds measurements with {other[0]} {there.get(other[0])}, "
-            f"not {about[other[0]]}. Name another folder."
-        )
+def _recipe() -> str:
+    """Returns what tells how prompts and models are tuned from any other way."""
+    told = []
+    for files in (_PROMPT_TUNING, _MODEL_TUNING):
+        config.parse(files, [_name("cr"), "MODEL_DIR=None"])
+        told.append(config.text())
+    return hashlib.sha256("".join(told).encode("utf-8")).hexdigest()
 
 
 def _words(_: pathlib.Path, task: str, __: int) -> Iterator[Line]:
     """What needs no model: the most frequent label, and a bag of words."""
     if task == _UNLABELLED:
         return
-    files = ["gin/prompts/class_labels.gin", _TUNING]
-    config.parse(files, [_name(task), "MODEL_DIR=None"])
+    config.parse(_PROMPT_TUNING, [_name(task), "MODEL_DIR=None"])
     how, settings = config.configured(Evaluation)(), config.configured(Data)()
     data.set_up_tasks(settings)
     there = scoring.load_task(task, how, settings)
@@ -174,8 +176,7 @@ def _zero_shot(folder: pathlib.Path, task: str, _: int) -> Iterator[Line]:
 
 def _prompt_tuning(folder: pathlib.Path, task: str, seeds: int) -> Iterator[Line]:
     rows = [(task, seed, None) for seed in range(seeds)]
-    files = ["gin/prompts/class_labels.gin", _TUNING]
-    last = _train(files, folder, [_name(task), f"BANK={rows!r}"])
+    last = _train(_PROMPT_TUNING, folder, [_name(task), f"BANK={rows!r}"])
     for row, name in zip(rows, prompt_names(rows), strict=True):
         yield "prompt tuning", task, row[1], last[name]
 
@@ -183,7 +184,7 @@ def _prompt_tuning(folder: pathlib.Path, task: str, seeds: int) -> Iterator[Line
 def _model_tuning(folder: pathlib.Path, task: str, seeds: int) -> Iterator[Line]:
     for seed in range(seeds):
         bindings = [_name(task), f"RANDOM_SEED={seed}"]
-        last = _train([_MODEL_TUNING], folder / str(seed), bindings)
+        last = _train(_MODEL_TUNING, folder / str(seed), bindings)
         yield "model tuning", task, seed, last["model"]
 
 

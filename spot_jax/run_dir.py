@@ -134,6 +134,29 @@ def check_model(folder: pathlib.Path, fingerprint: str) -> None:
         )
 
 
+def check_about(folder: pathlib.Path, about: dict, option: str) -> None:
+    """Keeps apart what cannot stand in one folder; a new one is marked by about.json.
+
+    Args:
+        folder: a folder that can be written.
+        about: what has to be the same whenever it is used again.
+        option: how the folder is given, for the message.
+
+    Raises:
+        ValueError: when the folder was begun with something else.
+    """
+    path = folder / "about.json"
+    if not path.exists():
+        replace_file(path, json.dumps(about, indent=1).encode("utf-8"))
+    there = json.loads(path.read_text(encoding="utf-8"))
+    other = [name for name in about if there.get(name) != about[name]]
+    if other:
+        raise ValueError(
+            f"{option} {folder} was begun with {other[0]} {there.get(other[0])}, not "
+            f"{about[other[0]]}. Choose another folder."
+        )
+
+
 def describe(folder: pathlib.Path, facts: dict) -> None:
     """Writes MODEL_DIR/run.json: the command, versions, commit, devices and `facts`."""
     story = {

@@ -4,9 +4,13 @@ import json
 import os
 import time
 
+import jax
+import numpy as np
 import pytest
 
-from spot_jax import make_spot_tiny
+from spot_jax import config, frozen, make_spot_tiny
+from spot_jax.outputs import best_checkpoint
+from spot_jax.settings import Model
 
 FEW = ["TRAIN_STEPS=4", "WARMUP_STEPS=2", "EVAL_PERIOD=2", "CHECKPOINT_PERIOD=2"]
 FEW += ["LOG_PERIOD=2", "EVALUATOR_NUM_EXAMPLES=16"]
@@ -38,8 +42,38 @@ def test_the_chain_goes_on_where_it_was_stopped_and_ships_a_model(
         assert (stage["steps"], stage["documents"]) == (4, 4 * 32)
         # A document is answered in two tokens or more: a word and the end.
         assert stage["target_tokens"] > 2 * stage["documents"]
+        assert stage["versions"]["jax"] == jax.__version__
     assert "--gin TRAIN_STEPS=4" in card["command"]
-    assert (out / "checkpoint").stat().st_size > 2 * card["parameters"]
+    # Each stage goes on from the best of the one before, and the last is shipped.
+    shipped = _load(out / "checkpoint")
+    assert shipped.step == sum(s["best_step"] for s in card["stages"].values())
+    last = _load(best_checkpoint(str(runs / "revise")))
+    assert jax.tree.all(jax.tree.map(np.array_equal, shipped.params, last.params))
+    # A build that is finished takes no time.
+    make_spot_tiny.build(runs, FEW, out)
+    assert json.loads((out / "card.json").read_text()) == card
+
+
+def _load(checkpoint):
+    bindings = [f"INITIAL_CHECKPOINT_PATH='{checkpoint}'", "WEIGHTS_DTYPE='bfloat16'"]
+    bindings += ["MIXTURE_OR_TASK_NAME='cr'", "MODEL_DIR=None"]
+    config.parse(["gin/runs/miniature_model.gin"], bindings)
+    return frozen.load(config.configured(Model)())
+
+
+def test_a_build_does_not_go_on_with_other_text(tmp_path, monkeypatch):
+    monkeypatch.setattr(make_spot_tiny, "_run", None)
+    with pytest.raises(TypeError):
+        make_spot_tiny.build(tmp_path / "runs", out=tmp_path)
+    monkeypatch.setattr(make_spot_tiny, "ROUNDS_OF_YEARS", (1, 2))
+    with pytest.raises(ValueError, match="DIR .* was begun with text"):
+        make_spot_tiny.build(tmp_path / "runs", out=tmp_path)
+
+
+def test_a_misspelt_binding_is_found_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match="no use for TRIAN_STEPS. .*TRAIN_STEPS"):
+        make_spot_tiny.build(tmp_path / "runs", ["TRIAN_STEPS=4"], tmp_path)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(tmp_path):

@@ -96,14 +96,12 @@ def test_bad_options_are_refused_before_anything_is_written(tmp_path):
 
 @pytest.mark.slow
 def test_every_method_is_measured_and_nothing_twice(tmp_path, monkeypatch, capsys):
-    for name in ("_TUNING", "_MODEL_TUNING"):
-        few = tmp_path / f"{name}.gin"
-        steps = "".join(
-            f"\n{macro} = 2" for macro in ("TRAIN_STEPS", "EVAL_PERIOD", "LOG_PERIOD")
-        )
-        whole = getattr(measure_spot_tiny, name)
-        few.write_text(f"include '{whole}'{steps}\nEMBEDDING_STEP = 2\n")
-        monkeypatch.setattr(measure_spot_tiny, name, str(few))
+    macros = ("TRAIN_STEPS", "EVAL_PERIOD", "LOG_PERIOD", "EMBEDDING_STEP")
+    few = tmp_path / "few.gin"
+    few.write_text("".join(f"{macro} = 2\n" for macro in macros))
+    for name in ("_PROMPT_TUNING", "_MODEL_TUNING"):
+        files = (*getattr(measure_spot_tiny, name), str(few))
+        monkeypatch.setattr(measure_spot_tiny, name, files)
     options = [str(tmp_path / "out"), "--tasks", "cb,c4_prefix_lm", "--seeds", "2"]
     try:
         measure_spot_tiny.main(options)
@@ -117,5 +115,5 @@ def test_every_method_is_measured_and_nothing_twice(tmp_path, monkeypatch, capsy
     count = scores.groupby(["method", "task"]).size()
     assert count["prompt tuning", "cb"] == count["model tuning", "c4_prefix_lm"] == 2
     assert ("majority", "c4_prefix_lm") not in count
-    with pytest.raises(ValueError, match="holds measurements with seeds 2, not 3"):
+    with pytest.raises(ValueError, match="was begun with seeds 2, not 3"):
         measure_spot_tiny.main([*options[:-1], "3"])
