@@ -211,6 +211,9 @@ def _curves(study: Study, comparison: pd.DataFrame, found: Transfers) -> Section
     lines = curves.lines(study, comparison, best)
     if lines.empty:
         return Section("Learning curves", ["No curve is recorded yet."])
+    if lines["step"].nunique() == 1:
+        text = "Targets were evaluated at one step, and a curve needs two or more."
+        return Section("Learning curves", [text])
     text = (
         "“Best source” is the source with the best mean score for that target, chosen "
         "afterwards; averages and mixtures are those with their best k."
