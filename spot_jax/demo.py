@@ -29,6 +29,7 @@ from spot_jax import (
     run_dir,
     scoring,
     similarity,
+    spot_tiny,
     transfer,
 )
 from spot_jax.analysis import curves, figures, output, statistics
@@ -62,6 +63,8 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
     if seeds < 1:
         raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
     folder = run_dir.writable(str(folder), "--dir")
+    about = {"seeds": seeds, "model": spot_tiny.fingerprint()}
+    run_dir.check_about(folder, about, "--dir")
     data = folder.absolute() / "data"
     make_miniature.write_once(data, (*SOURCES, *TARGETS))
     spot_jax.tasks.register_all()
@@ -70,9 +73,8 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
     _say(f"1/3  Tuning prompts for {', '.join(SOURCES)} as one bank.")
     sources = [(task, 0, None) for task in SOURCES]
     _tune(folder / "sources", sources, "sampled_vocabulary", _SOURCE_STEPS, 50)
-    kept = folder / "library"
-    if not kept.exists():
-        _quietly(library.main, ["add", str(kept), str(folder / "sources")])
+    kept = str(folder / "library")
+    _quietly(library.main, ["add", kept, str(folder / "sources")])
 
     _say(f"2/3  Tuning {' and '.join(TARGETS)} from class labels, {seeds} seeds each.")
     scratch = [(task, seed, None) for task in TARGETS for seed in range(seeds)]
@@ -105,9 +107,11 @@ def _tune(
         "MODEL_DIR": str(model_dir),
     }
     gin = [f"gin/prompts/{start}.gin", "gin/runs/demo.gin"]
-    words = [f"--gin_file={file}" for file in gin]
+    words = ["spot_jax train", *(f"--gin_file={file}" for file in gin)]
     words += [f'--gin.{name}="{value}"' for name, value in bindings.items()]
-    print("     spot_jax train " + " \\\n       ".join(words), file=sys.stderr)
+    data = model_dir.parent / "data"
+    typed = " \\\n       ".join([f"TFDS_DATA_DIR={data}", *words])
+    print(f"     {typed}", file=sys.stderr)
     config.parse(gin, [f"{name}={value!r}" for name, value in bindings.items()])
     config.configured(train)()
 

@@ -69,7 +69,7 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
     if seeds < 1:
         raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
     folder = run_dir.writable(str(folder), "DIR")
-    about = {"model": _model(), "recipe": _recipe(), "seeds": seeds}
+    about = {"model": spot_tiny.fingerprint(), "recipe": _recipe(), "seeds": seeds}
     run_dir.check_about(folder, about, "DIR")
     prepared = folder.absolute() / "data"
     make_miniature.write_once(prepared)
@@ -97,11 +97,6 @@ def _gather(parts: pathlib.Path) -> pd.DataFrame:
     ]
     tables = [pd.read_csv(path) for path in paths if path.exists()]
     return pd.concat([t for t in tables if len(t)], ignore_index=True)
-
-
-def _model() -> str:
-    """Returns what tells the embedded model from any other."""
-    return hashlib.sha256((spot_tiny.FOLDER / "checkpoint").read_bytes()).hexdigest()
 
 
 def _recipe() -> str:

@@ -38,6 +38,16 @@ def test_bad_options_are_refused_before_anything_is_tuned(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_a_demo_of_other_seeds_is_refused_before_anything_is_tuned(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(demo.make_miniature, "write_once", None)
+    with pytest.raises(TypeError):
+        demo.demo(tmp_path, 2)
+    with pytest.raises(ValueError, match="--dir .* was begun with seeds 2, not 3"):
+        demo.demo(tmp_path, 3)
+
+
 @pytest.mark.slow
 def test_the_whole_demo_with_few_steps(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, "SOURCES", ("yelp_polarity", "qqp"))
