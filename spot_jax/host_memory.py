@@ -17,6 +17,8 @@ def keep_freed_memory() -> bool:
     of that size to the kernel at once, which then clears its pages for every step:
     a third of the time of a step that pre-trains spot_tiny on two virtual cores.
 
+    The price: a process never grows smaller than it once was.
+
     It must be called before threads start, for each would get a heap of its own. Where
     JAX may find an accelerator nothing is changed: the memory of a step is not the
     host's there, and large weights should leave the host when they are placed.
@@ -28,9 +30,13 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     settings = (
+        # Large blocks lie in the heap as well, ...
         (_M_MMAP_MAX, 0),
+        # ... of which there is one, so that any thread can take what another gave back,
         (_M_ARENA_MAX, 1),
+        # which never shrinks
         (_M_TRIM_THRESHOLD, _LARGEST_INT),
+        # and grows by 64 MiB at a time.
         (_M_TOP_PAD, 2**26),
     )
     return all([mallopt(*setting) for setting in settings])

@@ -13,7 +13,7 @@ _COLUMNS = (
     *("option1", "option2", "choice1", "choice2", "endings"),
     *("answer0", "answer1", "answer2", "answer3"),
 )
-SCORED = ("stsb", "cxc")
+_SCORED = ("stsb", "cxc")
 
 
 def texts(task: str, row: dict) -> dict[str, str]:
@@ -93,13 +93,6 @@ def most_frequent(task: str, rows: Sequence[dict]) -> object:
     return most
 
 
-def majority(task: str, train: Sequence[dict], validation: Sequence[dict]) -> float:
-    """Returns the percentage of validation rows that have the most frequent label."""
-    most = most_frequent(task, train)
-    right = [label(task, row) == most for row in validation]
-    return 100 * sum(right) / len(right)
-
-
 def guesses(
     task: str, train: Sequence[dict], validation: Sequence[dict], longest: int = 1
 ) -> Sequence:
@@ -134,22 +127,6 @@ def guesses(
     if len(set(targets)) == 1:
         # T5 trains on WSC's true rows alone (Raffel et al. 2020, §2.4).
         return targets[:1] * len(validation)
-    scored = task in SCORED
+    scored = task in _SCORED
     model = Ridge(alpha=10.0) if scored else LogisticRegression(max_iter=300, C=0.3)
     return model.fit(known, targets).predict(new)
-
-
-def bag_of_words(
-    task: str, train: Sequence[dict], validation: Sequence[dict], longest: int = 1
-) -> float:
-    """Returns how good the guesses of word counts are, in percent.
-
-    Accuracy, or Pearson's correlation times 100 for a likeness (STS-B, CxC).
-    """
-    import numpy as np
-
-    guessed = guesses(task, train, validation, longest)
-    wanted = [label(task, row) for row in validation]
-    if task in SCORED:
-        return 100 * float(np.corrcoef(guessed, wanted)[0, 1])
-    return 100 * float(np.mean(guessed == np.asarray(wanted)))
