@@ -114,9 +114,9 @@ def ratio_of(parts, wholes) -> Mean:
 
     Args:
         parts: [observations]; a pair with a nan is left out.
-        wholes: [observations]; a mean that is not above 0 makes the ratio nan, one
-            observation that is not leaves it without interval: some resamples of it
-            have no ratio.
+        wholes: [observations]; a mean that is not above 0 makes the ratio nan. One
+            observation below 0 leaves it without interval, and so do so many of 0 that
+            a resample may have no others: such a resample has no ratio.
     """
     parts, wholes = np.asarray(parts, float), np.asarray(wholes, float)
     known = ~np.isnan(parts) & ~np.isnan(wholes)
@@ -124,7 +124,8 @@ def ratio_of(parts, wholes) -> Mean:
     if not len(parts) or wholes.mean() <= 0:
         return Mean(np.nan, np.nan, np.nan, len(parts))
     low = high = np.nan
-    if wholes.min() > 0:
+    without = np.mean(wholes == 0) ** len(wholes)
+    if wholes.min() >= 0 and without * RESAMPLES < 0.01:
         low, high = interval([parts, wholes], _ratio, paired=True)
     return Mean(parts.mean() / wholes.mean(), float(low), float(high), len(parts))
 

@@ -63,6 +63,13 @@ def test_a_ratio_to_nothing_is_not_known():
     assert np.isnan(statistics.ratio_of([1.0, 2.0], [0.0, -1.0]).mean)
     assert np.isnan(statistics.ratio_of([], []).mean)
     assert np.isnan(statistics.ratio_of([1.0, 2.0], [0.0, 4.0]).low)
+    assert np.isnan(statistics.ratio_of(np.ones(10), [-1.0, *[4.0] * 9]).low)
+
+
+def test_one_observation_of_zero_among_many_leaves_an_interval():
+    parts, wholes = np.array([0.0, *[2.0] * 9]), np.array([0.0, *[4.0] * 9])
+    found = statistics.ratio_of(parts, wholes)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
 
 
 def test_correlation_has_the_p_of_a_two_sided_t_test():
