@@ -14,7 +14,8 @@ install: $(VENV)/installed-test
 demo: $(VENV)/installed
 	$(BIN)/python -m spot_jax demo
 
-# Pre-trains the model in spot_jax/spot_tiny: less than 90 minutes on 2 cores.
+# Pre-trains the model in spot_jax/spot_tiny anew: half an hour on 2 cores, longer on slow
+# or shared ones (docs/spot_tiny.md).
 spot_tiny: $(VENV)/installed
 	$(BIN)/python -m spot_jax make_spot_tiny runs/spot_tiny
 

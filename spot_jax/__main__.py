@@ -23,6 +23,7 @@ PROGRAMS = {
     "make_miniature": "write a small offline stand-in for every task's data",
     "make_spot_tiny": "pre-train the embedded model spot_tiny anew",
     "measure_spot_tiny": "score it on the miniature: prompts, model tuning, baselines",
+    "play_games": "see how well spot_tiny plays the games it was pre-trained on",
     "tokenize": "turn a task into arrays that train reads without TensorFlow",
     "demo": "see prompts transfer in a few minutes on a laptop",
 }

@@ -53,7 +53,7 @@ def set_up_tasks(settings: Data, rows: int | None = None) -> Any:
             the limit is not positive, or a mixture cannot be made.
     """
     if settings.tokenized:
-        processor = _open_sentencepiece(settings.vocabulary)
+        processor = open_sentencepiece(settings.vocabulary)
         _check_size(settings.vocabulary, processor.vocab_size(), rows)
         return processor
     from spot_jax import text
@@ -81,11 +81,16 @@ def _check_size(path: str, pieces: int, rows: int | None) -> None:
         )
 
 
-def _open_sentencepiece(path: str) -> sentencepiece.SentencePieceProcessor:
+def open_sentencepiece(path: str) -> sentencepiece.SentencePieceProcessor:
+    """Opens a vocabulary without TensorFlow.
+
+    Raises:
+        ValueError: when it cannot be read.
+    """
     processor = sentencepiece.SentencePieceProcessor()
     try:
         processor.Load(vocabulary_path(path))
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         raise ValueError(
             f"The vocabulary {path} cannot be read without TensorFlow ({error}). Copy "
             "the file here and give its path: --gin.VOCABULARY=..."

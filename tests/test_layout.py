@@ -11,7 +11,7 @@ FILES = sorted([*(ROOT / "spot_jax").rglob("*.py"), *(ROOT / "tasks").glob("*.py
 PROGRAMS = {
     *("train", "evaluate", "infer", "inspect_tasks", "convert", "demo", "tokenize"),
     *("make_miniature", "library", "transfer", "study", "report"),
-    *("make_spot_tiny", "measure_spot_tiny"),
+    *("make_spot_tiny", "measure_spot_tiny", "play_games"),
 }
 MATHS = {"losses", "optim", "prompts", "t5", "pretrained", "similarity"}
 TENSORFLOW = {"tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio"}

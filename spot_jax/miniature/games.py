@@ -73,7 +73,8 @@ def _basic(world: World) -> Riddle:
     return _draw(world, BASICS)(world)
 
 
-def _comparison(world: World) -> Riddle:
+def comparison(world: World) -> Riddle:
+    """A claim, a question with an answer, or two sentences, to be compared."""
     return _draw(world, COMPARISONS)(world)
 
 
@@ -82,7 +83,8 @@ def _riddle_of_little(world: World) -> Riddle:
     return claim_of(world, size) if world.chance(0.6) else question_on(world, size)
 
 
-def _asked_of_little(world: World) -> Round:
+def asked_of_little(world: World) -> Round:
+    """A question on one of a few facts, and its answer."""
     facts = draw_scene(world, world.one((1, 1, 2)))
     fact = world.one(facts)
     role = world.one(askable(fact))
@@ -91,11 +93,13 @@ def _asked_of_little(world: World) -> Round:
     return Round(told, sentence(fact.roles[role]))
 
 
-def _in_words(draw: Callable[[World], Riddle]) -> Callable[[World], Round]:
+def in_words(draw: Callable[[World], Riddle]) -> Callable[[World], Round]:
+    """Makes a game of riddles whose right opinion is said in plain words."""
     return lambda world: speak(draw(world))
 
 
-def _in_code(draw: Callable[[World], Riddle]) -> Callable[[World], Round]:
+def in_code(draw: Callable[[World], Riddle]) -> Callable[[World], Round]:
+    """Makes a game of riddles of which a rule says how to name the right opinion."""
     return lambda world: code(world, draw(world))
 
 
@@ -104,18 +108,18 @@ def _in_code(draw: Callable[[World], Riddle]) -> Callable[[World], Round]:
 # nothing else, it learns to find the word that a rule gives for what it reads; what is
 # equal, what follows from what, and claims on one fact or two then take it minutes.
 YEARS: tuple[dict[Callable[[World], Round], int], ...] = (
-    {_in_code(named_of_five): 1},
-    {_in_code(named): 60, _in_code(value_of): 20, _in_words(equal): 20},
+    {in_code(named_of_five): 1},
+    {in_code(named): 60, in_code(value_of): 20, in_words(equal): 20},
     {
-        **{_in_code(named): 10, _in_code(value_of): 10, _asked_of_little: 20},
-        **{_in_words(equal): 10, _in_code(equal): 15, _in_words(_basic): 15},
-        **{_in_words(review): 10, _in_code(review): 10},
+        **{in_code(named): 10, in_code(value_of): 10, asked_of_little: 20},
+        **{in_words(equal): 10, in_code(equal): 15, in_words(_basic): 15},
+        **{in_words(review): 10, in_code(review): 10},
     },
     {
-        **{_in_words(_riddle_of_little): 20, _in_code(_riddle_of_little): 18},
-        **{_in_words(_basic): 16, _in_code(_basic): 14, _asked_of_little: 12},
-        **{_in_words(pupils): 6, _in_code(pupils): 6},
-        **{_in_words(review): 2, _in_code(review): 6},
+        **{in_words(_riddle_of_little): 20, in_code(_riddle_of_little): 18},
+        **{in_words(_basic): 16, in_code(_basic): 14, asked_of_little: 12},
+        **{in_words(pupils): 6, in_code(pupils): 6},
+        **{in_words(review): 2, in_code(review): 6},
     },
     {spoken: 30, asked: 25, coded: 45},
 )
@@ -123,9 +127,9 @@ YEARS: tuple[dict[Callable[[World], Round], int], ...] = (
 # last year is all that follows.
 ROUNDS_OF_YEARS = (70_000, 40_000, 48_000, 96_000)
 # What is left for the end: claims and questions on one fact or two, pairs of sentences,
-# of which a model that had all games at once is not yet certain.
+# of which a model that had all games at once is not yet certain (docs/spot_tiny.md).
 REVISION: dict[Callable[[World], Round], int] = {
-    **{_in_words(_comparison): 45, _in_code(_comparison): 35},
+    **{in_words(comparison): 45, in_code(comparison): 35},
     **{coded: 8, asked: 12},
 }
 
