@@ -17,7 +17,8 @@ def keep_freed_memory() -> bool:
     of that size to the kernel at once, which then clears its pages for every step:
     a third of the time of a step that pre-trains spot_tiny on two virtual cores.
 
-    The price: a process never grows smaller than it once was.
+    The price: a process never grows smaller than it once was. With T5 1.1 Base just
+    loaded it has 1.58 GB in place of 1.34.
 
     It must be called before threads start, for each would get a heap of its own. Where
     JAX may find an accelerator nothing is changed: the memory of a step is not the
