@@ -63,7 +63,7 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
     if seeds < 1:
         raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
     folder = run_dir.writable(str(folder), "--dir")
-    about = {"seeds": seeds, "model": spot_tiny.fingerprint()}
+    about = {"seeds": seeds, "model": spot_tiny.checksum()}
     run_dir.check_about(folder, about, "--dir")
     data = folder.absolute() / "data"
     make_miniature.write_once(data, (*SOURCES, *TARGETS))

@@ -22,6 +22,8 @@ import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from spot_jax import config, frozen, run_dir, saved, scoring, tables
 from spot_jax import data as examples
 from spot_jax import domain_shift as shifts
@@ -81,12 +83,7 @@ def evaluate(
     names, prompts, split, length = saved.read_bank(paths, loaded)
     replace_file(folder / "prompts.json", _json(dict(zip(names, paths, strict=False))))
     if nearest:
-        embedding = loaded.params["token_embedder"]["embedding"]
-        found = nearby.nearest_pieces(
-            saved.vectors(names, prompts), embedding, pieces, nearest.count
-        )
-        replace_file(folder / "nearest_pieces.json", _json(found))
-        _show(nearby.rows(found))
+        _write_nearest(folder, saved.vectors(names, prompts), loaded, pieces, nearest)
     if not data:
         return {}
 
@@ -94,8 +91,7 @@ def evaluate(
     results, predictions = evaluator.evaluate(prompts, loaded.params, tasks_of)
     table = {name: results[index] for index, name in enumerate(names)}
     _write_predictions(folder, tasks, names, predictions)
-    replace_file(folder / "metrics.json", _json(table))
-    _write_table(folder / "scores.csv", _score_rows(table))
+    _write_scores(folder, table)
     if ensemble:
         _write_ensemble(folder, tasks, table, predictions)
     if domain_shift:
@@ -146,6 +142,19 @@ def _write_predictions(
         replace_file(path, _lines(by_name[task], answers))
 
 
+def _write_nearest(
+    folder: pathlib.Path,
+    vectors: Mapping[str, np.ndarray],
+    loaded: frozen.LoadedModel,
+    pieces: Mapping[int, str],
+    nearest: nearby.Nearest,
+) -> None:
+    embedding = loaded.params["token_embedder"]["embedding"]
+    found = nearby.nearest_pieces(vectors, embedding, pieces, nearest.count)
+    replace_file(folder / "nearest_pieces.json", _json(found))
+    _show(nearby.rows(found))
+
+
 def _write_ensemble(
     folder: pathlib.Path,
     tasks: Sequence[scoring.EvalTask],
@@ -162,6 +171,11 @@ def _write_ensemble(
         replace_file(folder / "ensemble" / f"{task.name}.jsonl", _lines(task, decided))
     replace_file(folder / "ensemble.json", _json(comparisons))
     _show(ensembles.rows(comparisons))
+
+
+def _write_scores(folder: pathlib.Path, table: Results) -> None:
+    replace_file(folder / "metrics.json", _json(table))
+    _write_table(folder / "scores.csv", _score_rows(table))
 
 
 def _score_rows(table: Results) -> list[list]:

@@ -69,7 +69,7 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
     if seeds < 1:
         raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
     folder = run_dir.writable(str(folder), "DIR")
-    about = {"model": spot_tiny.fingerprint(), "recipe": _recipe(), "seeds": seeds}
+    about = {"model": spot_tiny.checksum(), "recipe": _recipe(), "seeds": seeds}
     run_dir.check_about(folder, about, "DIR")
     prepared = folder.absolute() / "data"
     make_miniature.write_once(prepared)

@@ -37,8 +37,6 @@ GAMES: dict[str, Game] = {
     "a comparison, in code": games.in_code(games.comparison),
     "a review, in code": games.in_code(review),
 }
-# Tokens of the longest text and the longest answer; games beyond are drawn again.
-_LENGTHS = 160, 24
 
 
 def share_right(
@@ -57,14 +55,17 @@ def share_right(
         rounds: how many are played.
         split: whose names occur.
     """
-    world, examples = open_world(split, f"games/{name}"), []
-    while len(examples) < rounds:
-        texts = GAMES[name](world)
-        ids = [np.asarray([*vocabulary.encode(t), EOS_ID], np.int32) for t in texts]
-        if all(len(i) <= most for i, most in zip(ids, _LENGTHS, strict=True)):
-            examples.append(Example(*ids, 0))
+    world = open_world(split, f"games/{name}")
+    played = [games.play(world, {GAMES[name]: 1}) for _ in range(rounds)]
+    examples = [
+        Example(*(np.int32([*vocabulary.encode(text), EOS_ID]) for text in texts))
+        for texts in played
+    ]
     batch = packing.one_per_row(
-        examples, prompt_length=0, row_length=_LENGTHS[0], target_length=_LENGTHS[1]
+        examples,
+        prompt_length=0,
+        row_length=max(len(each.inputs) for each in examples),
+        target_length=max(len(each.targets) for each in examples),
     )
     # Greedy decoding writes the answer where each of its tokens is the likeliest.
     logits = T5(model.config).apply(

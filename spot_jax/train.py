@@ -143,14 +143,12 @@ def _loop(
     )
     key = jax.device_put(_key(seed), sharding.replicated(run.model.mesh))
     metrics = records.Metrics(run.folder, done)
-    rows = training.batch_size * len(run.bank)
+    prompts, left = len(run.bank), training.steps - done
+    rows = training.batch_size * prompts
     progress_bar = records.Progress(training.steps, done, rows)
     recent: list[dict] = []
-    logger.info(
-        "Training %d prompt(s) for %d steps; the first step compiles.",
-        len(run.bank),
-        training.steps - done,
-    )
+    about = "Training %d prompt(s) for %d steps; the first step compiles."
+    logger.info(about, prompts, left)
 
     # The steps.
     for number, (batch, positions) in enumerate(laid_out, start=done + 1):
@@ -169,18 +167,13 @@ def _loop(
             run.outputs.write("embedding", state.trained, number, {})
         if evaluates:
             with progress_bar.paused():
-                results, _ = run.evaluator.evaluate(
-                    state.trained, run.frozen, run.eval_tasks
-                )
-            _log_results(metrics, run, number, results)
-            run.outputs.keep_best(state.trained, number, results)
+                _evaluate(metrics, run, number, state)
         if is_last:
             # Before the last checkpoint, which says that nothing is left to do.
             run.outputs.write("last", state.trained, number, {})
         if saves:
-            checkpoints.save(
-                state, {"positions": positions, "best": run.outputs.progress()}
-            )
+            progress = {"positions": positions, "best": run.outputs.progress()}
+            checkpoints.save(state, progress)
     progress_bar.close()
     checkpoints.close()
     metrics.close()
@@ -261,6 +254,13 @@ def _log(metrics, progress, run: Run, number: int, values: dict, optimizer) -> N
     speed = progress.speed() | {"learning_rate": rate}
     metrics.write(number, "", "speed", speed)
     progress.report(f"loss {values['loss'].mean():.4f}")
+
+
+def _evaluate(metrics, run: Run, number: int, state: step.TrainState) -> None:
+    """Scores the prompts, and keeps those that are the best so far."""
+    results, _ = run.evaluator.evaluate(state.trained, run.frozen, run.eval_tasks)
+    _log_results(metrics, run, number, results)
+    run.outputs.keep_best(state.trained, number, results)
 
 
 def _log_results(metrics, run: Run, number: int, results: dict) -> None:

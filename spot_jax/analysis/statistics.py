@@ -124,6 +124,7 @@ def ratio_of(parts, wholes) -> Mean:
     if not len(parts) or wholes.mean() <= 0:
         return Mean(np.nan, np.nan, np.nan, len(parts))
     low = high = np.nan
+    # A single resample without a ratio would leave the interval without ends.
     without = np.mean(wholes == 0) ** len(wholes)
     if wholes.min() >= 0 and without * RESAMPLES < 0.01:
         low, high = interval([parts, wholes], _ratio, paired=True)

@@ -12,7 +12,7 @@ NAME = "spot_tiny"
 FOLDER = pathlib.Path(__file__).parent
 
 
-def fingerprint() -> str:
+def checksum() -> str:
     """Returns what tells these weights from any other."""
     return hashlib.sha256((FOLDER / "checkpoint").read_bytes()).hexdigest()
 
