@@ -20,12 +20,15 @@ PROGRAMS = {
     "report": "show what a study found, as a page, tables and figures",
     "inspect_tasks": "list tasks and mixtures, or look into one",
     "convert": "turn rows or publishers' files into data the tasks read",
+    "tokenize": "turn a task into arrays that train reads without TensorFlow",
+    "demo": "see prompts transfer in a few minutes on a laptop",
+}
+# Those of the folder workshop/, for who makes or measures the embedded model.
+WORKSHOP = {
     "make_miniature": "write a small offline stand-in for every task's data",
     "make_spot_tiny": "pre-train the embedded model spot_tiny anew",
     "measure_spot_tiny": "score it on the miniature: prompts, model tuning, baselines",
     "play_games": "see how well spot_tiny plays the games it was pre-trained on",
-    "tokenize": "turn a task into arrays that train reads without TensorFlow",
-    "demo": "see prompts transfer in a few minutes on a laptop",
 }
 
 
@@ -36,16 +39,20 @@ def main(argv: list[str] | None = None) -> None:
         print("usage: spot_jax PROGRAM [options]   (spot_jax PROGRAM --help)\n")
         for name, purpose in PROGRAMS.items():
             print(f"  {name:18} {purpose}")
+        print("\nthe workshop of the embedded model:")
+        for name, purpose in WORKSHOP.items():
+            print(f"  {name:18} {purpose}")
         return
     program, rest = argv[0], argv[1:]
-    if program not in PROGRAMS:
-        _fail(f"There is no program {program!r}; choose {', '.join(PROGRAMS)}.")
+    if program not in PROGRAMS | WORKSHOP:
+        known = ", ".join(PROGRAMS | WORKSHOP)
+        _fail(f"There is no program {program!r}; choose {known}.")
     # Errors of TensorFlow's C++ libraries are shown, its looking for a GPU is not.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     host_memory.keep_freed_memory()
     _speak()
     try:
-        importlib.import_module(f"spot_jax.{program}").main(rest)
+        importlib.import_module(_module_of(program)).main(rest)
     except ValueError as error:
         if not _is_about_input(error):
             raise
@@ -54,6 +61,11 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("\nspot_jax: interrupted; the same command continues.", file=sys.stderr)
         sys.exit(130)
+
+
+def _module_of(program: str) -> str:
+    room = "spot_jax.workshop" if program in WORKSHOP else "spot_jax"
+    return f"{room}.{program}"
 
 
 class _BesideTheBar(logging.Handler):

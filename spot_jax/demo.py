@@ -21,22 +21,17 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 import spot_jax.tasks
-from spot_jax import (
-    config,
-    library,
-    make_miniature,
-    records,
-    run_dir,
-    scoring,
-    similarity,
-    spot_tiny,
-    transfer,
-)
+from spot_jax import config, library, spot_tiny, transfer
 from spot_jax.analysis import curves, figures, output, statistics
-from spot_jax.bank import Row, prompt_names
+from spot_jax.miniature import folder as miniature_folder
+from spot_jax.model_dir import claim, records
+from spot_jax.model_dir.score import task_score
 from spot_jax.prompts import files
+from spot_jax.retrieval import similarity
+from spot_jax.tasks import catalog
 from spot_jax.text.registration import use_data_dir
 from spot_jax.train import train
+from spot_jax.training.bank import Row, prompt_names
 
 SOURCES = ("yelp_polarity", "mnli", "qqp", "squad")
 TARGETS = ("cr", "mrpc")
@@ -62,11 +57,12 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
     """
     if seeds < 1:
         raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
-    folder = run_dir.writable(str(folder), "--dir")
+    folder = claim.writable(str(folder), "--dir")
     about = {"seeds": seeds, "model": spot_tiny.checksum()}
-    run_dir.check_about(folder, about, "--dir")
+    claim.check_about(folder, about, "--dir")
     data = folder.absolute() / "data"
-    make_miniature.write_once(data, (*SOURCES, *TARGETS))
+    played = [catalog.get(task) for task in (*SOURCES, *TARGETS)]
+    miniature_folder.write_once(data, played)
     spot_jax.tasks.register_all()
     use_data_dir(str(data))
 
@@ -147,7 +143,7 @@ def _scores(lines: Mapping[str, tuple[pathlib.Path, Sequence[Row]]]) -> pd.DataF
         of_prompt = dict(zip(prompt_names(rows), rows, strict=True))
         for step, prompt, task, values in records.read_evaluations(model_dir):
             seed = of_prompt[prompt][1]
-            found.append((task, line, seed, step, scoring.overall(task, values)))
+            found.append((task, line, seed, step, task_score(values)))
     return pd.DataFrame(found, columns=["target", "line", "seed", "step", "score"])
 
 

@@ -24,13 +24,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from spot_jax import config, frozen, run_dir, saved, scoring, tables
-from spot_jax import data as examples
-from spot_jax import domain_shift as shifts
-from spot_jax import ensemble as ensembles
-from spot_jax import nearest as nearby
-from spot_jax.evaluation import Evaluator
-from spot_jax.prompts.files import replace_file
+from spot_jax import config, tables
+from spot_jax.data import eval_tasks
+from spot_jax.data import loading as examples
+from spot_jax.model import weights
+from spot_jax.model_dir import claim
+from spot_jax.model_dir.score import task_score
+from spot_jax.model_dir.storage import replace_file
+from spot_jax.scoring import domain_shift as shifts
+from spot_jax.scoring import ensemble as ensembles
+from spot_jax.scoring import grading, saved_prompts
+from spot_jax.scoring import nearest_pieces as nearby
+from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Data, Evaluation, Model
 
 # {prompt: {task: {metric: value}}}
@@ -67,7 +72,7 @@ def evaluate(
         ValueError: for anything wrong with the settings or files.
     """
     # Whatever can be wrong is found before the model is loaded.
-    folder = run_dir.writable(output_dir, "--gin.EVAL_OUTPUT_DIR")
+    folder = claim.writable(output_dir, "--gin.EVAL_OUTPUT_DIR")
     paths = [prompt_files] if isinstance(prompt_files, str) else list(prompt_files)
     _check_prompts(paths, ensemble, bool(domain_shift or nearest))
     tasks = _load_tasks(data, evaluation, model) if data else []
@@ -79,15 +84,17 @@ def evaluate(
         homes = shifts.read_homes(paths, domain_shift)
         tasks_of = shifts.seen_from(homes, tasks, domain_shift.label_maps)
 
-    loaded = frozen.load(model)
-    names, prompts, split, length = saved.read_bank(paths, loaded)
+    loaded = weights.load(model)
+    names, prompts, binding, length = saved_prompts.read_bank(paths, loaded)
     replace_file(folder / "prompts.json", _json(dict(zip(names, paths, strict=False))))
     if nearest:
-        _write_nearest(folder, saved.vectors(names, prompts), loaded, pieces, nearest)
+        _write_nearest(
+            folder, saved_prompts.vectors(names, prompts), loaded, pieces, nearest
+        )
     if not data:
         return {}
 
-    evaluator = Evaluator(loaded, split, evaluation, data.lengths, length)
+    evaluator = Evaluator(loaded, binding, evaluation, data.lengths, length)
     results, predictions = evaluator.evaluate(prompts, loaded.params, tasks_of)
     table = {name: results[index] for index, name in enumerate(names)}
     _write_predictions(folder, tasks, names, predictions)
@@ -112,7 +119,7 @@ def _check_prompts(paths: Sequence[str], ensemble: bool, needs_prompts: bool) ->
         )
 
 
-def _check_tasks(tasks: Sequence[scoring.EvalTask]) -> None:
+def _check_tasks(tasks: Sequence[eval_tasks.EvalTask]) -> None:
     without = [task.name for task in tasks if not task.has_metrics]
     if without or not tasks:
         raise ValueError(
@@ -122,19 +129,19 @@ def _check_tasks(tasks: Sequence[scoring.EvalTask]) -> None:
         )
 
 
-def _load_tasks(data: Data, how: Evaluation, model: Model) -> list[scoring.EvalTask]:
+def _load_tasks(data: Data, how: Evaluation, model: Model) -> list[eval_tasks.EvalTask]:
     examples.set_up_tasks(data, model.config.vocab_size)
     names = {
         task: None for name in data.names for task in examples.task_names(name, data)
     }
-    return [scoring.load_task(name, how, data) for name in names]
+    return [eval_tasks.load_task(name, how, data) for name in names]
 
 
 def _write_predictions(
     folder: pathlib.Path,
-    tasks: Sequence[scoring.EvalTask],
+    tasks: Sequence[eval_tasks.EvalTask],
     names: Sequence[str],
-    predictions: Mapping[tuple[int, str], list[scoring.Prediction]],
+    predictions: Mapping[tuple[int, str], list[grading.Prediction]],
 ) -> None:
     by_name = {task.name: task for task in tasks}
     for (index, task), answers in predictions.items():
@@ -145,7 +152,7 @@ def _write_predictions(
 def _write_nearest(
     folder: pathlib.Path,
     vectors: Mapping[str, np.ndarray],
-    loaded: frozen.LoadedModel,
+    loaded: weights.LoadedModel,
     pieces: Mapping[int, str],
     nearest: nearby.Nearest,
 ) -> None:
@@ -157,9 +164,9 @@ def _write_nearest(
 
 def _write_ensemble(
     folder: pathlib.Path,
-    tasks: Sequence[scoring.EvalTask],
+    tasks: Sequence[eval_tasks.EvalTask],
     table: Results,
-    predictions: Mapping[tuple[int, str], list[scoring.Prediction]],
+    predictions: Mapping[tuple[int, str], list[grading.Prediction]],
 ) -> None:
     (folder / "ensemble").mkdir(exist_ok=True)
     comparisons = {}
@@ -182,7 +189,7 @@ def _score_rows(table: Results) -> list[list]:
     """Returns prompts x tasks: what each prompt scores without being tuned there."""
     tasks = list(next(iter(table.values())))
     return [["prompt", *tasks]] + [
-        [prompt, *(scoring.overall(task, results[task]) for task in tasks)]
+        [prompt, *(task_score(results[task]) for task in tasks)]
         for prompt, results in table.items()
     ]
 
@@ -201,7 +208,7 @@ def _json(value: object) -> bytes:
     return json.dumps(value, indent=1).encode("utf-8")
 
 
-def _lines(task: scoring.EvalTask, answers: Sequence[scoring.Prediction]) -> bytes:
+def _lines(task: eval_tasks.EvalTask, answers: Sequence[grading.Prediction]) -> bytes:
     lines = []
     for example, answer in zip(task.examples, answers, strict=True):
         processed = task.task.postprocess_fn(
@@ -209,7 +216,7 @@ def _lines(task: scoring.EvalTask, answers: Sequence[scoring.Prediction]) -> byt
         )
         line = {
             "input": example["inputs_pretokenized"].decode("utf-8"),
-            "target": scoring.target_text(task, example),
+            "target": grading.target_text(task, example),
             "output": answer.text,
             "prediction": processed,
             "score": answer.score,

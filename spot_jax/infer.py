@@ -11,11 +11,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spot_jax import config, frozen, run_dir, saved, scoring
-from spot_jax.data import labels_of, set_up_tasks
-from spot_jax.evaluation import Evaluator
-from spot_jax.length_check import LengthCheck
-from spot_jax.prompts.files import replace_file
+from spot_jax import config
+from spot_jax.data import eval_tasks
+from spot_jax.data.length_check import LengthCheck
+from spot_jax.data.loading import labels_of, set_up_tasks
+from spot_jax.model import weights
+from spot_jax.model_dir import claim
+from spot_jax.model_dir.storage import replace_file
+from spot_jax.scoring import saved_prompts
+from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Data, Evaluation, Model
 from spot_jax.t5.decode import EOS_ID
 
@@ -48,20 +52,20 @@ def infer(
         ValueError: for anything wrong with the settings or files.
     """
     path = pathlib.Path(output).expanduser()
-    run_dir.writable(str(path.parent), "--gin.INFER_OUTPUT")
+    claim.writable(str(path.parent), "--gin.INFER_OUTPUT")
     vocabulary = set_up_tasks(data, model.config.vocab_size)
     if len(data.names) != 1:
         raise ValueError(f"infer answers one task, not {', '.join(data.names)}.")
     if data.tokenized:
         raise ValueError("infer reads text or a SeqIO task: unset TOKENIZED_DATA_DIR.")
     if text_file is None:
-        task = scoring.load_task(data.names[0], evaluation, data)
+        task = eval_tasks.load_task(data.names[0], evaluation, data)
     else:
         task = _read_text(text_file, data, vocabulary)
-    loaded = frozen.load(model)
+    loaded = weights.load(model)
     paths = [] if prompt_file is None else [prompt_file]
-    _, prompts, split, length = saved.read_bank(paths, loaded)
-    evaluator = Evaluator(loaded, split, evaluation, data.lengths, length)
+    _, prompts, binding, length = saved_prompts.read_bank(paths, loaded)
+    evaluator = Evaluator(loaded, binding, evaluation, data.lengths, length)
     answers = evaluator.predict(prompts, loaded.params, task, [0])[0]
     lines = [
         {
@@ -76,7 +80,7 @@ def infer(
     return lines
 
 
-def _read_text(path: str, data: Data, vocabulary) -> scoring.EvalTask:
+def _read_text(path: str, data: Data, vocabulary) -> eval_tasks.EvalTask:
     """Makes examples of the lines of a file, which have no targets."""
     try:
         if path == "-":
@@ -103,7 +107,9 @@ def _read_text(path: str, data: Data, vocabulary) -> scoring.EvalTask:
         for text in texts
     ]
     check.report()
-    return scoring.EvalTask(path, None, examples, labels_of(data.names[0]), vocabulary)
+    return eval_tasks.EvalTask(
+        path, None, examples, labels_of(data.names[0]), vocabulary
+    )
 
 
 def main(argv: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from spot_jax import tables
+from spot_jax.model_dir import storage
 from spot_jax.prompts import files, peft
 from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.incoming import from_files
@@ -218,9 +219,9 @@ def _export(library: Library, options: argparse.Namespace) -> None:
         if options.format == "npy":
             files.write_numpy(out, entry.prompt)
         else:
-            with files.new_folder(out) as folder:
+            with storage.new_folder(out) as folder:
                 for name, data in peft.contents(entry.prompt).items():
-                    files.replace_file(folder / name, data)
+                    storage.replace_file(folder / name, data)
     except OSError as error:
         raise ValueError(
             f"{out} cannot be written ({error.strerror or error}). Make room, or give "

@@ -28,14 +28,18 @@ from collections.abc import Sequence
 import jax
 
 import spot_jax.tasks
-from spot_jax import config, make_miniature, run_dir, text
+from spot_jax import config, text
+from spot_jax.campaign import cost, estimate
+from spot_jax.campaign.diary import Diary
+from spot_jax.campaign.plan import STAGES, Run, Study, asked_for, check_tasks
+from spot_jax.campaign.runs import Bank, FinishedRuns, prepare_bank
+from spot_jax.campaign.tables import write_summary, write_tables
+from spot_jax.miniature import DATASETS
+from spot_jax.miniature import folder as miniature_folder
+from spot_jax.model_dir import claim
 from spot_jax.prompts.init import Start
 from spot_jax.prompts.library import Library, from_run
-from spot_jax.studies import cost, estimate
-from spot_jax.studies.diary import Diary
-from spot_jax.studies.plan import STAGES, Run, Study, asked_for, check_tasks
-from spot_jax.studies.runs import Bank, FinishedRuns, prepare_bank
-from spot_jax.studies.tables import write_summary, write_tables
+from spot_jax.tasks import catalog
 from spot_jax.train import train
 
 logger = logging.getLogger(__name__)
@@ -80,7 +84,7 @@ def study(
         print(estimate.describe(runs, done, sizes, dry_run), end="")
         return
     configuration = config.text()  # The runs will change it.
-    run_dir.check(study_dir, configuration, "STUDY_DIR")
+    claim.check(study_dir, configuration, "STUDY_DIR")
     missing = [run for run in runs if not done.has(run)]
     if missing:
         _open_data(folder, plan, miniature)
@@ -89,12 +93,12 @@ def study(
     _write(folder, plan, done, diary)
     for number, run in enumerate(missing, 1):
         wait_for(STAGES[run.stage].needs)
-        run_dir.check(study_dir, configuration, "STUDY_DIR")
+        claim.check(study_dir, configuration, "STUDY_DIR")
         logger.info("Run %d of %d: %s.", number, len(missing), run.name)
         bank = prepare_bank(folder, run, plan, done)
         _tune(run, bank, done.folder_of(run))
         # Not before: a mistake that is found and mended is not another study.
-        run_dir.claim(folder, configuration)
+        claim.claim(folder, configuration)
         _write(folder, plan, done, diary)
     if diary.is_first:
         wait_for(plan.stages)
@@ -129,7 +133,8 @@ def _open_data(folder: pathlib.Path, plan: Study, miniature: bool) -> None:
         from spot_jax.text.registration import use_data_dir
 
         data = folder.absolute() / "data"
-        make_miniature.write_once(data)
+        every = [catalog.get(task) for task in DATASETS]
+        miniature_folder.write_once(data, every)
         use_data_dir(str(data))
     for task in (*plan.sources, *plan.targets):
         text.check_data(task)

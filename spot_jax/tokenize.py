@@ -3,7 +3,7 @@
     spot_jax tokenize sst2 --split train --lengths inputs=128,targets=8 --output FOLDER
 
 What is longer is cut, its end token kept; how many were is printed and written into
-FOLDER/header.json. `spot_jax.tokenized.TokenizedExamples(FOLDER)` reads it.
+FOLDER/header.json. `spot_jax.data.tokenized.TokenizedExamples(FOLDER)` reads it.
 
 SeqIO's own offline cache is made by SeqIO's program. Its Beam wants older libraries, so
 give it an environment of its own: `pip install seqio tensorflow-datasets apache-beam
@@ -24,8 +24,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from spot_jax import text
+from spot_jax.data.tokenized import FEATURES, write_tokenized
 from spot_jax.text.lengths import cut, parse_lengths
-from spot_jax.tokenized import FEATURES, write_tokenized
 
 
 def main(argv: list[str]) -> None:

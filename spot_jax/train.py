@@ -13,27 +13,23 @@ The same command continues a run that was stopped, at any moment, to the same en
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 
-from spot_jax import config, frozen, records, run_dir, sharding, step
-from spot_jax.checkpoint import Checkpoints
-from spot_jax.examples import Examples, Position, next_examples
+from spot_jax import config
+from spot_jax.data.orders import Position
+from spot_jax.data.prefetch import prefetch
+from spot_jax.model import objective, sharding, weights
+from spot_jax.model_dir import claim, records, story
 from spot_jax.optim import Optimizer
-from spot_jax.outputs import Best, best_checkpoint
-from spot_jax.prefetch import prefetch
-from spot_jax.run import Run, layout, open_examples, prepare, state_shardings
-from spot_jax.settings import (
-    Data,
-    Evaluation,
-    Loss,
-    Model,
-    Prompts,
-    Target,
-    Training,
-)
+from spot_jax.settings import Data, Evaluation, Loss, Model, Prompts, Target, Training
+from spot_jax.training import step
+from spot_jax.training.batches import batches_of, layout, open_examples
+from spot_jax.training.checkpoint import Checkpoints
+from spot_jax.training.outputs import Best, best_checkpoint
+from spot_jax.training.prepare import Run, prepare, state_shardings
 
 logger = logging.getLogger(__name__)
 
@@ -98,8 +94,8 @@ def _train_once(
 ) -> dict[str, Best]:
     run = prepare(model_dir, model, data, evaluation, prompts, seed)
     made = optimizer(base_step=_base_step(training, run.model))
-    run_dir.claim(run.folder, config.text())
-    options = step.LossOptions(
+    claim.claim(run.folder, config.text())
+    options = objective.LossOptions(
         target_length=data.lengths["targets"],
         microbatches=training.microbatches,
         **dataclasses.asdict(loss),
@@ -107,7 +103,7 @@ def _train_once(
     return _loop(run, made, options, training, seed)
 
 
-def _base_step(training: Training, model: frozen.LoadedModel) -> int:
+def _base_step(training: Training, model: weights.LoadedModel) -> int:
     if isinstance(training.optimizer_clock, int):
         return training.optimizer_clock
     if model.step is None:
@@ -122,7 +118,7 @@ def _base_step(training: Training, model: frozen.LoadedModel) -> int:
 def _loop(
     run: Run,
     optimizer: Optimizer,
-    options: step.LossOptions,
+    options: objective.LossOptions,
     training: Training,
     seed: int | Sequence[int],
 ) -> dict[str, Best]:
@@ -134,12 +130,12 @@ def _loop(
         checkpoints.close()
         return run.outputs.best
     examples = open_examples(run, positions)
-    laid_out = prefetch(_batches(examples, layout(run, training), training, done))
-    run_dir.describe(run.folder, {"model": run.model.story(), "resumed_at": done})
+    laid_out = prefetch(batches_of(examples, layout(run, training), training, done))
+    story.describe(run.folder, {"model": run.model.story(), "resumed_at": done})
 
     # The machinery.
     train_step = step.make_train_step(
-        run.model.config, run.split, optimizer, options, run.model.mesh
+        run.model.config, run.binding, optimizer, options, run.model.mesh
     )
     key = jax.device_put(_key(seed), sharding.replicated(run.model.mesh))
     metrics = records.Metrics(run.folder, done)
@@ -184,7 +180,7 @@ def _state(
     run: Run, optimizer: Optimizer, checkpoints: Checkpoints
 ) -> tuple[step.TrainState, list[Position]]:
     """Returns the state and where the data stands, new or where the run stopped."""
-    state = step.initial_state(run.trained, optimizer, run.split)
+    state = step.initial_state(run.trained, optimizer, run.binding)
     state = jax.device_put(state, state_shardings(state, run))
     restored = checkpoints.restore(state)
     if not restored:
@@ -193,18 +189,6 @@ def _state(
     run.outputs.resume(progress["best"])
     logger.info("Resuming at step %d.", int(state.step))
     return state, [Position(**position) for position in progress["positions"]]
-
-
-def _batches(
-    examples: Sequence[Examples],
-    lay_out: Callable[[Sequence], dict],
-    training: Training,
-    done: int,
-) -> Iterator[tuple[dict, list[dict]]]:
-    """Yields the batch of every step, and where the data stands after it."""
-    for _ in range(done, training.steps):
-        batch = lay_out(next_examples(examples, training.batch_size))
-        yield batch, [dataclasses.asdict(each.position) for each in examples]
 
 
 def _key(seeds: int | Sequence[int]) -> jax.Array:

@@ -20,13 +20,14 @@ import json
 import pathlib
 from typing import Any
 
+from spot_jax.model_dir import storage
 from spot_jax.prompts import files
 from spot_jax.prompts.library import LibraryEntry
-from spot_jax.similarity import MEASURES
-from spot_jax.transfers import candidates, explanation, next_runs, starts
-from spot_jax.transfers.candidates import Ranking
-from spot_jax.transfers.explanation import Result
-from spot_jax.transfers.starts import Start
+from spot_jax.retrieval import candidates, explanation, next_runs, starts
+from spot_jax.retrieval.candidates import Ranking
+from spot_jax.retrieval.explanation import Result
+from spot_jax.retrieval.similarity import MEASURES
+from spot_jax.retrieval.starts import Start
 
 # The options that each method cannot do without, beside the library and --out.
 _NEEDS = {
@@ -215,7 +216,7 @@ def _write(out: pathlib.Path, asked: dict[str, Any], results: list[Result]) -> N
     """Makes DIR appear in one step, complete."""
     record = json.dumps(explanation.record(asked, results), indent=2) + "\n"
     try:
-        with files.new_folder(out) as temporary:
+        with storage.new_folder(out) as temporary:
             for result in results:
                 folder = temporary / result.folder.relative_to(out)
                 for name, prompt in result.start.prompts.items():
@@ -223,8 +224,8 @@ def _write(out: pathlib.Path, asked: dict[str, Any], results: list[Result]) -> N
                     files.write(folder / name, prompt, story)
                 for name, text in result.texts.items():
                     folder.mkdir(exist_ok=True)
-                    files.replace_file(folder / name, text.encode("utf-8"))
-            files.replace_file(temporary / "ranking.json", record.encode("utf-8"))
+                    storage.replace_file(folder / name, text.encode("utf-8"))
+            storage.replace_file(temporary / "ranking.json", record.encode("utf-8"))
     except OSError as error:
         raise ValueError(
             f"--out {out} cannot be written ({error.strerror or error}). Name another "

@@ -52,19 +52,3 @@ class TaskInfo:
     members: tuple[str, ...] = ()
     publisher: str = ""
     note: str = ""
-
-    def score(self, results: Mapping[str, float]) -> float:
-        """Returns the unweighted mean of this task's metrics (SPoT footnote 5).
-
-        `{"f1": 80.0, "accuracy": 70.0}` -> `75.0` for mrpc.
-
-        Raises:
-            ValueError: the task has no metric, or `results` lacks one of them.
-        """
-        missing = [metric for metric in self.metrics if metric not in results]
-        if missing or not self.metrics:
-            raise ValueError(
-                f"{self.name} is scored by the mean of {list(self.metrics)}; the "
-                f"results have {sorted(results)}"
-            )
-        return sum(results[metric] for metric in self.metrics) / len(self.metrics)

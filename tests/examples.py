@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spot_jax.packing import Example
+from spot_jax.data.packing import Example
 
 
 def example(inputs, targets, prompt=0):

@@ -6,10 +6,10 @@ import zlib
 
 import numpy as np
 
-from spot_jax import bank as banks
+from spot_jax.campaign.plan import Run
+from spot_jax.campaign.runs import Bank
 from spot_jax.prompts import files
-from spot_jax.studies.plan import Run
-from spot_jax.studies.runs import Bank
+from spot_jax.training import bank as banks
 
 MODEL = {"fingerprint": "0123456789abcdef", "source": "nowhere"}
 

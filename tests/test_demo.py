@@ -41,7 +41,7 @@ def test_bad_options_are_refused_before_anything_is_tuned(tmp_path):
 def test_a_demo_of_other_seeds_is_refused_before_anything_is_tuned(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(demo.make_miniature, "write_once", None)
+    monkeypatch.setattr(demo.miniature_folder, "write_once", None)
     with pytest.raises(TypeError):
         demo.demo(tmp_path, 2)
     with pytest.raises(ValueError, match="--dir .* was begun with seeds 2, not 3"):

@@ -8,10 +8,13 @@ import logging
 import numpy as np
 import pytest
 
-from spot_jax import config, data, frozen, saved, scoring
+from spot_jax import config
 from spot_jax.__main__ import main
-from spot_jax.evaluation import Evaluator
+from spot_jax.data import eval_tasks, loading
+from spot_jax.model import weights
 from spot_jax.prompts import files
+from spot_jax.scoring import grading, saved_prompts
+from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Data, Evaluation, Model
 from tests import runs
 
@@ -144,13 +147,13 @@ def test_domain_shift_translates_answers_before_they_are_scored(
 def _translated_by_hand(demo_model, paths) -> dict[str, float]:
     """The accuracy on demo_topic when prompts of demo_food answer bad or good."""
     lengths = {"inputs": 32, "targets": 8}
-    loaded = frozen.load(config.configured(Model)())
+    loaded = weights.load(config.configured(Model)())
     how = Evaluation(method="rank", examples=30)
     settings = Data("demo_topic", lengths, demo_model["VOCABULARY"])
-    data.set_up_tasks(settings)
-    task = scoring.load_task("demo_topic", how, settings)
-    targets = [scoring.target_text(task, example) for example in task.examples]
-    names, prompts, split, length = saved.read_bank(paths, loaded)
+    loading.set_up_tasks(settings)
+    task = eval_tasks.load_task("demo_topic", how, settings)
+    targets = [grading.target_text(task, example) for example in task.examples]
+    names, prompts, split, length = saved_prompts.read_bank(paths, loaded)
     evaluator = Evaluator(loaded, split, how, lengths, length)
     as_food = dataclasses.replace(task, labels=("bad", "good"))
     said = evaluator.predict(prompts, loaded.params, as_food, [0, 1])
@@ -178,7 +181,7 @@ def test_the_nearest_piece_of_an_embedding_is_that_piece(demo_model, tmp_path, c
             *("DROPOUT_RATE=0.0", "MIXTURE_OR_TASK_NAME=x"),
         ],
     )
-    loaded = frozen.load(config.configured(Model)())
+    loaded = weights.load(config.configured(Model)())
     table = np.asarray(loaded.params["token_embedder"]["embedding"])
     chosen = {"long": [40, 3, 77, 40], "short": [12]}
     paths = []

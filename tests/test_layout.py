@@ -1,20 +1,40 @@
-"""Imports point down only, and each library is let in through its own door."""
+"""The house: who stands on which floor, and through which door a library comes in."""
 
 import ast
 import pathlib
 
 import pytest
 
+from spot_jax.__main__ import PROGRAMS, WORKSHOP
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILES = sorted([*(ROOT / "spot_jax").rglob("*.py"), *(ROOT / "tasks").glob("*.py")])
 
-PROGRAMS = {
-    *("train", "evaluate", "infer", "inspect_tasks", "convert", "demo", "tokenize"),
-    *("make_miniature", "library", "transfer", "study", "report"),
-    *("make_spot_tiny", "measure_spot_tiny", "play_games"),
-}
-MATHS = {"losses", "optim", "prompts", "t5", "pretrained", "similarity"}
+# From the roof down. A room imports rooms below its own floor, and nothing else. A room
+# is a folder of spot_jax/ or a file beside them; `tasks` is the folder tasks/.
+FLOORS = (
+    ("__main__",),
+    # Programs that run others.
+    ("demo", "study", "workshop"),
+    # The programs, a file each.
+    *(
+        ("train", "evaluate", "infer", "library", "transfer", "report"),
+        ("inspect_tasks", "convert", "tokenize"),
+    ),
+    # The machinery.
+    *(("campaign", "analysis"), ("training",), ("scoring",), ("retrieval",)),
+    *(("data", "model"), ("settings",)),
+    # What SeqIO's tasks are.
+    *(("tasks",), ("miniature",), ("text",)),
+    # The maths.
+    *(("losses", "optim", "pretrained", "t5"), ("prompts",)),
+    # What everything may stand on.
+    ("config", "host_memory", "model_dir", "spot_tiny", "tables"),
+)
+FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+MATHS = {"losses", "optim", "pretrained", "prompts", "t5"}
 TENSORFLOW = {"tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio"}
+WITH_TENSORFLOW = {"data", "text", "tasks", *PROGRAMS, "workshop"}
 
 
 def room(path: pathlib.Path) -> str:
@@ -38,30 +58,44 @@ def imports(path: pathlib.Path) -> set[str]:
 
 def rooms_imported(path: pathlib.Path) -> set[str]:
     ours = [name for name in imports(path) if name.startswith("spot_jax.")]
-    return {name.split(".")[1] for name in ours}
+    return {name.split(".")[1] for name in ours} - {room(path)}
+
+
+def test_every_room_has_a_floor():
+    rooms = {room(path) for path in FILES} - {"__init__"}
+    assert rooms == set(FLOOR)
+    assert set(PROGRAMS) | {"workshop", "__main__"} == {
+        *(room for floor in FLOORS[:4] for room in floor)
+    }
+    assert all((ROOT / f"spot_jax/workshop/{name}.py").exists() for name in WORKSHOP)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_down(path):
-    here, there = room(path), rooms_imported(path)
-    libraries = {name.split(".")[0] for name in imports(path)}
-    if here not in {"__main__", "demo", "study", "make_spot_tiny", "measure_spot_tiny"}:
-        assert not there & (PROGRAMS - {here}), "nobody imports a program"
-    if here in MATHS:
-        # Of the embedded model only where its files are.
-        assert there <= MATHS | {"spot_tiny"}, "the maths imports the maths alone"
-        assert not libraries & TENSORFLOW
+    here = room(path)
+    above = {name for name in rooms_imported(path) if FLOOR[name] <= FLOOR.get(here, 0)}
+    assert not above, f"{here} stands on floor {FLOOR[here]} and imports {above}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_libraries_come_in_through_their_own_doors(path):
+    here, libraries = room(path), {name.split(".")[0] for name in imports(path)}
+    if here in {"text", "tasks", "miniature"}:
+        assert not libraries & {"jax", "flax", "optax"}
     if here == "t5":
-        assert there <= {"t5", "prompts"}
         names = {n for n in imports(path) if n.startswith("spot_jax.prompts")}
         assert all(n.startswith("spot_jax.prompts.base") for n in names)
-    if here in {"text", "tasks"}:
-        assert not libraries & {"jax", "flax", "optax"}
     if here != "config":
         assert "gin" not in libraries, "gin is imported by config.py alone"
     if libraries & TENSORFLOW:
-        assert here in {"data", "text", "tasks", "miniature", *PROGRAMS}
+        assert here in WITH_TENSORFLOW
     assert not libraries & {"torch", "transformers", "peft", "t5", "t5x"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nobody_imports_a_program_of_the_workshop(path):
+    programs = {f"spot_jax.workshop.{name}" for name in WORKSHOP}
+    assert not imports(path) & programs
 
 
 def test_folders_that_must_not_be_packages_are_none():
@@ -79,3 +113,13 @@ def test_setup_lists_every_package():
     for folder in {path.parent for path in FILES}:
         name = ".".join(folder.relative_to(ROOT).parts)
         assert f'"{name.removeprefix("tasks") or "spot_jax.tasks"}"' in listed
+
+
+def main() -> None:
+    """Prints the floors: `python tests/test_layout.py`."""
+    for number, floor in enumerate(FLOORS):
+        print(f"{len(FLOORS) - number:3}  {'  '.join(floor)}")
+
+
+if __name__ == "__main__":
+    main()

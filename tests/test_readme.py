@@ -6,7 +6,7 @@ import re
 import pytest
 
 from spot_jax import config
-from spot_jax.__main__ import PROGRAMS
+from spot_jax.__main__ import PROGRAMS, WORKSHOP
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,10 +21,13 @@ def test_the_python_example_runs():
 
 def test_the_table_names_every_program():
     table = README.split("## Programs")[1].split("##")[0]
-    assert set(re.findall(r"^\| `(\w+)` ", table, flags=re.MULTILINE)) == set(PROGRAMS)
+    assert set(re.findall(r"^\| `(\w+)` ", table, flags=re.MULTILINE)) == {
+        *PROGRAMS,
+        *WORKSHOP,
+    }
 
 
-@pytest.mark.parametrize("program", list(PROGRAMS))
+@pytest.mark.parametrize("program", [*PROGRAMS, *WORKSHOP])
 def test_every_program_has_help(program, capsys):
     from spot_jax.__main__ import main
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spot_jax import records
+from spot_jax.model_dir import records
 from spot_jax.prompts import files
 from tests import runs
 

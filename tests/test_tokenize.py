@@ -2,10 +2,10 @@ import pytest
 
 import spot_jax.tasks
 from spot_jax import tokenize
+from spot_jax.data.tokenized import TokenizedExamples
 from spot_jax.text import vocabulary
 from spot_jax.text.prepared import write_prepared
 from spot_jax.text.registration import use_data_dir
-from spot_jax.tokenized import TokenizedExamples
 from tests.small_vocabulary import write_vocabulary
 
 SENTENCES = ("a good film", "one bad film , and a good one and a bad one", "good")

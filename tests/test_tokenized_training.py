@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from spot_jax import records
+from spot_jax.data.tokenized import write_tokenized
+from spot_jax.model_dir import records
 from spot_jax.prompts import files
-from spot_jax.tokenized import write_tokenized
 from tests import runs
 
 # Importing TensorFlow or SeqIO fails, as where they are not installed.

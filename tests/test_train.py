@@ -9,9 +9,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from spot_jax import records
-from spot_jax.outputs import best_checkpoint
+from spot_jax.model_dir import records
 from spot_jax.prompts import files
+from spot_jax.training.outputs import best_checkpoint
 from tests import runs
 
 
@@ -261,14 +261,15 @@ def test_training_settings_are_checked():
 def test_a_state_is_split_as_its_parameters_are(demo_model, tmp_path):
     import jax
 
-    from spot_jax import config, optim, run, step
+    from spot_jax import config, optim
     from spot_jax.settings import Data, Evaluation, Model
+    from spot_jax.training import prepare, step
 
     if jax.device_count() < 8:
         pytest.skip("needs 8 devices; conftest asks for them unless jax has begun")
     given = runs.bindings(tmp_path, demo_model, {"NUM_PARTITIONS": 4})
     config.parse(["tests/demo.gin", "gin/runs/model_tune.gin"], given)
-    made = run.prepare(
+    made = prepare.prepare(
         str(tmp_path),
         config.configured(Model)(),
         config.configured(Data)(),
@@ -277,8 +278,8 @@ def test_a_state_is_split_as_its_parameters_are(demo_model, tmp_path):
         0,
     )
     optimizer = optim.adamw(1e-3)
-    state = step.initial_state(made.trained, optimizer, made.split)
-    where = run.state_shardings(state, made)
+    state = step.initial_state(made.trained, optimizer, made.binding)
+    where = prepare.state_shardings(state, made)
     query = made.trained["encoder"]["layers_0"]["attention"]["query"]["kernel"]
     out = made.trained["encoder"]["layers_0"]["attention"]["out"]["kernel"]
     assert query.shape == out.shape

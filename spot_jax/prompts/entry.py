@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from spot_jax.model_dir import storage
 from spot_jax.prompts import files
 
 STORY = "entry.json"
@@ -121,7 +122,7 @@ def write(folder: pathlib.Path, entry: LibraryEntry) -> None:
     checksums = {path.name: _checksum(path) for path in sorted(folder.iterdir())}
     checksums[STORY] = _digest(entry.story())
     text = json.dumps(entry.story() | {"checksums": checksums}, indent=1)
-    files.replace_file(folder / STORY, text.encode("utf-8"))
+    storage.replace_file(folder / STORY, text.encode("utf-8"))
 
 
 def _checksum(path: pathlib.Path) -> str:

@@ -4,16 +4,12 @@ Also read: what T5X and prompt-tuning write (numpy, usually without a suffix) an
 PEFT writes (adapter_model.safetensors beside adapter_config.json).
 """
 
-import contextlib
 import dataclasses
-import errno
 import io
 import json
 import os
 import pathlib
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import ml_dtypes
@@ -21,6 +17,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from spot_jax.model_dir.storage import replace_file
 from spot_jax.prompts import peft
 
 FORMAT = "spot_jax prompt 1"
@@ -75,60 +72,6 @@ def write_numpy(path: str | os.PathLike, enc_input: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.save(data, np.ascontiguousarray(enc_input, np.float32))
     replace_file(path, data.getvalue())
-
-
-def replace_file(path: pathlib.Path, data: bytes) -> None:
-    """Replaces a file in one step that survives a crash at any moment."""
-    temporary = beside(path)
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def beside(path: pathlib.Path) -> pathlib.Path:
-    """Returns a name beside `path` for what is not complete: `.NAME.PID-TOKEN.tmp`."""
-    # Machines that share a disk may share a process number, too.
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-
-
-@contextlib.contextmanager
-def new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives a folder to fill, which then appears at `path` in one step.
-
-    A process that is killed leaves what it had written, under the name `beside`; one
-    that fails leaves nothing.
-
-    Raises:
-        FileExistsError: something is there already; it is left alone.
-    """
-    temporary = beside(path)
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        _sync_folder(temporary)
-        try:
-            os.rename(temporary, path)
-        except OSError as error:
-            if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-                raise FileExistsError(f"{path} is there already") from error
-            raise
-        _sync_folder(path.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _sync_folder(path: pathlib.Path) -> None:
-    """Makes the names in a folder survive a power failure, as fsync does a file."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read(path: str | os.PathLike) -> SavedPrompt:

@@ -5,8 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
+from spot_jax.model_dir.score import overall_score
 from spot_jax.prompts import files
 from spot_jax.prompts.entry import LibraryEntry
 
@@ -34,7 +33,7 @@ def from_files(
     """
     saved = files.read(prompt)
     results = saved.story.get("results") or {}
-    computed = {"score": overall(results)} if results else {}
+    computed = {"score": overall_score(results)} if results else {}
     told = _merge(saved.path, saved.story | computed, given)
     missing = [key for key in _NEEDED if key not in told]
     if missing:
@@ -90,22 +89,3 @@ def is_same_model(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     """Whether two stories name one model: by fingerprint where either has one."""
     key = "fingerprint" if "fingerprint" in {**one, **other} else "source"
     return one.get(key) == other.get(key)
-
-
-def overall(results: Mapping[str, Mapping[str, float]]) -> float:
-    """Returns the score of a prompt, by which `train` chooses the best.
-
-    `{"mrpc": {"f1": 80.0, "accuracy": 70.0}}` -> `75.0`
-
-    Args:
-        results: {task: {metric: value}}; a task without metrics has its loss alone.
-
-    Returns:
-        The mean over the tasks of the mean of their metrics (SPoT footnote 5), or of
-        minus the loss.
-    """
-    scores = [
-        -values["loss"] if set(values) == {"loss"} else np.mean(list(values.values()))
-        for values in results.values()
-    ]
-    return float(np.mean(scores))

@@ -16,8 +16,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from spot_jax.model_dir import storage
 from spot_jax.prompts import entry as entry_folder
-from spot_jax.prompts import files
 from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.incoming import from_files, is_same_model
 
@@ -96,7 +96,7 @@ class Library:
         _check_name(entry.name)
         entry_folder.check(entry)
         try:
-            with files.new_folder(self.folder / entry.name) as folder:
+            with storage.new_folder(self.folder / entry.name) as folder:
                 entry_folder.write(folder, entry)
                 self._join(entry)
         except FileExistsError:
@@ -135,8 +135,8 @@ class Library:
         path = self.folder / _SHARED
         # The names first: no entry appears before library.json does.
         if not self.names() and not path.exists():
-            temporary = files.beside(path)
-            files.replace_file(temporary, _as_json(_shared_by(entry)))
+            temporary = storage.beside(path)
+            storage.replace_file(temporary, _as_json(_shared_by(entry)))
             try:
                 # A link, not a rename: of two processes one alone may succeed.
                 with contextlib.suppress(FileExistsError):

@@ -11,6 +11,7 @@ import pytest
 import safetensors
 from safetensors.numpy import save_file
 
+from spot_jax.model_dir import storage
 from spot_jax.prompts import files
 
 FIXTURES = (
@@ -133,7 +134,7 @@ def test_a_numpy_file_is_contiguous_float32_whatever_is_given(tmp_path):
 
 def test_a_new_folder_appears_when_it_is_full(tmp_path):
     path = tmp_path / "deep" / "folder"
-    with files.new_folder(path) as folder:
+    with storage.new_folder(path) as folder:
         (folder / "file").write_text("all of it")
         assert not path.exists()
     assert (path / "file").read_text() == "all of it"
@@ -141,7 +142,7 @@ def test_a_new_folder_appears_when_it_is_full(tmp_path):
 
 
 def test_a_new_folder_that_fails_leaves_nothing(tmp_path):
-    with pytest.raises(KeyError), files.new_folder(tmp_path / "folder") as folder:
+    with pytest.raises(KeyError), storage.new_folder(tmp_path / "folder") as folder:
         (folder / "file").write_text("half of")
         raise KeyError
     assert list(tmp_path.iterdir()) == []
@@ -153,7 +154,7 @@ def test_what_is_there_already_is_left_alone(is_folder, tmp_path):
     kept = path / "file" if is_folder else path
     kept.parent.mkdir(exist_ok=True)
     kept.write_text("kept")
-    with pytest.raises(FileExistsError), files.new_folder(path) as folder:
+    with pytest.raises(FileExistsError), storage.new_folder(path) as folder:
         (folder / "file").write_text("new")
     assert kept.read_text() == "kept"
     assert list(tmp_path.iterdir()) == [path]

@@ -1,12 +1,10 @@
 """A prompt's file becomes an entry: what it says, and what is given besides."""
 
-import math
-
 import numpy as np
 import pytest
 
 from spot_jax.prompts import files, peft
-from spot_jax.prompts.incoming import from_files, is_same_model, overall
+from spot_jax.prompts.incoming import from_files, is_same_model
 from tests.prompts.entries import entry, write_run
 
 PROMPT = entry().prompt
@@ -106,20 +104,6 @@ def test_all_that_is_missing_is_named_at_once(tmp_path):
         from_files(tmp_path / "prompt", None, {"seed": 0})
     found = from_files(tmp_path / "prompt", None, GIVEN | {"step": None, "score": None})
     assert found.prompt_step is None and found.score is None
-
-
-@pytest.mark.parametrize(
-    ("results", "score"),
-    [
-        ({"sst2": {"accuracy": 90.0}}, 90),
-        ({"mrpc": {"f1": 80.0, "accuracy": 70.0}}, 75),
-        ({"mrpc": {"f1": 80.0, "accuracy": 70.0}, "sst2": {"accuracy": 25.0}}, 50),
-        ({"c4_prefix_lm": {"loss": 2.5}}, -2.5),
-        ({"cola": {"matthews": math.nan}}, math.nan),
-    ],
-)
-def test_the_score_is_the_mean_of_means(results, score):
-    np.testing.assert_equal(overall(results), score)
 
 
 A_AT_X = {"fingerprint": "a", "source": "x"}

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from spot_jax import packing, t5
+from spot_jax import t5
+from spot_jax.data import packing
 from spot_jax.prompts.base import PromptBundle, empty
 from spot_jax.t5 import inputs
 

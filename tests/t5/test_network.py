@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from spot_jax import packing, t5
+from spot_jax import t5
+from spot_jax.data import packing
 
 # (layers, heads, d_model, d_mlp): parameters, of the published T5 1.1.
 PUBLISHED = {

@@ -57,14 +57,6 @@ def test_every_task_can_be_trained_and_validated():
         assert task.metrics or task.best_metric == "loss"
 
 
-def test_the_score_is_the_unweighted_mean():
-    assert catalog.get("mrpc").score({"f1": 80.0, "accuracy": 70.0}) == 75.0
-    with pytest.raises(ValueError, match="mean of .*accuracy"):
-        catalog.get("mrpc").score({"f1": 80.0})
-    with pytest.raises(ValueError, match="c4_prefix_lm"):
-        catalog.get("c4_prefix_lm").score({})
-
-
 def test_unknown_names_get_their_neighbours():
     with pytest.raises(ValueError, match="did you mean sst2"):
         catalog.get("sst-2")

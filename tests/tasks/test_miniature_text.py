@@ -6,8 +6,8 @@ import itertools
 import pytest
 import seqio
 
-from spot_jax import data
-from spot_jax.examples import Position
+from spot_jax.data import loading
+from spot_jax.data.orders import Position
 from spot_jax.miniature import plain, world
 from spot_jax.settings import Data
 from spot_jax.text import vocabulary
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("registered")
 @pytest.fixture(autouse=True)
 def settings():
     settings = Data("miniature_prefix_lm", LENGTHS, "spot_tiny", truncate=True)
-    data.set_up_tasks(settings)
+    loading.set_up_tasks(settings)
     yield settings
     vocabulary.use_vocabulary(PUBLISHED_VOCABULARY)
 
@@ -67,7 +67,7 @@ def test_an_adaptation_begins_with_the_years_in_order(settings, monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stream_goes_on_where_it_was_stopped(name, settings):
     settings = dataclasses.replace(settings, names=name)
-    read = data.training_loader(settings)(name)
+    read = loading.training_loader(settings)(name)
     whole = [pair[1].tolist() for pair in read(5, Position()).take(150)]
     first = read(5, Position())
     begun = [pair[1].tolist() for pair in first.take(90)]

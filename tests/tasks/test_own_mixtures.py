@@ -4,8 +4,8 @@ import pytest
 import seqio
 
 import spot_jax.tasks
-from spot_jax import data
-from spot_jax.examples import Position
+from spot_jax.data import loading
+from spot_jax.data.orders import Position
 from spot_jax.settings import Data
 from spot_jax.tasks import mixtures
 
@@ -52,15 +52,15 @@ def test_a_run_may_name_a_mixture_of_its_settings(demo_model, monkeypatch):
         mixtures={"own_demo": ["demo_film", "demo_topic"]},
         mixing_limit=96,
     )
-    data.set_up_tasks(settings)
-    assert data.task_names("own_demo", settings) == ("demo_film", "demo_topic")
+    loading.set_up_tasks(settings)
+    assert loading.task_names("own_demo", settings) == ("demo_film", "demo_topic")
     films = {
         tuple(inputs)
-        for inputs, _ in data.training_loader(settings)("demo_film")(
+        for inputs, _ in loading.training_loader(settings)("demo_film")(
             0, Position()
         ).take(32)
     }
-    examples = data.training_loader(settings)("own_demo")(0, Position())
+    examples = loading.training_loader(settings)("own_demo")(0, Position())
     drawn = [tuple(inputs) in films for inputs, _ in examples.take(640)]
     # 32 of 32 + 96.
     assert sum(drawn) / len(drawn) == pytest.approx(0.25, abs=0.05)

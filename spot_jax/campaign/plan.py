@@ -1,0 +1,268 @@
+"""The plan of a transfer study: which prompts are tuned, in which runs (SPoT §3).
+
+The plan follows from the configuration alone, so that machines that share a folder
+agree on it without talking.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+
+from spot_jax.retrieval.similarity import MEASURES
+from spot_jax.tasks import catalog
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One part of a study.
+
+    Attributes:
+        method: what its prompts are called in the tables.
+        needs: stages whose prompts it starts from or is chosen by.
+        is_source: whether it tunes as sources are: how long and from what.
+    """
+
+    method: str
+    needs: tuple[str, ...] = ()
+    is_source: bool = False
+
+
+STAGES = {
+    "sources": Stage("source", is_source=True),
+    "baselines": Stage("baseline"),
+    "transfers": Stage("transfer", ("sources",)),
+    "averages": Stage("average", ("sources", "baselines")),
+    "mixtures": Stage("mixture_source", ("sources", "baselines"), is_source=True),
+    "mixture_targets": Stage("mixture", ("sources", "baselines", "mixtures")),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What is studied.
+
+    Attributes:
+        sources: SOURCES, tasks whose prompts are transferred.
+        targets: TARGETS, tasks they are transferred to.
+        seeds: SEEDS, of sources and of targets.
+        stages: STAGES, which parts are done; the others may be there already.
+        source_steps: SOURCE_STEPS, how long sources and mixtures are tuned.
+        target_steps: TARGET_STEPS, how long targets are tuned.
+        source_eval_period: SOURCE_EVAL_PERIOD, steps between evaluations of a source.
+        target_eval_period: TARGET_EVAL_PERIOD, steps between those of a target.
+        embedding_step: EMBEDDING_STEP, the step whose prompt embeds a task.
+        best_ks: BEST_KS, the k of BEST OF TOP-k, which needs no tuning.
+        average_ks: AVERAGE_KS, the k of TOP-k WEIGHTED AVERAGE.
+        mixture_ks: MIXTURE_KS, the k of TOP-k MULTI-TASK MIXTURE.
+        source_eval_examples: SOURCE_EVAL_EXAMPLES, how many evaluate a source; None: as
+            many as a target.
+        mixture_eval_examples: MIXTURE_EVAL_EXAMPLES, how many evaluate a mixture.
+        measure: SIMILARITY, which ranks the sources of the latter two.
+        bank_size: BANK_SIZE, how many prompts a run trains at once, at most.
+    """
+
+    sources: Sequence[str]
+    targets: Sequence[str]
+    seeds: Sequence[int]
+    stages: Sequence[str]
+    source_steps: int
+    target_steps: int
+    source_eval_period: int
+    target_eval_period: int
+    embedding_step: int
+    best_ks: Sequence[int]
+    average_ks: Sequence[int]
+    mixture_ks: Sequence[int]
+    source_eval_examples: int | None = None
+    mixture_eval_examples: int | None = None
+    measure: str = "per_token"
+    bank_size: int = 48
+
+    def __post_init__(self):
+        for field in ("sources", "targets", "stages"):
+            object.__setattr__(self, field, _several(field, getattr(self, field), str))
+        for field in ("seeds", "best_ks", "average_ks", "mixture_ks"):
+            object.__setattr__(self, field, _several(field, getattr(self, field), int))
+        for field in (
+            *("source_steps", "target_steps", "embedding_step", "bank_size"),
+            *("source_eval_period", "target_eval_period"),
+        ):
+            value = getattr(self, field)
+            if type(value) is not int or value < 1:
+                raise ValueError(
+                    f"{field.upper()} is {value!r}; give a number from 1 on."
+                )
+        _check_choices(self)
+        _check_numbers(self)
+
+
+def _several(field: str, values: object, kind: type) -> tuple:
+    values = [values] if isinstance(values, kind) else values
+    macro = field.upper()
+    if not isinstance(values, Sequence) or not all(type(v) is kind for v in values):
+        raise ValueError(f"{macro} is {values!r}; give a list of {kind.__name__}.")
+    if len(set(values)) < len(values):
+        raise ValueError(f"{macro} is {list(values)}: name each once.")
+    if not values and not field.endswith("_ks"):
+        raise ValueError(f"{macro} is an empty list; name at least one.")
+    return tuple(values)
+
+
+def _check_choices(study: Study) -> None:
+    for macro, given, known in (
+        ("STAGES", study.stages, STAGES),
+        ("SIMILARITY", (study.measure,), MEASURES),
+    ):
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise ValueError(
+                f"{macro} has {', '.join(map(repr, unknown))}; choose from "
+                f"{', '.join(known)}."
+            )
+    both = [name for name in study.sources if name in study.targets]
+    if both:
+        raise ValueError(
+            f"{', '.join(both)} is among SOURCES and among TARGETS. A target whose own "
+            "prompt is a source is no transfer: take it out of one of them."
+        )
+
+
+def _check_numbers(study: Study) -> None:
+    count = len(study.sources) * len(study.seeds)
+    for macro in ("best_ks", "average_ks", "mixture_ks"):
+        wrong = [k for k in getattr(study, macro) if not 1 <= k <= count]
+        if wrong:
+            raise ValueError(
+                f"{macro.upper()} has {', '.join(map(str, wrong))}; there are {count} "
+                f"source prompts ({len(study.sources)} tasks, {len(study.seeds)} "
+                f"seeds), so k goes from 1 to {count}."
+            )
+    if any(seed < 0 for seed in study.seeds):
+        raise ValueError(f"SEEDS is {list(study.seeds)}; seeds are numbers from 0 on.")
+    steps = min(study.source_steps, study.target_steps)
+    if study.embedding_step > steps:
+        raise ValueError(
+            f"EMBEDDING_STEP is {study.embedding_step}, and tuning ends at step {steps}"
+            f" (SOURCE_STEPS {study.source_steps}, TARGET_STEPS {study.target_steps}): "
+            "there would be no task embeddings. Lower it, or tune longer."
+        )
+
+
+def check_tasks(study: Study) -> None:
+    """Looks the tasks up in the catalog, and in files of tasks/ if they are not there.
+
+    Raises:
+        ValueError: when one is unknown or a mixture; the nearest names are listed.
+    """
+    names = (*study.sources, *study.targets)
+    if any(name not in catalog.TASKS for name in names):
+        from spot_jax import tasks
+
+        tasks.register_all()
+    for name in names:
+        if catalog.get(name).kind != "task":
+            raise ValueError(f"{name} is a mixture; SOURCES and TARGETS name tasks.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuning:
+    """One prompt of a study.
+
+    Attributes:
+        method: of its stage.
+        seed: its own.
+        target: the task it is for; None for a source.
+        source: the source task, of a source or a transfer.
+        source_seed: which of that task's prompts a transfer starts from.
+        k: how many sources an average or a mixture is made of.
+    """
+
+    method: str
+    seed: int
+    target: str | None = None
+    source: str | None = None
+    source_seed: int | None = None
+    k: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Prompts that are tuned as one bank, by one `train`.
+
+    Attributes:
+        number: its place in the plan, from 0.
+        name: its folder below STUDY_DIR/runs.
+        stage: which part of the study it belongs to.
+        steps: how long it is.
+        eval_period: steps between evaluations.
+        examples: how many evaluate a prompt; None: EVALUATOR_NUM_EXAMPLES.
+        tunings: what is tuned.
+    """
+
+    number: int
+    name: str
+    stage: str
+    steps: int
+    eval_period: int
+    examples: int | None
+    tunings: tuple[Tuning, ...]
+
+
+def tunings(stage: str, study: Study) -> Iterator[Tuning]:
+    """Yields the prompts of a stage; those of one target stand together."""
+    method = STAGES[stage].method
+    match stage:
+        case "sources":
+            for source, seed in itertools.product(study.sources, study.seeds):
+                yield Tuning(method, seed, source=source)
+        case "baselines":
+            for target, seed in itertools.product(study.targets, study.seeds):
+                yield Tuning(method, seed, target)
+        case "transfers":
+            for target, source, seed in itertools.product(
+                study.targets, study.sources, study.seeds
+            ):
+                yield Tuning(method, seed, target, source, source_seed=seed)
+        case _:
+            ks = study.average_ks if stage == "averages" else study.mixture_ks
+            # k last: top-k and top-(k+1) are often the same mixture, tuned once.
+            for target, seed, k in itertools.product(study.targets, study.seeds, ks):
+                yield Tuning(method, seed, target, k=k)
+
+
+def runs(study: Study) -> list[Run]:
+    """Returns every run of the whole study, whatever its STAGES are, in order."""
+    made: list[Run] = []
+    for name in STAGES:
+        its_own = tuple(tunings(name, study))
+        for part, start in enumerate(range(0, len(its_own), study.bank_size)):
+            chunk = its_own[start : start + study.bank_size]
+            how = _steps_and_evaluations(name, study)
+            made.append(Run(len(made), f"{name}-{part:03}", name, *how, chunk))
+    return made
+
+
+def _steps_and_evaluations(stage: str, study: Study) -> tuple[int, int, int | None]:
+    """Returns the steps, those between evaluations, and the examples of one."""
+    steps = study.source_steps
+    if stage == "mixtures":
+        # Of a mixture the final prompt counts (SPoT §3.3), not the best.
+        return steps, steps, study.mixture_eval_examples
+    if stage == "sources":
+        return steps, study.source_eval_period, study.source_eval_examples
+    return study.target_steps, study.target_eval_period, None
+
+
+def asked_for(study: Study, worker: tuple[int, int] = (1, 1)) -> list[Run]:
+    """Returns the runs of STAGES that worker i of n has to do.
+
+    Args:
+        study: the study.
+        worker: (i, n), i from 1: runs are dealt out by their numbers.
+    """
+    index, count = worker
+    return [
+        run
+        for run in runs(study)
+        if run.stage in study.stages and run.number % count == index - 1
+    ]

@@ -1,0 +1,151 @@
+"""What of a study is on disk, and what a run of it still needs to begin.
+
+    STUDY_DIR/runs/NAME/               the MODEL_DIR of a run
+    STUDY_DIR/runs/NAME/tunings.json   what its prompts are to the study
+    STUDY_DIR/starts/                  averages that targets start from
+
+A run is finished when the last prompts of all its tunings are there; a finished run is
+never opened again.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Sequence
+
+from spot_jax.campaign.plan import Run, Study, Tuning, runs
+from spot_jax.campaign.starts import Sources, mixture_members
+from spot_jax.model_dir import storage
+from spot_jax.prompts import files
+from spot_jax.training import bank
+from spot_jax.training.bank import Row
+
+
+class FinishedRuns:
+    """The finished runs of a study, looked up again at every call.
+
+    Args:
+        folder: STUDY_DIR.
+        study: the study.
+    """
+
+    def __init__(self, folder: pathlib.Path, study: Study):
+        self._folder, self._runs = folder, runs(study)
+        self._prompts: dict[str, dict[Tuning, pathlib.Path]] = {}
+
+    def folder_of(self, run: Run) -> pathlib.Path:
+        """Returns the MODEL_DIR of a run."""
+        return self._folder / "runs" / run.name
+
+    def has(self, run: Run) -> bool:
+        """Returns whether a run is finished."""
+        if run.name not in self._prompts:
+            folder = self.folder_of(run)
+            prompts = _read_tunings(folder)
+            lasts = {path / "last.safetensors" for path in prompts.values()}
+            if not prompts or not all(_reached(last, run.steps) for last in lasts):
+                return False
+            self._prompts[run.name] = prompts
+        return True
+
+    def missing(self, stages: Sequence[str]) -> list[Run]:
+        """Returns the runs of these stages that are not finished."""
+        return [run for run in self._runs if run.stage in stages and not self.has(run)]
+
+    def finished(self) -> list[Run]:
+        """Returns the runs that are finished, in the order of the plan."""
+        return [run for run in self._runs if self.has(run)]
+
+    def prompts(self, run: Run) -> dict[Tuning, pathlib.Path]:
+        """Returns the folders of a finished run's prompts."""
+        return self._prompts[run.name] if self.has(run) else {}
+
+    def all_prompts(self) -> dict[Tuning, pathlib.Path]:
+        """Returns the folders of all prompts of finished runs."""
+        return {
+            tuning: path
+            for run in self.finished()
+            for tuning, path in self.prompts(run).items()
+        }
+
+
+def _read_tunings(folder: pathlib.Path) -> dict[Tuning, pathlib.Path]:
+    try:
+        lines = json.loads((folder / "tunings.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {
+        Tuning(**line["tuning"]): folder / "prompts" / line["name"] for line in lines
+    }
+
+
+def _reached(path: pathlib.Path, step: int) -> bool:
+    return path.is_file() and files.read(path).story["step"] == step
+
+
+@dataclasses.dataclass(frozen=True)
+class Bank:
+    """What a run trains.
+
+    Attributes:
+        rows: BANK, different from each other.
+        mixtures: MIXTURES, those the rows name.
+    """
+
+    rows: list[Row]
+    mixtures: dict[str, list[str]]
+
+
+def prepare_bank(folder: pathlib.Path, run: Run, study: Study, done: FinishedRuns):
+    """Decides what a run trains, and writes its tunings.json.
+
+    Prompts that would be equal, as those of two mixtures of the same tasks, are trained
+    once.
+
+    Args:
+        folder: STUDY_DIR.
+        run: the run; the stages it needs are finished.
+        study: the study.
+        done: the finished runs.
+
+    Returns:
+        The run's `Bank`.
+    """
+    chosen, mixtures = _rows(folder, run, study, done)
+    rows = list(dict.fromkeys(chosen))
+    names = dict(zip(rows, bank.prompt_names(rows), strict=True))
+    lines = [
+        {"name": names[row], "tuning": dataclasses.asdict(tuning)}
+        for tuning, row in zip(run.tunings, chosen, strict=True)
+    ]
+    made = done.folder_of(run)
+    made.mkdir(parents=True, exist_ok=True)
+    storage.replace_file(made / "tunings.json", json.dumps(lines, indent=1).encode())
+    return Bank(rows, mixtures)
+
+
+def _rows(folder: pathlib.Path, run: Run, study: Study, done: FinishedRuns):
+    """Returns the row of BANK of each tuning, and the mixtures that rows name."""
+    prompts = done.all_prompts()
+    if run.stage in ("averages", "mixtures"):
+        sources = Sources(prompts, study.measure)
+    rows, mixtures = [], {}
+    for tuning in run.tunings:
+        task, start = tuning.target, None
+        match run.stage:
+            case "sources":
+                task = tuning.source
+            case "transfers":
+                source = Tuning("source", tuning.source_seed, source=tuning.source)
+                start = prompts[source] / "best.safetensors"
+            case "averages":
+                start = sources.write_average(tuning, folder / "starts")
+            case "mixtures":
+                members = mixture_members(sources.closest(tuning), tuning.target)
+                task = ".".join(members)
+                mixtures[task] = members
+            case "mixture_targets":
+                mixture = dataclasses.replace(tuning, method="mixture_source")
+                start = prompts[mixture] / "last.safetensors"
+        rows.append((task, tuning.seed, start and str(start)))
+    return rows, mixtures

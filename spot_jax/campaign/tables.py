@@ -1,0 +1,121 @@
+"""What a study leaves for its report: tables made from the runs that are finished.
+
+They are made anew every time, so that writing them twice changes nothing.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator
+
+from spot_jax import tables
+from spot_jax.campaign.plan import STAGES, Run, Study, Tuning, runs
+from spot_jax.campaign.runs import FinishedRuns
+from spot_jax.model_dir import records, storage
+from spot_jax.model_dir.score import task_score
+from spot_jax.prompts import files
+from spot_jax.retrieval.similarity import MEASURES
+
+_TUNING = ("method", "target", "seed", "source", "source_seed", "k", "measure")
+_SCORES = (*_TUNING, "score", "step")
+_CURVES = (*_TUNING, "step", "score")
+_SIMILARITIES = (
+    *("measure", "first", "first_seed", "second", "second_seed", "similarity"),
+)
+
+
+def write_tables(folder: pathlib.Path, study: Study, done: FinishedRuns) -> None:
+    """Writes scores.csv, curves.csv and similarities.csv.
+
+    Args:
+        folder: STUDY_DIR.
+        study: the study.
+        done: its finished runs.
+    """
+    finished = [run for run in done.finished() if not STAGES[run.stage].is_source]
+    scores = [row for run in finished for row in _scores(run, study, done)]
+    curves = [row for run in finished for row in _curves(run, study, done)]
+    for name, header, rows in (
+        ("scores", _SCORES, scores),
+        ("curves", _CURVES, curves),
+        ("similarities", _SIMILARITIES, _similarities(done.all_prompts())),
+    ):
+        table = tables.as_csv([header, *rows])
+        storage.replace_file(folder / f"{name}.csv", table)
+
+
+def _scores(run: Run, study: Study, done: FinishedRuns) -> Iterator[tuple]:
+    for tuning, prompt in done.prompts(run).items():
+        story = files.read(prompt / "best.safetensors").story
+        score = task_score(story["results"][tuning.target])
+        yield (*_columns(tuning, study), score, story["step"])
+
+
+def _curves(run: Run, study: Study, done: FinishedRuns) -> Iterator[tuple]:
+    evaluations: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for step, prompt, task, values in records.read_evaluations(done.folder_of(run)):
+        point = (step, task_score(values))
+        evaluations.setdefault((prompt, task), []).append(point)
+    for tuning, path in done.prompts(run).items():
+        for point in evaluations.get((path.name, tuning.target), []):
+            yield (*_columns(tuning, study), *point)
+
+
+def _columns(tuning: Tuning, study: Study) -> tuple:
+    measure = study.measure if tuning.k else None
+    source = (tuning.source, tuning.source_seed, tuning.k)
+    return (tuning.method, tuning.target, tuning.seed, *source, measure)
+
+
+def _similarities(prompts: dict[Tuning, pathlib.Path]) -> list[tuple]:
+    """Compares the embeddings of all sources and targets, each with each."""
+    embedded = {
+        (tuning.source or tuning.target, tuning.seed): files.read(
+            path / "embedding.safetensors"
+        ).enc_input
+        for tuning, path in prompts.items()
+        if tuning.method in ("source", "baseline")
+    }
+    if not embedded:
+        return []
+    names, embeddings = list(embedded), list(embedded.values())
+    return [
+        (measure, *first, *second, float(matrix[row, column]))
+        for measure, compare in MEASURES.items()
+        for matrix in [compare(embeddings, embeddings)]
+        for row, first in enumerate(names)
+        for column, second in enumerate(names)
+    ]
+
+
+def write_summary(folder: pathlib.Path, study: Study, done: FinishedRuns) -> None:
+    """Writes study.json: what was studied, by which commands, where and how long.
+
+    Args:
+        folder: STUDY_DIR, with what the workers say of themselves.
+        study: the study.
+        done: its finished runs.
+    """
+    workers = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted((folder / "workers").glob("*.json"))
+    ]
+    first = next(iter(done.all_prompts().values()), None)
+    story = files.read(first / "last.safetensors").story if first else {"model": None}
+    summary = dataclasses.asdict(study) | {
+        "measures": list(MEASURES),
+        "runs": {"finished": len(done.finished()), "all": len(runs(study))},
+        "model": story["model"],
+        "commands": _distinct(c for worker in workers for c in worker["commands"]),
+        "versions": workers[0]["versions"],
+        "machine": ", ".join(_distinct(worker["machine"] for worker in workers)),
+        # They work at the same time.
+        "wall_seconds": max(worker["wall_seconds"] for worker in workers),
+        "peak_memory_gb": max(worker["peak_memory_gb"] for worker in workers),
+    }
+    text = json.dumps(summary, indent=1)
+    storage.replace_file(folder / "study.json", text.encode("utf-8"))
+
+
+def _distinct(values: Iterator[str]) -> list[str]:
+    return list(dict.fromkeys(values))

@@ -1,0 +1,268 @@
+"""The door to the data: tasks of SeqIO, or what `spot_jax tokenize` wrote.
+
+TensorFlow is imported with SeqIO when the first task is looked up, not before; runs on
+tokenized data never do.
+"""
+
+import functools
+import itertools
+import logging
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import sentencepiece
+
+from spot_jax.data.length_check import LengthCheck
+from spot_jax.data.orders import MemoryExamples, MixedExamples, Reader, StreamedExamples
+from spot_jax.data.tokenized import TokenizedExamples
+from spot_jax.settings import Data
+from spot_jax.spot_tiny import vocabulary_path
+
+logger = logging.getLogger(__name__)
+
+# Above this a set is streamed. 2**17 examples of 600 tokens are about 300 MB.
+MAX_EXAMPLES_IN_MEMORY = 2**17
+# How much of a stream is read ahead to see whether examples are too long.
+STREAM_SAMPLE = 2000
+# Examples that TensorFlow hands over at a time.
+_HANDED_OVER = 64
+
+
+def set_up_tasks(settings: Data, rows: int | None = None) -> Any:
+    """Makes all tasks use the settings' vocabulary, and mixtures their limit.
+
+    Mixtures of the settings' own are registered.
+
+    Args:
+        settings: the vocabulary, the mixtures and their limit.
+        rows: of the model's embedding; None where no model reads the tasks.
+
+    Returns:
+        The vocabulary, which encodes and decodes: SeqIO's, or, for tokenized data,
+        SentencePiece's own processor, which needs no TensorFlow.
+
+    Raises:
+        ValueError: when the vocabulary cannot be read or is larger than the model's,
+            the limit is not positive, or a mixture cannot be made.
+    """
+    if settings.tokenized:
+        processor = open_sentencepiece(settings.vocabulary)
+        _check_size(settings.vocabulary, processor.vocab_size(), rows)
+        return processor
+    from spot_jax import text
+
+    text.import_tensorflow()
+    from spot_jax.text import vocabulary
+
+    vocabulary.check_vocabulary(settings.vocabulary)
+    vocabulary.use_vocabulary(settings.vocabulary, settings.extra_ids)
+    _check_size(settings.vocabulary, vocabulary.VOCABULARY.vocab_size, rows)
+    from spot_jax.tasks import mixtures
+
+    mixtures.use_mixing_limit(settings.mixing_limit)
+    for name, members in settings.mixtures.items():
+        mixtures.add_mixture(name, members)
+    return vocabulary.VOCABULARY
+
+
+def _check_size(path: str, pieces: int, rows: int | None) -> None:
+    if rows is not None and pieces > rows:
+        raise ValueError(
+            f"The vocabulary {path} has {pieces} pieces, and the model's embedding "
+            f"only {rows} rows: they do not belong together. Give the model's own with "
+            "--gin.VOCABULARY=FILE, or the gin file of another model."
+        )
+
+
+def open_sentencepiece(path: str) -> sentencepiece.SentencePieceProcessor:
+    """Opens a vocabulary without TensorFlow.
+
+    Raises:
+        ValueError: when it cannot be read.
+    """
+    processor = sentencepiece.SentencePieceProcessor()
+    try:
+        processor.Load(vocabulary_path(path))
+    except (OSError, RuntimeError) as error:
+        raise ValueError(
+            f"The vocabulary {path} cannot be read without TensorFlow ({error}). Copy "
+            "the file here and give its path: --gin.VOCABULARY=..."
+        ) from error
+    return processor
+
+
+def provider(name: str) -> Any:
+    """Returns SeqIO's task or mixture of that name.
+
+    Raises:
+        ValueError: when there is none, or its data cannot be found.
+    """
+    import seqio
+
+    import spot_jax.tasks
+    from spot_jax import text
+
+    spot_jax.tasks.register_all()
+    text.check_data(name)
+    return seqio.get_mixture_or_task(name)
+
+
+def task_names(name: str, settings: Data) -> tuple[str, ...]:
+    """Returns the tasks of a mixture, or the task itself."""
+    if settings.tokenized:
+        return (name,)
+    import seqio
+
+    return tuple(task.name for task in seqio.get_subtasks(provider(name)))
+
+
+def labels_of(name: str) -> tuple[str, ...]:
+    """Returns the class labels of a task as text; () where it has none."""
+    from spot_jax.tasks import catalog
+
+    info = catalog.TASKS.get(name)
+    return info.labels if info else ()
+
+
+def sequence_lengths(task: Any, settings: Data) -> dict[str, int] | None:
+    """Returns the lengths SeqIO has to know, which is so for a prefix LM only.
+
+    Where it knows them it cuts; what it does not cut is counted by `LengthCheck`.
+    """
+    from spot_jax.text.prefix_lm import needs_lengths
+
+    return dict(settings.lengths) if needs_lengths(task) else None
+
+
+def training_loader(settings: Data) -> Callable[[str], Reader]:
+    """Returns what prepares training splits, and reads what mixtures share once.
+
+    Args:
+        settings: lengths, and where tokenized data is.
+
+    Returns:
+        From the name of a SeqIO task or mixture, or of a folder of tokenized data, to
+        `(seed, position) -> Examples`; several prompts share what was read.
+
+    Raises:
+        ValueError: what is returned does, when the name is unknown, its data is missing
+            or empty, or examples are too long and may not be cut.
+    """
+
+    @functools.cache
+    def load(name: str) -> Reader:
+        if settings.tokenized:
+            pairs = open_tokenized(name, "train", settings)
+            return lambda seed, position: MemoryExamples(pairs, seed, position)
+        import seqio
+
+        task = provider(name)
+        if not isinstance(task, seqio.Mixture):
+            return _load_task(task, settings)
+        members = [member for member in task.tasks if "train" in member.splits]
+        rates = [task.get_rate(member) for member in members]
+        readers = [load(member.name) for member in members]
+        return lambda seed, position: MixedExamples(readers, rates, seed, position)
+
+    return load
+
+
+def _load_task(task: Any, settings: Data) -> Reader:
+    check = LengthCheck(task.name, settings.lengths, settings.truncate)
+    if _is_streamed(task, settings):
+        return _stream(task, settings, check)
+    examples = list(_tokens(task.get_dataset(None, "train", shuffle=False), check))
+    if not examples:
+        raise ValueError(
+            f"{task.name} has no training examples: its split 'train' is empty. "
+            "Prepare the data again (spot_jax convert), or choose another task."
+        )
+    check.report()
+    logger.info("%s: %d training examples in memory.", task.name, len(examples))
+    return lambda seed, position: MemoryExamples(examples, seed, position)
+
+
+def _is_streamed(task: Any, settings: Data) -> bool:
+    """A large set is, and one that is drawn anew in every pass."""
+    if sequence_lengths(task, settings):
+        return True
+    size = task.num_input_examples("train")
+    return size is None or size > MAX_EXAMPLES_IN_MEMORY
+
+
+def _stream(task: Any, settings: Data, check: LengthCheck) -> Reader:
+    def read_pass(seed: int) -> Iterator:
+        lengths = sequence_lengths(task, settings)
+        dataset = task.get_dataset(lengths, "train", seed=seed, num_epochs=1)
+        return _checked_tokens(dataset, check)
+
+    sample = list(itertools.islice(read_pass(0), STREAM_SAMPLE))
+    if not sample:
+        raise ValueError(f"{task.name} has no training examples: 'train' is empty.")
+    check.report()
+    logger.info("%s: training examples are streamed.", task.name)
+    return lambda seed, position: StreamedExamples(read_pass, seed, position)
+
+
+def _tokens(dataset: Any, check: LengthCheck) -> Iterator:
+    # Handing over one example costs TensorFlow more than making it.
+    features = dataset.map(lambda example: (example["inputs"], example["targets"]))
+    for inputs, targets in features.ragged_batch(_HANDED_OVER).prefetch(1):
+        for pair in zip(_rows(inputs), _rows(targets), strict=True):
+            check.seen += 1
+            yield check("inputs", pair[0]), check("targets", pair[1])
+
+
+def _rows(batch: Any) -> Sequence[np.ndarray]:
+    # TensorFlow stacks examples that it knows to be of one length.
+    if not hasattr(batch, "row_splits"):
+        return batch.numpy().astype(np.int32)
+    values = batch.flat_values.numpy().astype(np.int32)
+    return np.split(values, batch.row_splits.numpy()[1:-1])
+
+
+def _checked_tokens(dataset: Any, check: LengthCheck) -> Iterator:
+    """Yields tokens; a stream cannot be read ahead, so it stops where one is too long.
+
+    Where they may be cut, what was cut is logged at the end of every pass.
+    """
+    for example in _tokens(dataset, check):
+        if not check.truncate:
+            check.report()
+        yield example
+    check.report()
+
+
+class TokenizedPairs:
+    """Tokenized examples as (inputs, targets), read from disk one by one."""
+
+    def __init__(self, examples: TokenizedExamples):
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        example = self._examples[index]
+        return example["inputs"], example["targets"]
+
+
+def open_tokenized(name: str, split: str, settings: Data) -> TokenizedPairs:
+    """Opens TOKENIZED_DATA_DIR/NAME/SPLIT, which `spot_jax tokenize` wrote.
+
+    Raises:
+        ValueError: when it is not there, or longer than TASK_FEATURE_LENGTHS.
+    """
+    folder = pathlib.Path(settings.tokenized) / name / split
+    examples = TokenizedExamples(folder)
+    for feature, limit in settings.lengths.items():
+        longest = int(examples.lengths(feature).max())
+        if longest > limit:
+            raise ValueError(
+                f"{folder} has {feature} of {longest} tokens, TASK_FEATURE_LENGTHS "
+                f"allows {limit}. Raise it, or tokenize with --lengths again."
+            )
+    logger.info("%s: %d tokenized examples (%s).", name, len(examples), split)
+    return TokenizedPairs(examples)

@@ -1,0 +1,79 @@
+"""The loss of a batch, as a function of what is trained and what is frozen."""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+
+from spot_jax import losses
+from spot_jax.model.binding import Binding
+from spot_jax.t5 import T5, T5Config
+
+
+@dataclasses.dataclass(frozen=True)
+class LossOptions:
+    """What the loss is, apart from the model.
+
+    Attributes:
+        z_loss: coefficient of log(Z)^2 (1e-4 in T5X).
+        label_smoothing: see `losses.token_losses`.
+        normalizing_factor: see `losses.loss_scales`. T5X's default is None, a sum;
+            ours the mean over each prompt's real target tokens.
+        target_length: TASK_FEATURE_LENGTHS['targets'].
+        microbatches: in how many parts a batch is computed, to save memory.
+    """
+
+    target_length: int
+    z_loss: float = 1e-4
+    label_smoothing: float = 0.0
+    normalizing_factor: str | float | None = "NUM_REAL_TARGET_TOKENS"
+    microbatches: int = 1
+
+
+def make_loss(config: T5Config, binding: Binding, options: LossOptions) -> Callable:
+    """Returns `loss(trained, frozen, batch, key, scales=None) -> (total, metrics)`.
+
+    The total is the sum over prompts of each one's own loss, so that its gradient in
+    prompt n is the gradient of prompt n's loss alone. `metrics` are the arrays
+    [prompts] of `losses.prompt_losses`. key None switches dropout off. `scales` are
+    given where the batch is a part of a larger one.
+    """
+    model = T5(config)
+
+    def loss(trained, frozen, batch, key, scales=None):
+        if scales is None:
+            scales = scales_of(batch, binding, options)
+        params, bundle = binding.bind(trained, frozen)
+        logits = model.apply(
+            {"params": params},
+            batch["encoder_input_tokens"],
+            batch["decoder_input_tokens"],
+            prompt=bundle,
+            encoder_segment_ids=batch["encoder_segment_ids"],
+            encoder_prompt_ids=batch["encoder_prompt_ids"],
+            encoder_positions=batch["encoder_positions"],
+            decoder_segment_ids=batch["decoder_segment_ids"],
+            deterministic=key is None,
+            rngs=None if key is None else {"dropout": key},
+        )
+        metrics = losses.prompt_losses(
+            logits,
+            batch,
+            scales,
+            prompts=binding.prompts,
+            z_loss=options.z_loss,
+            label_smoothing=options.label_smoothing,
+        )
+        return metrics["loss"].sum(), metrics
+
+    return loss
+
+
+def scales_of(batch: dict, binding: Binding, options: LossOptions) -> jax.Array:
+    """Returns what each token's loss is multiplied by; see `losses.loss_scales`."""
+    return losses.loss_scales(
+        batch,
+        options.normalizing_factor,
+        prompts=binding.prompts,
+        target_length=options.target_length,
+    )

@@ -1,0 +1,82 @@
+"""A T5 on a mesh: loaded from a checkpoint, or fresh to be trained from scratch."""
+
+import dataclasses
+import logging
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from spot_jax import pretrained
+from spot_jax.model import sharding
+from spot_jax.settings import Model
+from spot_jax.t5 import T5Config, initial_parameters, parameter_shapes
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedModel:
+    """A T5 and what is known of it.
+
+    Attributes:
+        config: its shape.
+        params: its parameters, on the mesh.
+        mesh: where it is.
+        step: the optimizer step its checkpoint was saved at; None where the format
+            does not say, 0 for a fresh model.
+        fingerprint: tells this model from any other, whatever format or dtype.
+        source: where it was read.
+    """
+
+    config: T5Config
+    params: dict
+    mesh: Mesh
+    step: int | None
+    fingerprint: str
+    source: str
+
+    def story(self) -> dict:
+        """Returns what a prompt's file says about its model."""
+        return {"fingerprint": self.fingerprint, "source": self.source}
+
+
+def load(model: Model) -> LoadedModel:
+    """Reads a checkpoint into its shards, array by array.
+
+    Raises:
+        ValueError: when it cannot be read or is of another shape; see pretrained.load.
+    """
+    if model.checkpoint is None:
+        raise ValueError(
+            "INITIAL_CHECKPOINT_PATH is None: a frozen model needs weights. Give a "
+            "folder, a gs:// path or a published name such as 't5_1_1_lm100k_base'."
+        )
+    mesh = sharding.make_mesh(model.num_partitions)
+    shapes, axes = parameter_shapes(model.config)
+    shardings = sharding.parameter_shardings(shapes, axes, mesh)
+    dtype = jnp.dtype(model.weights_dtype)
+    expected = jax.tree.map(
+        lambda s, where: jax.ShapeDtypeStruct(s.shape, dtype, sharding=where),
+        dict(shapes),
+        shardings,
+    )
+    logger.info("Loading the T5 from %s.", model.checkpoint)
+    found = pretrained.load(model.checkpoint, expected)
+    return LoadedModel(
+        model.config, found.params, mesh, found.step, found.fingerprint, found.source
+    )
+
+
+def fresh(model: Model, seed: int) -> LoadedModel:
+    """Returns a T5 with random parameters, for training from scratch."""
+    mesh = sharding.make_mesh(model.num_partitions)
+    shapes, axes = parameter_shapes(model.config)
+    shardings = sharding.parameter_shardings(shapes, axes, mesh)
+    params = jax.jit(
+        lambda key: dict(initial_parameters(model.config, key)),
+        out_shardings=shardings,
+    )(jax.random.key(seed))
+    return LoadedModel(
+        model.config, params, mesh, 0, pretrained.fingerprint(params), "random"
+    )

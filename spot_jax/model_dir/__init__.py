@@ -1,0 +1,1 @@
+"""A folder of results: claimed, written through one storage, measured."""

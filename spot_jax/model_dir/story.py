@@ -1,0 +1,41 @@
+"""MODEL_DIR/run.json: with what a run was made."""
+
+import json
+import pathlib
+import subprocess
+import sys
+from importlib import metadata
+
+import jax
+
+from spot_jax.model_dir.storage import replace_file
+
+
+def describe(folder: pathlib.Path, facts: dict) -> None:
+    """Writes MODEL_DIR/run.json: the command, versions, commit, devices and `facts`."""
+    story = {
+        "command": sys.argv,
+        "versions": versions(),
+        "git_commit": _git_commit(),
+        "devices": [str(device) for device in jax.devices()],
+    }
+    text = json.dumps(story | facts, indent=1)
+    replace_file(folder / "run.json", text.encode("utf-8"))
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of what results depend on."""
+    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "seqio")
+    of_packages = {name: metadata.version(name) for name in packages}
+    return {"python": sys.version.split()[0]} | of_packages
+
+
+def _git_commit() -> str | None:
+    here = pathlib.Path(__file__).parent
+    try:
+        result = subprocess.run(
+            ["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return result.stdout.strip() or None

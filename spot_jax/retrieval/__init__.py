@@ -1,0 +1,1 @@
+"""Which prompts a task starts from: similarity, ranking, transfer (SPoT §3.3)."""

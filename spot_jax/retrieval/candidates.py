@@ -1,0 +1,255 @@
+"""What a transfer chooses among: a library's entries, ranked for each target.
+
+Everything is checked here, before anything is written: that all prompts are of one
+model and width, and that what is ranked has an embedding.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from spot_jax.prompts import files
+from spot_jax.prompts.library import Library, LibraryEntry
+from spot_jax.retrieval import operators
+from spot_jax.retrieval.similarity import MEASURES
+
+NO_EMBEDDING = "has no embedding"
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """One prompt whose task is to be helped, by its embedding.
+
+    Attributes:
+        name: of its run's prompt, e.g. "rte-seed0"; the file's where it has none.
+        path: the file.
+        task: the SeqIO task; None where nobody says.
+        seed: of the run; 0 where nobody says.
+        step: at which the embedding was taken, or None.
+        embedding: [prompt, d_model] float32.
+        model: fingerprint and source of the frozen model; {} where nobody says.
+        configuration: of the run, as gin text; "" where nobody says.
+    """
+
+    name: str
+    path: str
+    task: str | None
+    seed: int
+    step: int | None
+    embedding: np.ndarray
+    model: dict
+    configuration: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """An entry of the library, with its place in the ranking for a target, if any."""
+
+    entry: LibraryEntry
+    rank: int | None = None
+    similarity: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranking:
+    """A library as one target sees it.
+
+    Attributes:
+        target: None where prompts are chosen without a target's embedding.
+        measure: of similarity.
+        sources: the ranked entries, most similar first.
+        left_out: {name: why it is not ranked}.
+        notes: what the reader should know, in sentences.
+    """
+
+    target: Target | None
+    measure: str
+    sources: tuple[Source, ...]
+    left_out: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def read_entries(folder: str) -> dict[str, LibraryEntry]:
+    """Reads a library, all of it, so that damage anywhere is found before the choice.
+
+    Raises:
+        ValueError: when it is empty or damaged, or mixes prompts of several models.
+    """
+    entries = {entry.name: entry for entry in Library(folder).entries()}
+    for entry in entries.values():
+        if entry.embedding is not None and not entry.embedding.any(axis=1).all():
+            raise ValueError(
+                f"The embedding of {entry.name} has a vector of zeros, which no "
+                "training gives. Take the entry out and add it again from its run."
+            )
+    return entries
+
+
+def read_targets(paths: Sequence[str], task: str | None) -> list[Target]:
+    """Reads the embeddings of target tasks.
+
+    Args:
+        paths: prompt files, or the folders of prompts that a run wrote.
+        task: overrides the task that the files name.
+
+    Raises:
+        ValueError: when one has no embedding, or two have one name.
+    """
+    targets = [_read_target(path, task) for path in paths]
+    names = [target.name for target in targets]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(
+            f"Several targets are called {', '.join(sorted(twice))}, and what is "
+            "written for them would be mixed up. Give each once, or use one `spot_jax "
+            "transfer` for each."
+        )
+    return targets
+
+
+def _read_target(given: str, task: str | None) -> Target:
+    path = pathlib.Path(given)
+    if path.is_dir() and not (path / "adapter_config.json").is_file():
+        path = path / "embedding.safetensors"
+        if not path.is_file():
+            raise ValueError(
+                f"The target {given} has no embedding: there is no {path}. It is the "
+                "run's prompt at EMBEDDING_STEP; train the target that far (a shorter "
+                "run sets --gin.EMBEDDING_STEP)."
+            )
+    saved = files.read(path)
+    story = saved.story
+    if story.get("kind", "embedding") != "embedding":
+        raise ValueError(
+            f"{path} is the {story['kind']} prompt of its run, and a task is embedded "
+            "by its prompt at EMBEDDING_STEP (SPoT §3.2). Give the run's "
+            f"{path.with_name('embedding.safetensors')}."
+        )
+    if not saved.enc_input.any(axis=1).all():
+        raise ValueError(
+            f"{path} has a vector of zeros, which no training gives. Copy it again, or "
+            "train the target again."
+        )
+    name = story.get("name", path.stem)
+    if pathlib.PurePath(name).name != name:
+        raise ValueError(
+            f"{path} calls itself {name!r}, which cannot name a folder. Write it again "
+            "with a name without slashes."
+        )
+    return Target(
+        name=name,
+        path=str(path),
+        task=task or story.get("task"),
+        seed=story.get("seed", 0),
+        step=story.get("step"),
+        embedding=saved.enc_input,
+        model=story.get("model", {}),
+        configuration=story.get("configuration", ""),
+    )
+
+
+def check_belong_together(
+    entries: dict[str, LibraryEntry], targets: Sequence[Target]
+) -> None:
+    """Refuses targets of another model or width than the library's.
+
+    Raises:
+        ValueError: naming the target, the models and the cure.
+    """
+    first = next(iter(entries.values()))
+    width = first.prompt.shape[1]
+    for target in targets:
+        own, theirs = target.model.get("fingerprint"), first.model.get("fingerprint")
+        if own and theirs and own != theirs:
+            raise ValueError(
+                f"The target {target.path} was trained for the frozen model "
+                f"{_told(target.model)}, the library's prompts for "
+                f"{_told(first.model)}. Train the target for the library's model."
+            )
+        if target.embedding.shape[1] != width:
+            raise ValueError(
+                f"The target {target.path} has vectors of width "
+                f"{target.embedding.shape[1]}, the library's prompts {width}: they are "
+                "of different sizes of T5. Use a library of the target's model."
+            )
+
+
+def _told(model: dict) -> str:
+    source = model.get("source")
+    fingerprint = model.get("fingerprint", "that nobody names")
+    return fingerprint + (f" ({source})" if source else "")
+
+
+def rank_entries(
+    entries: dict[str, LibraryEntry],
+    target: Target | None,
+    measure: str,
+    *,
+    task: str | None,
+    include_own: bool,
+) -> Ranking:
+    """Ranks the entries that can be compared with a target.
+
+    Args:
+        entries: of the library.
+        target: None ranks nothing, and keeps all that may be chosen by name or score.
+        measure: one of similarity.MEASURES.
+        task: the target's, where it is known.
+        include_own: whether entries of the target's own task may be chosen.
+    """
+    left_out = {}
+    for entry in entries.values():
+        if task and entry.task == task and not include_own:
+            left_out[entry.name] = f"is of the target's own task, {task}"
+        elif target and entry.embedding is None:
+            left_out[entry.name] = NO_EMBEDDING
+    kept = {name: entry for name, entry in entries.items() if name not in left_out}
+    notes = _notes(kept, left_out, target, task)
+    if target is None or not kept:
+        sources = tuple(map(Source, kept.values() if target is None else ()))
+        return Ranking(target, measure, sources, left_out, notes)
+    embeddings = [entry.embedding for entry in kept.values()]
+    similarities = MEASURES[measure](embeddings, [target.embedding])[:, 0]
+    ranked = operators.rank(similarities, list(kept))
+    sources = tuple(Source(kept[r.name], r.rank, r.similarity) for r in ranked)
+    return Ranking(target, measure, sources, left_out, notes)
+
+
+def _notes(
+    kept: dict[str, LibraryEntry],
+    left_out: dict[str, str],
+    target: Target | None,
+    task: str | None,
+) -> tuple[str, ...]:
+    """Tells what was left out, and what makes the comparison doubtful."""
+    notes = []
+    for why in dict.fromkeys(left_out.values()):
+        names = [name for name in left_out if left_out[name] == why]
+        cure = " (--include_target keeps them)" if "own task" in why else ""
+        notes.append(f"Left out, because it {why}: {', '.join(names)}{cure}.")
+    if not task:
+        notes.append(
+            "Nothing says which task the target is, so entries of its own task could "
+            "not be left out; --target_task names it."
+        )
+    models = [target.model, *(entry.model for entry in kept.values())] if target else []
+    if not all(model.get("fingerprint") for model in models):
+        notes.append(
+            "The target or the library does not know its frozen model by fingerprint; "
+            "only the widths were compared."
+        )
+    steps = {
+        f"{entry.embedding_step:,}"
+        for entry in kept.values()
+        if target and target.step and entry.embedding_step not in (None, target.step)
+    }
+    if steps:
+        notes.append(
+            f"The target was embedded at step {target.step:,}, others at "
+            f"{', '.join(sorted(steps))}: SPoT compares prompts of one step (fn. 13)."
+        )
+    if len(kept) == 1:
+        notes.append(f"There is only {next(iter(kept))} to choose.")
+    return tuple(notes)

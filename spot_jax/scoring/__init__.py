@@ -1,0 +1,1 @@
+"""Prompts scored on whole splits: answers, rankings, votes, domain shift."""

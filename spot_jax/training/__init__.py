@@ -1,0 +1,1 @@
+"""A run: prepared, stepped, checkpointed, and what it leaves."""

@@ -1,0 +1,164 @@
+"""A bank: the prompts that one run trains over one frozen model.
+
+Every prompt has its own task, seed, starting value, data order, optimizer state,
+metrics and best checkpoint; trained in a bank it equals itself trained alone, but for
+the noise of dropout, which the rows of a batch draw together.
+"""
+
+import collections
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from spot_jax.data import loading
+from spot_jax.model import sharding
+from spot_jax.model.weights import LoadedModel
+from spot_jax.prompts import init
+from spot_jax.prompts.init import Start, Surroundings
+from spot_jax.settings import Prompts
+
+# A prompt of a BANK: its task, its seed, the file it starts from.
+Row = tuple[str, int, str | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One prompt of a bank.
+
+    Attributes:
+        name: of its folder and its lines in the metrics.
+        task: the SeqIO task or mixture it learns.
+        seed: decides its data order and what its starting value samples.
+        start: its starting value.
+    """
+
+    name: str
+    task: str
+    seed: int
+    start: Start | None
+
+
+def entries(names: Sequence[str], prompts: Prompts) -> list[Entry]:
+    """Lists every task with every seed and starting value, or the rows of BANK.
+
+    Raises:
+        ValueError: when a task, a seed or a row is there twice, or BANK does not fit.
+    """
+    if prompts.bank is not None:
+        return _listed(names, prompts)
+    for what, values in (("task", names), ("seed", prompts.seeds)):
+        if len(set(values)) < len(values):
+            raise ValueError(
+                f"The bank has a {what} twice, in {list(values)}; their prompts would "
+                "have one name. Name each once."
+            )
+    many = len(prompts.starts) > 1
+    return [
+        Entry(
+            f"{task}-seed{seed}" + (f"-start{number}" if many else ""),
+            task,
+            seed,
+            start,
+        )
+        for task, (number, start), seed in itertools.product(
+            names, enumerate(prompts.starts), prompts.seeds
+        )
+    ]
+
+
+def _listed(names: Sequence[str], prompts: Prompts) -> list[Entry]:
+    rows = [_checked(row) for row in prompts.bank]
+    if not rows or len(set(rows)) < len(rows):
+        raise ValueError(
+            f"BANK holds {len(rows)} prompts, {len(set(rows))} different ones; list at "
+            "least one, and each once."
+        )
+    tasks = {task for task, _, _ in rows}
+    if tasks != set(names) or len(prompts.starts) > 1:
+        raise ValueError(
+            f"BANK trains {', '.join(sorted(tasks))}. With it MIXTURE_OR_TASK_NAME "
+            f"lists the same tasks (it is {list(names)}), and PROMPT_START is one "
+            f"start (there are {len(prompts.starts)})."
+        )
+    return [
+        Entry(name, task, seed, _start(path) or prompts.starts[0])
+        for name, (task, seed, path) in zip(prompt_names(rows), rows, strict=True)
+    ]
+
+
+def _checked(row: Sequence) -> tuple[str, int, str | None]:
+    match row:
+        case (str(), int(seed), str() | None) if seed >= 0 and type(seed) is int:
+            return tuple(row)
+    raise ValueError(
+        f"BANK holds {row!r}; a prompt is (task, seed, file), e.g. ('sst2', 0, "
+        "'a/best.safetensors'), with None for one that starts as PROMPT_START says."
+    )
+
+
+def _start(path: str | None) -> Start | None:
+    return functools.partial(init.from_file, path=path) if path is not None else None
+
+
+def prompt_names(rows: Sequence[Row]) -> list[str]:
+    """Names the prompts of a BANK, by task and seed, numbered where these repeat.
+
+    [("a", 0, None), ("b", 1, "x"), ("b", 1, "y")] -> ["a-seed0", "b-seed1-start0",
+    "b-seed1-start1"].
+    """
+    count = collections.Counter(row[:2] for row in rows)
+    seen: collections.Counter = collections.Counter()
+    names = []
+    for task, seed, _ in rows:
+        many = f"-start{seen[task, seed]}" if count[task, seed] > 1 else ""
+        names.append(f"{task}-seed{seed}{many}")
+        seen[task, seed] += 1
+    return names
+
+
+def starting_values(
+    bank: Sequence[Entry],
+    length: int,
+    model: LoadedModel,
+    encode: Callable[[str], Sequence[int]],
+) -> dict[str, jax.Array]:
+    """Computes where every prompt begins.
+
+    Args:
+        bank: the prompts.
+        length: how many vectors each has.
+        model: the frozen model, whose embedding most starting values use.
+        encode: text -> ids without EOS.
+
+    Returns:
+        {"enc_input": [bank, prompt, d_model] float32}, replicated over the mesh.
+
+    Raises:
+        ValueError: when a starting value does not fit; see prompts/init.py.
+    """
+    embedding = model.params["token_embedder"]["embedding"]
+
+    def embed(ids: Sequence[int]) -> np.ndarray:
+        rows = embedding[jnp.asarray(ids, jnp.int32)] if len(ids) else embedding[:0]
+        return np.asarray(rows.astype(jnp.float32))
+
+    def start(entry: Entry) -> np.ndarray:
+        around = Surroundings(
+            length=length,
+            d_model=model.config.d_model,
+            vocab_size=model.config.vocab_size,
+            rng=np.random.default_rng(entry.seed),
+            embed=embed,
+            encode=encode,
+            labels=loading.labels_of(entry.task),
+            model=model.fingerprint,
+        )
+        return entry.start(around)
+
+    values = np.stack([start(entry) for entry in bank]).astype(np.float32)
+    return jax.device_put({"enc_input": values}, sharding.replicated(model.mesh))

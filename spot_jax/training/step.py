@@ -1,0 +1,125 @@
+"""The training step: what is trained and what is frozen are two arguments.
+
+`loss(trained, frozen, batch, key)` is differentiated in its first argument, so
+gradients, optimizer state and checkpoints exist for what is trained and for nothing
+else. Prompt tuning and model tuning are the same step with another split.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import PyTree
+
+from spot_jax.model.binding import Binding
+from spot_jax.model.objective import LossOptions, make_loss, scales_of
+from spot_jax.model.sharding import on_mesh
+from spot_jax.optim import Optimizer
+from spot_jax.t5 import T5Config
+
+
+@flax.struct.dataclass
+class TrainState:
+    """What a step changes.
+
+    Attributes:
+        step: [] int32, steps done.
+        trained: the trained arrays.
+        optimizer: the optimizer's state for them.
+    """
+
+    step: jax.Array
+    trained: PyTree
+    optimizer: PyTree
+
+
+def initial_state(
+    trained: PyTree, optimizer: Optimizer, binding: Binding
+) -> TrainState:
+    """Returns the state before the first step."""
+    init = optimizer.init if binding.bank is None else jax.vmap(optimizer.init)
+    return TrainState(jnp.int32(0), trained, init(trained))
+
+
+def make_train_step(
+    config: T5Config,
+    binding: Binding,
+    optimizer: Optimizer,
+    options: LossOptions,
+    mesh: Mesh,
+) -> Callable[[TrainState, PyTree, dict, Any], tuple[TrainState, dict]]:
+    """Compiles `train_step(state, frozen, batch, key) -> (state, metrics)`.
+
+    `state` is donated, `frozen` is not touched; `key` is the run's, the step folds its
+    number in. Arrays keep the shardings they arrive with: rows over the data axis,
+    weights by their logical axes, prompts replicated.
+
+    Args:
+        config: the T5; a dropout_rate of 0 makes the step deterministic.
+        binding: what is trained.
+        optimizer: what moves it; of a bank, each prompt's update is its own.
+        options: what the loss is.
+        mesh: where it runs.
+
+    Returns:
+        The step. Its metrics are arrays [prompts]: those of `losses.prompt_losses`,
+        and gradient_norm.
+    """
+    loss = make_loss(config, binding, options)
+    update = optimizer.update if binding.bank is None else jax.vmap(optimizer.update)
+
+    def train_step(state, frozen, batch, key):
+        key = None if config.dropout_rate == 0 else jax.random.fold_in(key, state.step)
+        gradients, metrics = _gradients(loss, state.trained, frozen, batch, key)
+        trained, optimizer_state = update(gradients, state.optimizer, state.trained)
+        metrics["gradient_norm"] = _norms(gradients, binding.bank)
+        return TrainState(state.step + 1, trained, optimizer_state), metrics
+
+    def _gradients(loss, trained, frozen, batch, key):
+        scales = scales_of(batch, binding, options)
+        gradient = jax.grad(loss, has_aux=True)
+        if options.microbatches == 1:
+            return gradient(trained, frozen, batch, key, scales)
+        return _accumulate(
+            gradient, trained, frozen, batch, key, scales, options.microbatches
+        )
+
+    return on_mesh(jax.jit(train_step, donate_argnums=0), mesh)
+
+
+def _accumulate(gradient, trained, frozen, batch, key, scales, parts: int):
+    """Sums gradients and metrics over parts of the batch, one after the other."""
+
+    # Part i takes rows i, i + parts, ...: each device keeps rows it already holds.
+    def split_rows(x):
+        return jnp.moveaxis(x.reshape(-1, parts, *x.shape[1:]), 1, 0)
+
+    def add_part(total, part):
+        index, rows, scales = part
+        part_key = None if key is None else jax.random.fold_in(key, index)
+        new = gradient(trained, frozen, rows, part_key, scales)
+        return jax.tree.map(jnp.add, total, new), None
+
+    parts_of = jax.tree.map(split_rows, (batch, scales))
+    first = jax.tree.map(lambda x: x[0], parts_of)
+    shapes = jax.eval_shape(gradient, trained, frozen, first[0], key, first[1])
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    total, _ = jax.lax.scan(add_part, zeros, (jnp.arange(parts), *parts_of))
+    return total
+
+
+def _norms(gradients: PyTree, bank: int | None) -> jax.Array:
+    """Returns [prompts] the norm of each prompt's gradient, or [1] the model's."""
+    if bank is None:
+        return _norm(gradients)[None]
+    return jax.vmap(_norm)(gradients)
+
+
+def _norm(tree: PyTree) -> jax.Array:
+    squares = [
+        jnp.sum(jnp.square(x.astype(jnp.float32))) for x in jax.tree.leaves(tree)
+    ]
+    return jnp.sqrt(sum(squares))

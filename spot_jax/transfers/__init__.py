@@ -1,1 +1,0 @@
-"""What `spot_jax transfer` does: candidates, starts, what to run next."""

@@ -1,0 +1,1 @@
+"""Where the miniature and the embedded model are made and measured."""

@@ -1,0 +1,148 @@
+import collections
+import dataclasses
+
+import numpy as np
+import pytest
+
+from spot_jax.data import loading
+from spot_jax.data.length_check import LengthCheck
+from spot_jax.data.orders import (
+    MemoryExamples,
+    MixedExamples,
+    Position,
+    StreamedExamples,
+    next_examples,
+)
+from spot_jax.settings import Data
+
+SET = [(np.asarray([i], np.int32), np.asarray([i, 1], np.int32)) for i in range(10)]
+
+
+def stream(seed, position):
+    def read_pass(seed):
+        order = np.random.default_rng(seed).permutation(len(SET))
+        return iter([SET[i] for i in order])
+
+    return StreamedExamples(read_pass, seed, position)
+
+
+def memory(seed, position):
+    return MemoryExamples(SET, seed, position)
+
+
+def mixed(seed, position):
+    """Half of a set of 10, in passes of 20, and half of a stream."""
+    return MixedExamples([memory, stream], [10, 10], seed, position)
+
+
+def numbers(taken):
+    return [int(inputs[0]) for inputs, _ in taken]
+
+
+@pytest.mark.parametrize("make", [memory, stream])
+def test_a_pass_holds_every_example_once_in_an_order_of_its_own(make):
+    examples = make(0, Position())
+    first, second = numbers(examples.take(10)), numbers(examples.take(10))
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+
+
+@pytest.mark.parametrize("make", [memory, stream, mixed])
+@pytest.mark.parametrize("taken", [0, 3, 10, 17, 40])
+def test_a_position_is_resumed_exactly(make, taken):
+    whole = make(5, Position())
+    whole.take(taken)
+    rest = numbers(whole.take(25))
+    again = make(5, Position())
+    again.take(taken)
+    assert numbers(make(5, again.position).take(25)) == rest
+
+
+@pytest.mark.parametrize("make", [memory, stream])
+def test_data_that_shrank_is_told_from_the_runs_own(make):
+    with pytest.raises(ValueError, match="after 11 examples .* only 10 now"):
+        make(0, Position(passes=1, offset=11))
+
+
+@pytest.mark.parametrize("make", [memory, stream, mixed])
+def test_the_order_depends_on_the_seed_alone(make):
+    one, two = make(1, Position()), make(1, Position())
+    one_by_one = [numbers(one.take(1))[0] for _ in range(15)]
+    assert numbers(two.take(15)) == one_by_one
+    assert numbers(make(2, Position()).take(15)) != one_by_one
+
+
+def test_a_mixture_draws_at_its_rates_and_repeats_what_is_small():
+    small = [(np.asarray([i], np.int32), np.zeros(1, np.int32)) for i in (90, 91)]
+
+    def little(seed, position):
+        return MemoryExamples(small, seed, position)
+
+    examples = MixedExamples([memory, little], [300, 100], 0, Position())
+    taken = numbers(examples.take(400))
+    assert examples.position == Position(0, 400)
+    count = collections.Counter(taken)
+    of_small = count[90] + count[91]
+    assert 70 < of_small < 130
+    assert abs(count[90] - count[91]) <= 1
+    assert max(count[i] for i in range(10)) - min(count[i] for i in range(10)) <= 1
+    assert numbers(examples.take(400)) != taken
+
+
+def test_a_batch_has_as_many_examples_of_each_prompt():
+    bank = [memory(0, Position()), memory(1, Position())]
+    count = collections.Counter(e.prompt for e in next_examples(bank, 4))
+    assert count == {0: 4, 1: 4}
+
+
+def test_a_stream_stops_at_an_example_that_is_too_long(demo_model, monkeypatch):
+    short = {"inputs": 15, "targets": 8}
+    settings = Data("demo_food", short, demo_model["VOCABULARY"])
+    loading.set_up_tasks(settings)
+    monkeypatch.setattr(loading, "MAX_EXAMPLES_IN_MEMORY", 10)
+    monkeypatch.setattr(loading, "STREAM_SAMPLE", 1)
+    with pytest.raises(ValueError, match="longer than 15 tokens"):
+        loading.training_loader(settings)("demo_food")(0, Position()).take(2000)
+    may_cut = dataclasses.replace(settings, truncate=True)
+    taken = loading.training_loader(may_cut)("demo_food")(0, Position()).take(2000)
+    assert max(len(inputs) for inputs, _ in taken) == 15
+
+
+def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):
+    lengths = {"inputs": 32, "targets": 8}
+    settings = Data("demo_food", lengths, demo_model["VOCABULARY"])
+    loading.set_up_tasks(settings)
+    in_memory = loading.training_loader(settings)("demo_food")
+    monkeypatch.setattr(loading, "MAX_EXAMPLES_IN_MEMORY", 10)
+    streamed = loading.training_loader(settings)("demo_food")
+    one = streamed(3, Position())
+    assert isinstance(one, StreamedExamples)
+    taken = one.take(2100)
+    assert one.position == Position(1, 100)
+    texts = {tuple(inputs) for inputs, _ in taken[:2000]}
+    expected = {tuple(i) for i, _ in in_memory(0, Position()).take(2000)}
+    assert texts == expected
+    after = [i.tolist() for i, _ in one.take(5)]
+    again = streamed(3, Position(1, 100))
+    assert [i.tolist() for i, _ in again.take(5)] == after
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_examples_come_out_of_tensorflow_as_they_went_in(static):
+    import tensorflow as tf
+
+    rows = np.arange(1, 601, dtype=np.int32).reshape(150, 4)
+    dataset = tf.data.Dataset.from_tensor_slices({"inputs": rows, "targets": rows})
+    if not static:
+        # Now TensorFlow does not know that all are of one length.
+        dataset = dataset.map(
+            lambda x: {key: tf.boolean_mask(row, row > 7) for key, row in x.items()}
+        )
+    check = LengthCheck("a task", {"inputs": 8, "targets": 8}, truncate=False)
+    pairs = list(loading._tokens(dataset, check))
+    assert check.seen == len(pairs) == 150
+    for (inputs, targets), row in zip(pairs, rows, strict=True):
+        expected = row if static else row[row > 7]
+        np.testing.assert_array_equal(inputs, expected)
+        np.testing.assert_array_equal(targets, expected)
+        assert inputs.dtype == np.int32

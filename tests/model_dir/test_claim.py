@@ -1,0 +1,78 @@
+import json
+
+import pytest
+
+from spot_jax.model_dir import claim, story
+
+CONFIG = "A = 1\nTRAIN_STEPS = 10\nMODEL_DIR = '/a'\n"
+
+
+def begin(folder, config):
+    made = claim.check(str(folder), config)
+    claim.claim(made, config)
+    return made
+
+
+def test_a_new_folder_is_made_and_its_configuration_written(tmp_path):
+    folder = begin(tmp_path / "a" / "b", CONFIG)
+    assert (folder / "config.gin").read_text() == CONFIG
+
+
+def test_a_longer_run_in_a_folder_that_moved_is_the_same_run(tmp_path):
+    begin(tmp_path, CONFIG)
+    begin(tmp_path, CONFIG.replace("10", "20").replace("/a", "/b"))
+    assert "TRAIN_STEPS = 20" in (tmp_path / "config.gin").read_text()
+
+
+def test_comments_and_spaces_do_not_matter(tmp_path):
+    begin(tmp_path, CONFIG)
+    begin(tmp_path, "# a comment\nA  =  1\n\n" + CONFIG[6:])
+
+
+def test_a_value_of_several_lines_is_one_value(tmp_path):
+    stages = "STAGES = \\\n    ['a',\n     'b']\nB = \\\n    ['c',\n     'd']\n"
+    begin(tmp_path, stages)
+    begin(tmp_path, stages.replace(",\n     'b'", ""))
+    with pytest.raises(ValueError, match=r"\+ B = \['c', 'e'\]"):
+        begin(tmp_path, stages.replace("'d'", "'e'"))
+
+
+def test_a_run_over_a_model_that_was_replaced_is_refused(tmp_path):
+    claim.check_model(tmp_path, "new")
+    story.describe(tmp_path, {"model": {"fingerprint": "old", "source": "/w"}})
+    claim.check_model(tmp_path, "old")
+    with pytest.raises(ValueError, match="model old of /w, where .* new now"):
+        claim.check_model(tmp_path, "new")
+
+
+def test_another_configuration_is_refused_and_shown(tmp_path):
+    begin(tmp_path, CONFIG)
+    with pytest.raises(ValueError, match=r"- A = 1\n  \+ A = 2") as error:
+        begin(tmp_path, CONFIG.replace("A = 1", "A = 2"))
+    assert "TRAIN_STEPS" not in str(error.value)
+    assert (tmp_path / "config.gin").read_text() == CONFIG
+
+
+def test_checkpoints_of_nobody_are_not_overwritten(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(ValueError, match=r"no config\.gin"):
+        begin(tmp_path, CONFIG)
+
+
+def test_run_json_tells_versions_and_facts(tmp_path):
+    story.describe(tmp_path, {"resumed_at": 3})
+    told = json.loads((tmp_path / "run.json").read_text())
+    assert told["resumed_at"] == 3
+    assert set(told["versions"]) >= {"python", "jax", "flax", "orbax-checkpoint"}
+
+
+def test_a_folder_of_a_bucket_is_refused_rather_than_made_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="a folder of this machine"):
+        claim.check("gs://bucket/run", CONFIG)
+    assert not list(tmp_path.iterdir())
+
+
+def test_home_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert claim.check("~/run", CONFIG) == tmp_path / "run"

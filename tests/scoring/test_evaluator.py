@@ -1,0 +1,269 @@
+"""Evaluation: the same figures as seqio.Evaluator, for several prompts at once."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from spot_jax import config
+from spot_jax.data import eval_tasks, loading
+from spot_jax.evaluate import evaluate
+from spot_jax.infer import infer
+from spot_jax.model import weights
+from spot_jax.prompts import files
+from spot_jax.scoring import grading, saved_prompts
+from spot_jax.scoring.evaluator import Evaluator
+from spot_jax.settings import Data, Evaluation, Model
+from spot_jax.t5.decode import sample
+from tests import runs
+
+LENGTHS = {"inputs": 32, "targets": 8}
+
+
+@pytest.fixture(scope="module")
+def ready(demo_model):
+    """A loaded random T5, and the demo's vocabulary in use."""
+    config.parse(
+        ["tests/demo.gin", "gin/runs/evaluate.gin"],
+        [
+            *(f"{name}={value}" for name, value in demo_model.items()),
+            *("MIXTURE_OR_TASK_NAME=demo_food", "EVAL_OUTPUT_DIR=x", "PROMPT_FILES=[]"),
+        ],
+    )
+    loading.set_up_tasks(config.configured(Data)())
+    return weights.load(config.configured(Model)())
+
+
+@pytest.fixture(scope="module")
+def prompt_files(ready, tmp_path_factory):
+    """Three prompts of different lengths."""
+    folder = tmp_path_factory.mktemp("prompts")
+    paths = []
+    for index, length in enumerate((5, 3, 5)):
+        values = np.random.default_rng(index).normal(size=(length, 64)) * 3
+        paths.append(str(folder / f"prompt{index}.safetensors"))
+        files.write(paths[-1], values, {"name": f"prompt{index}"})
+    return paths
+
+
+def settings_of(name, **options):
+    return Data(name, LENGTHS, "unused", **options)
+
+
+def evaluator_of(ready, paths, how):
+    _, prompts, binding, length = saved_prompts.read_bank(paths, ready)
+    made = Evaluator(ready, binding, how, LENGTHS, length)
+    return made, prompts
+
+
+@pytest.mark.parametrize("method", ["decode", "rank"])
+def test_several_prompts_at_once_answer_as_each_alone(ready, prompt_files, method):
+    how = Evaluation(method=method, examples=30, rows=16)
+    task = eval_tasks.load_task("demo_food", how, settings_of("demo_food"))
+    together, prompts = evaluator_of(ready, prompt_files, how)
+    answers = together.predict(prompts, ready.params, task, [0, 1, 2])
+    assert {a.score for a in answers[0]} != {a.score for a in answers[2]}
+    for index, path in enumerate(prompt_files):
+        alone, prompt = evaluator_of(ready, [path], how)
+        own = alone.predict(prompt, ready.params, task, [0])[0]
+        assert [a.text for a in own] == [a.text for a in answers[index]]
+        np.testing.assert_allclose(
+            [a.score for a in own], [a.score for a in answers[index]], atol=1e-4
+        )
+
+
+def test_every_example_is_answered_once_whatever_the_batch(ready, prompt_files):
+    for rows in (7, 16):
+        how = Evaluation(method="rank", examples=30, rows=rows)
+        task = eval_tasks.load_task("demo_food", how, settings_of("demo_food"))
+        made, prompts = evaluator_of(ready, prompt_files[:1], how)
+        answers = made.predict(prompts, ready.params, task, [0])[0]
+        assert [a.example for a in answers] == list(range(30))
+
+
+def test_metrics_equal_those_of_seqio_evaluator(ready, prompt_files):
+    import seqio
+
+    how = Evaluation(method="rank", examples=None)
+    task = eval_tasks.load_task("demo_food", how, settings_of("demo_food"))
+    made, prompts = evaluator_of(ready, prompt_files[:1], how)
+    results, predictions = made.evaluate(prompts, ready.params, {0: [task]})
+    tokens = [
+        (index, [*task.vocabulary.encode(answer.text), 1])
+        for index, answer in enumerate(predictions[0, "demo_food"])
+    ]
+    theirs = seqio.Evaluator(
+        "demo_food",
+        feature_converter=seqio.EncDecFeatureConverter(pack=False),
+        sequence_length=LENGTHS,
+    )
+    metrics, _ = theirs.evaluate(compute_metrics=True, predict_fn=lambda ds: tokens)
+    ours = results[0]["demo_food"]
+    assert ours == pytest.approx(dict(metrics.result()["demo_food"]))
+
+
+def test_right_and_wrong_answers_are_scored_so(ready):
+    how = Evaluation(examples=10)
+    task = eval_tasks.load_task("demo_food", how, settings_of("demo_food"))
+    right = [
+        grading.Prediction(i, grading.target_text(task, example), 0.0)
+        for i, example in enumerate(task.examples)
+    ]
+    assert grading.score(task, right) == {"accuracy": 100.0}
+    wrong = [grading.Prediction(p.example, "?", 0.0) for p in right[:4]] + right[4:]
+    assert grading.score(task, wrong) == {"accuracy": 60.0}
+
+
+def test_ranking_takes_the_label_with_the_larger_probability(ready, prompt_files):
+    """Compared with probabilities computed by teacher forcing, label by label."""
+    from spot_jax.data import packing
+    from spot_jax.model import sharding
+    from spot_jax.model.objective import LossOptions, make_loss
+
+    how = Evaluation(method="rank", examples=8, rows=8)
+    task = eval_tasks.load_task("demo_food", how, settings_of("demo_food"))
+    made, prompts = evaluator_of(ready, prompt_files[:1], how)
+    answers = made.predict(prompts, ready.params, task, [0])[0]
+    _, _, binding, length = saved_prompts.read_bank(prompt_files[:1], ready)
+    options = LossOptions(8, z_loss=0.0, normalizing_factor=None)
+    loss = jax.jit(make_loss(ready.config, binding, options))
+    for index, example in enumerate(task.examples):
+        scores = []
+        for label in task.labels:
+            target = np.asarray([*task.vocabulary.encode(label), 1], np.int32)
+            batch = packing.one_per_row(
+                [packing.Example(example["inputs"], target)],
+                prompt_length=length,
+                row_length=length + 32,
+                target_length=8,
+                rows_multiple=ready.mesh.shape["data"],
+            )
+            on_mesh = sharding.shard_rows(batch, ready.mesh)
+            scores.append(-float(loss(prompts, ready.params, on_mesh, None)[0]))
+        assert answers[index].text == task.labels[int(np.argmax(scores))]
+        assert answers[index].score == pytest.approx(max(scores), abs=1e-4)
+
+
+def test_a_task_without_metrics_is_scored_by_its_loss(ready, prompt_files):
+    how = Evaluation(examples=20, rows=8)
+    task = eval_tasks.load_task(
+        "demo_text", how, settings_of("demo_text", truncate=True)
+    )
+    made, prompts = evaluator_of(ready, prompt_files[:2], how)
+    results, _ = made.evaluate(prompts, ready.params, {0: [task], 1: [task]})
+    losses = [results[prompt]["demo_text"]["loss"] for prompt in (0, 1)]
+    assert all(np.isfinite(losses))
+    assert losses[0] != losses[1]
+
+
+def settings(demo_model, task="demo_food", **evaluation_options):
+    data_settings = Data(task, LENGTHS, demo_model["VOCABULARY"])
+    config.parse(["tests/demo.gin", "gin/runs/shared.gin"], _bindings(demo_model))
+    return {
+        "model": config.configured(Model)(),
+        "data": data_settings,
+        "evaluation": Evaluation(**evaluation_options),
+    }
+
+
+def _bindings(demo_model):
+    given = demo_model | {"MIXTURE_OR_TASK_NAME": "x", "DROPOUT_RATE": 0.0}
+    return [f"{name}={value}" for name, value in given.items()]
+
+
+def test_evaluate_writes_metrics_and_predictions(demo_model, prompt_files, tmp_path):
+    table = evaluate(
+        output_dir=str(tmp_path),
+        prompt_files=prompt_files,
+        **settings(demo_model, ["demo_food", "demo_topic"], method="rank", examples=20),
+    )
+    assert list(table) == ["prompt0", "prompt1", "prompt2"]
+    assert json.loads((tmp_path / "metrics.json").read_text()) == table
+    for prompt in table:
+        for task in ("demo_food", "demo_topic"):
+            text = (tmp_path / f"{prompt}.{task}.jsonl").read_text()
+            lines = [json.loads(line) for line in text.splitlines()]
+            assert len(lines) == 20
+            right = sum(line["output"] == line["target"] for line in lines)
+            assert table[prompt][task]["accuracy"] == pytest.approx(100 * right / 20)
+
+
+def test_evaluate_without_a_prompt_scores_the_model_alone(demo_model, tmp_path):
+    table = evaluate(
+        output_dir=str(tmp_path), prompt_files=[], **settings(demo_model, examples=5)
+    )
+    assert set(table) == {"model"}
+
+
+def test_infer_answers_lines_of_text_as_it_answers_the_task(
+    demo_model, prompt_files, tmp_path
+):
+    options = settings(demo_model, method="rank", examples=6)
+    of_task = infer(
+        output=str(tmp_path / "a.jsonl"), prompt_file=prompt_files[0], **options
+    )
+    text = tmp_path / "inputs.txt"
+    text.write_text("\n".join(line["input"] for line in of_task) + "\n")
+    of_text = infer(
+        output=str(tmp_path / "b.jsonl"),
+        prompt_file=prompt_files[0],
+        text_file=str(text),
+        **options,
+    )
+    assert [line["prediction"] for line in of_text] == [
+        line["prediction"] for line in of_task
+    ]
+    assert (tmp_path / "a.jsonl").read_text().count("\n") == 6
+
+
+@pytest.mark.parametrize("content", [None, "", "\n\n"])
+def test_infer_refuses_text_that_is_not_there(demo_model, tmp_path, content):
+    path = tmp_path / "inputs.txt"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ValueError, match="INFER_INPUT"):
+        infer(
+            output=str(tmp_path / "out.jsonl"),
+            prompt_file=None,
+            text_file=str(path),
+            **settings(demo_model),
+        )
+
+
+def test_a_prompt_of_another_model_is_refused(ready, tmp_path):
+    path = tmp_path / "other.safetensors"
+    story = {"model": {"fingerprint": "0" * 16, "source": "elsewhere"}}
+    files.write(path, np.zeros((2, 64)), story)
+    with pytest.raises(ValueError, match="trained for the frozen model 0000"):
+        saved_prompts.read_bank([str(path)], ready)
+    files.write(path, np.zeros((2, 32)), {})
+    with pytest.raises(ValueError, match="width 32, the model 64"):
+        saved_prompts.read_bank([str(path)], ready)
+
+
+def test_the_programs_run_from_the_command_line(demo_model, prompt_files, tmp_path):
+    given = [
+        *(f"{name}={value}" for name, value in demo_model.items()),
+        *("MIXTURE_OR_TASK_NAME=demo_food", "EVALUATOR_NUM_EXAMPLES=5"),
+        *(f"PROMPT_FILES={prompt_files}", f"EVAL_OUTPUT_DIR={tmp_path}"),
+        *("DECODING=@beam.beam_search", "beam_search.beams=2"),
+    ]
+    gin_files = ["tests/demo.gin", "gin/runs/evaluate.gin"]
+    from spot_jax.__main__ import main
+
+    main(runs.command("evaluate", given, gin_files)[3:])
+    assert len(list(tmp_path.glob("*.jsonl"))) == 3
+    prompts = json.loads((tmp_path / "prompts.json").read_text())
+    assert list(prompts.values()) == prompt_files
+
+
+def test_sampling_depends_on_its_seed(ready, prompt_files):
+    texts = []
+    for seed in (0, 0, 1):
+        how = Evaluation(examples=30, rows=16, search=sample, seed=seed)
+        task = eval_tasks.load_task("demo_food", how, settings_of("demo_food"))
+        made, prompts = evaluator_of(ready, prompt_files[:1], how)
+        answers = made.predict(prompts, ready.params, task, [0])[0]
+        texts.append([answer.text for answer in answers])
+    assert texts[0] == texts[1] != texts[2]
