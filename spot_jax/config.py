@@ -2,21 +2,37 @@
 
 Nothing else imports gin. Configuration files name functions by their modules
 (`from spot_jax import train`, dynamic registration), so code carries no decorators.
+
+Defaults are the code's: gin files bind parameters to macros, and a macro that nobody
+sets has the default of its parameter.
 """
 
 import argparse
 import ast
+import dataclasses
 import difflib
 import importlib.util  # noqa: F401  (gin 0.5 uses it without importing it)
+import inspect
+import io
 import logging
+import os
 import pathlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gin
 
 _PACKAGE = pathlib.Path(__file__).parent
+NO_DEFAULT = inspect.Parameter.empty
+
+# Modules that had other names when prompts were made whose files tell of them.
+_MOVED = {
+    "spot_jax.domain_shift": "spot_jax.scoring.domain_shift",
+    "spot_jax.nearest": "spot_jax.scoring.nearest_pieces",
+    "spot_jax.studies.cost": "spot_jax.campaign.cost",
+    "spot_jax.studies.plan": "spot_jax.campaign.plan",
+}
 
 
 def root() -> pathlib.Path:
@@ -95,8 +111,11 @@ def parse(
     logging.disable(logging.ERROR)
     try:
         gin.parse_config_files_and_bindings(
-            list(files), [_quoted(binding) for binding in bindings]
+            list(files), [_quoted(binding) for binding in bindings], False
         )
+        _fill_in()
+        _import_once()
+        gin.finalize()
     except (SyntaxError, OSError, AttributeError, ImportError, ValueError) as error:
         raise ValueError(_explain(error)) from error
     finally:
@@ -115,6 +134,7 @@ def override(bindings: Sequence[str]) -> None:
     try:
         with gin.unlock_config():
             gin.parse_config([_quoted(binding) for binding in bindings])
+            _fill_in()
     except (SyntaxError, ValueError) as error:
         raise ValueError(_explain(error)) from error
 
@@ -141,9 +161,99 @@ def _quoted_list(value: str) -> str | None:
     return repr([item.strip() for item in value[1:-1].split(",")])
 
 
+def _fill_in() -> None:
+    """Sets macros that nobody has set to the defaults of what they are bound to.
+
+    A macro stays unset where the parameters it is bound to have no default, or two.
+    """
+    macro = gin.get_configurable(gin.config.macro)
+    references = gin.config.iterate_references(gin.config._CONFIG, to=macro)
+    for name in sorted({"/".join(reference.scopes) for reference in references}):
+        if (name, "gin.macro") not in gin.config._CONFIG:
+            defaults = [default_of(*parameter) for parameter in _bound_to(name)]
+            texts = {_setting(name, x) for x in defaults if x is not NO_DEFAULT}
+            if len(texts) == 1 and None not in texts:
+                gin.parse_config(texts.pop())
+
+
+def _bound_to(macro: str) -> Iterator[tuple[Callable, str]]:
+    """Yields the functions and parameters that take a macro's value."""
+    for (scope, name), bindings in gin.config._CONFIG.items():
+        for parameter, value in bindings.items():
+            # Text of these characters would have quotes.
+            if repr(value) == f"%{macro}":
+                if name == "gin.macro":
+                    yield from _bound_to(scope)
+                else:
+                    yield gin.config._REGISTRY[name].wrapped, parameter
+
+
+def default_of(function: Callable, parameter: str) -> Any:
+    """Returns a parameter's default, NO_DEFAULT where it has none."""
+    if dataclasses.is_dataclass(function):
+        for field in dataclasses.fields(function):
+            if field.name == parameter and callable(field.default_factory):
+                return field.default_factory()
+    found = inspect.signature(function).parameters.get(parameter)
+    return found.default if found else NO_DEFAULT
+
+
+def _setting(name: str, value: Any) -> str | None:
+    """Returns gin text that sets a name; None for a value that gin cannot write."""
+    function = getattr(value, "__qualname__", "")
+    if function.isidentifier():
+        package, _, module = value.__module__.rpartition(".")
+        return (
+            "from __gin__ import dynamic_registration\n"
+            f"from {package} import {module}\n{name} = @{module}.{function}\n"
+        )
+    try:
+        ast.literal_eval(repr(value))
+    except (SyntaxError, ValueError):
+        return None
+    return f"{name} = {value!r}\n"
+
+
+def _import_once() -> None:
+    """Keeps one import of each module: of two gin would take one or the other.
+
+    An old file may call a module otherwise than the files it stands beside.
+    """
+    imports = sorted(gin.config._IMPORTS, key=lambda s: s.alias or "", reverse=True)
+    gin.config._IMPORTS.clear()
+    gin.config._IMPORTS.update({s.module: s for s in imports}.values())
+
+
+def _open(path: str) -> io.StringIO:
+    """Opens a gin file, with the names in it that modules have today."""
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+    statement = r"^from ([\w.]+) import (\w+)( as \w+)?(?=\s*(?:#.*)?$)"
+    opened = io.StringIO(re.sub(statement, _renamed, text, flags=re.MULTILINE))
+    opened.name = path  # For gin's messages.
+    return opened
+
+
+def _renamed(statement: re.Match) -> str:
+    package, name, alias = statement.groups(default="")
+    moved = _MOVED.get(f"{package}.{name}")
+    if not moved:
+        return statement.group()
+    package, _, module = moved.rpartition(".")
+    if module != name:
+        # What follows in the file goes on calling it by the old name.
+        alias = alias or f" as {name}"
+    return f"from {package} import {module}{alias}"
+
+
+# gin asks its readers in order, and the first of its own opens every file there is.
+gin.config._FILE_READERS.insert(0, (_open, os.path.isfile))
+
+
 def _explain(error: Exception) -> str:
     text = str(error)
     unset = re.search(r"No bindings specified for '(.+?)/gin\.macro'", text)
+    # What a gin file asks for although the code has a default.
+    unset = unset or re.match(r"(\w+)/macro\.value set to `%gin\.REQUIRED`", text)
     if unset:
         name = unset.group(1)
         folder = {"ARCHITECTURE": "gin/models", "PROMPT_START": "gin/prompts"}.get(name)
@@ -167,5 +277,23 @@ def value(macro: str) -> Any:
 
 
 def text() -> str:
-    """Returns the configuration as gin text."""
-    return gin.config_str()
+    """Returns the configuration as gin text, with what it leaves to the code."""
+    rest = ["# Defaults, where a program says no other:", *_left_to_the_code()]
+    return "\n".join([gin.config_str(), *rest, ""])
+
+
+def _left_to_the_code() -> list[str]:
+    """Returns comments: the defaults of parameters that nothing binds."""
+    references = gin.config.iterate_references(gin.config._CONFIG)
+    names = {name for _, name in gin.config._CONFIG}
+    lines = []
+    for name in names | {reference.configurable.selector for reference in references}:
+        function = gin.config._REGISTRY[name].wrapped
+        where = f"{function.__module__}.{function.__qualname__}"
+        bound = gin.config._CONFIG.get(("", name), {})
+        for parameter in inspect.signature(function).parameters:
+            default = default_of(function, parameter)
+            if parameter not in bound and default is not NO_DEFAULT:
+                setting = _setting(f"# {where}.{parameter}", default) or ""
+                lines += setting.splitlines()[-1:]
+    return sorted(lines)

@@ -1,6 +1,10 @@
-"""Every gin file parses, and everything it sets exists."""
+"""Every gin file parses, and sets what exists and the code does not say already."""
+
+import collections
+import importlib
 
 import pytest
+from gin import config_parser
 
 from spot_jax import config
 
@@ -18,12 +22,13 @@ GIVEN = [
     "TARGET_TASK_NAME=rte",
 ]
 MODEL, PROMPT = "gin/models/t5_1_1_small.gin", "gin/prompts/class_labels.gin"
+GIN = config.root() / "gin"
 # Files that others include.
 PARTS = {"shared.gin", "training.gin"}
 
 
 def files(folder: str) -> list[str]:
-    paths = sorted((config.root() / "gin" / folder).glob("*.gin"))
+    paths = sorted((GIN / folder).glob("*.gin"))
     return [f"gin/{folder}/{path.name}" for path in paths if path.name not in PARTS]
 
 
@@ -115,20 +120,181 @@ def test_a_missing_file_and_a_wrong_name_are_one_message():
         )
 
 
+def test_a_forgotten_macro_is_missed_although_the_code_has_a_default():
+    given = [binding for binding in GIVEN if not binding.startswith("PROMPT_FILES")]
+    with pytest.raises(ValueError, match="macro PROMPT_FILES is not set; --gin.PROM"):
+        config.parse([MODEL, "gin/runs/evaluate.gin"], given)
+
+
+# What each run sets, or leaves to the code; from the papers unless small.
+PROMPT_TUNING = {
+    "TRAIN_STEPS": 30_000,
+    "BATCH_SIZE": 32,
+    "LEARNING_RATE": 0.3,
+    "DROPOUT_RATE": 0.1,
+    "PROMPT_LENGTH": 100,
+    "RANDOM_SEED": 0,
+    "BANK": None,
+    "EVAL_PERIOD": 1000,
+    "CHECKPOINT_PERIOD": 1000,
+    "LOG_PERIOD": 100,
+    "EMBEDDING_STEP": 10_000,
+    "OPTIMIZER_CLOCK": "checkpoint",
+    "PACK": True,
+    "MICROBATCHES": 1,
+    "Z_LOSS": 1e-4,
+    "LABEL_SMOOTHING": 0.0,
+    "LOSS_NORMALIZING_FACTOR": "NUM_REAL_TARGET_TOKENS",
+    "WARMUP_STEPS": 1000,
+    "ACTIVATION_DTYPE": "float32",
+    "WEIGHTS_DTYPE": "float32",
+    "NUM_PARTITIONS": 1,
+    "VOCABULARY": "gs://t5-data/vocabs/cc_all.32000.100extra/sentencepiece.model",
+    "EXTRA_IDS": 0,
+    "TRUNCATE": False,
+    "TOKENIZED_DATA_DIR": None,
+    "MIXING_LIMIT": 524_288,
+    "MIXTURES": {},
+    "EVALUATION": "decode",
+    "EVAL_SPLIT": "validation",
+    "EVALUATOR_NUM_EXAMPLES": None,
+    "EVAL_BATCH_SIZE": 32,
+    "DECODING_SEED": 0,
+    "TEMPERATURE": 1.0,
+    "TOP_K": 0,
+    "TOP_P": 1.0,
+    "BEAMS": 4,
+    "BEAM_ALPHA": 0.6,
+    "CLASS_LABELS": None,
+}
+TINY = {
+    "BATCH_SIZE": 32,
+    "EVAL_PERIOD": 1000,
+    "CHECKPOINT_PERIOD": 1000,
+    "DROPOUT_RATE": 0.0,
+    "OPTIMIZER_CLOCK": 0,
+    "WARMUP_STEPS": 300,
+}
+EXPECTED = {
+    "prompt_tune": PROMPT_TUNING,
+    "source_prompt": PROMPT_TUNING | {"TRAIN_STEPS": 262_144},
+    "target_prompt": PROMPT_TUNING | {"TRAIN_STEPS": 100_000, "EVAL_PERIOD": 500},
+    "model_tune": {"TRAIN_STEPS": 30_000, "LEARNING_RATE": 0.001, "BATCH_SIZE": 32},
+    "multitask_model_tune": {"TRAIN_STEPS": 262_144, "TARGET_TRAIN_STEPS": 30_000},
+    "evaluate": {"DROPOUT_RATE": 0.0, "EVAL_BATCH_SIZE": 32, "TRUNCATE": False},
+    "infer": {"DROPOUT_RATE": 0.0, "INFER_INPUT": None, "DECODING_SEED": 0},
+    "domain_shift": {"HOME_TASK": None, "DROPOUT_RATE": 0.0},
+    "nearest_pieces": {"NEAREST_PIECES": 5},
+    "pretrain_tiny": TINY | {"TRAIN_STEPS": 2600, "LEARNING_RATE": 0.02},
+    "adapt_tiny": TINY | {"TRAIN_STEPS": 13_500, "LEARNING_RATE": 0.01},
+    "revise_tiny": TINY | {"TRAIN_STEPS": 3600, "LEARNING_RATE": 0.005},
+    "miniature_prompt": {"BATCH_SIZE": 8, "PROMPT_LENGTH": 32, "Z_LOSS": 1e-4},
+    "miniature_model": {"BATCH_SIZE": 16, "LEARNING_RATE": 0.003, "PACK": True},
+    "demo": {"EVALUATOR_NUM_EXAMPLES": 128, "EMBEDDING_STEP": 30, "RANDOM_SEED": 0},
+    "study": {"EMBEDDING_STEP": 10_000, "SIMILARITY": "per_token", "BATCH_SIZE": 32},
+    "study_miniature": {"EMBEDDING_STEP": 40, "BATCH_SIZE": 4, "SEEDS": [0, 1, 2]},
+}
+
+
+@pytest.mark.parametrize(("run", "expected"), EXPECTED.items())
+def test_a_run_has_these_values(run, expected):
+    config.parse([MODEL, PROMPT, f"gin/runs/{run}.gin"], GIVEN)
+    assert {macro: config.value(macro) for macro in expected} == expected
+
+
+@pytest.mark.parametrize("path", files("runs"))
+def test_the_text_of_a_run_is_the_same_run(path, tmp_path):
+    config.parse([MODEL, PROMPT, path], GIVEN)
+    before = config.text()
+    (tmp_path / "config.gin").write_text(before)
+    config.parse([str(tmp_path / "config.gin")])
+    assert config.text() == before
+
+
+def test_the_text_of_a_run_shows_what_gin_leaves_to_the_code():
+    config.parse([MODEL, PROMPT, "gin/runs/prompt_tune.gin"], GIVEN)
+    lines = config.text().splitlines()
+    assert "EVAL_PERIOD = 1000" in lines
+    assert "DECODING = @decode.greedy" in lines
+    assert "# spot_jax.optim.adafactor.weight_decay_rate = 1e-05" in lines
+    assert "# spot_jax.t5.config.T5Config.vocab_size = 32128" in lines
+
+
+class _Names(config_parser.ParserDelegate):
+    """Makes text of what gin files refer to."""
+
+    def configurable_reference(self, scoped_selector, evaluate):
+        return f"@{scoped_selector}{'()' if evaluate else ''}"
+
+    def macro(self, name):
+        return f"%{name}"
+
+
+def statements(path: str) -> list[tuple[object, str, object]]:
+    """Returns (function, or None for a macro; its name; value) of a file's bindings."""
+    modules, found = {}, []
+
+    def look_up(selector: str) -> object:
+        module, _, name = selector.partition(".")
+        return getattr(modules[module], name)
+
+    text = (config.root() / path).read_text(encoding="utf-8")
+    for statement in config_parser.ConfigParser(text, _Names()):
+        match statement:
+            case config_parser.ImportStatement(module=module):
+                if not module.startswith("__gin__"):
+                    modules[statement.bound_name()] = importlib.import_module(module)
+            case config_parser.BindingStatement(_, selector, parameter, value, _):
+                if isinstance(value, str) and value.startswith("@"):
+                    value = value if value.endswith("()") else look_up(value[1:])
+                function = look_up(selector) if parameter else None
+                found.append((function, parameter or selector, value))
+    return found
+
+
+def test_no_gin_file_repeats_a_default_of_the_code():
+    found = {
+        path: statements(path)
+        for folder in ("models", "prompts", "runs")
+        for path in [f"gin/{folder}/{p.name}" for p in (GIN / folder).glob("*.gin")]
+    }
+    # A macro's defaults are those of all that it is bound to, whichever file does it.
+    defaults = collections.defaultdict(list)
+    bound = [statement for file in found.values() for statement in file]
+    # The second round is for macros that are bound to macros.
+    for function, name, value in bound + bound:
+        if isinstance(value, str) and value.startswith("%"):
+            if function is None:
+                defaults[value[1:]] += defaults[name]
+            else:
+                defaults[value[1:]].append(config.default_of(function, name))
+    repeated = []
+    for path, file in found.items():
+        for function, name, value in file:
+            known = defaults[name]
+            if function is not None:
+                known = [config.default_of(function, name)]
+            if value in known:
+                repeated.append(f"{path}: {name} = {value!r}")
+    assert not repeated, repeated
+
+
 @pytest.mark.parametrize(
     ("binding", "expected"),
     [
-        ("A=/tmp/run", "A='/tmp/run'"),
-        ("A='x'", "A='x'"),
-        ("A=3", "A=3"),
-        ("A=[1, 2]", "A=[1, 2]"),
-        ("A=@decode.greedy", "A=@decode.greedy"),
-        ("A=[@a/init.text, @b/init.text]", "A=[@a/init.text, @b/init.text]"),
-        ("A=%B", "A=%B"),
-        ("A=[sst2, mrpc]", "A=['sst2', 'mrpc']"),
-        ("A=(50% off)", "A='(50% off)'"),
-        ("A={'inputs': 8}", "A={'inputs': 8}"),
+        ("A=/tmp/run", "A = '/tmp/run'"),
+        ("A='x'", "A = 'x'"),
+        ("A=3", "A = 3"),
+        ("A=[1, 2]", "A = [1, 2]"),
+        ("A=@decode.sample", "A = @decode.sample"),
+        ("A=[@a/init.text, @b/init.text]", "A = [@a/init.text, @b/init.text]"),
+        ("A=%B", "A = %B"),
+        ("A=[sst2, mrpc]", "A = ['sst2', 'mrpc']"),
+        ("A=(50% off)", "A = '(50% off)'"),
+        ("A={'inputs': 8}", "A = {'inputs': 8}"),
     ],
 )
 def test_a_shell_need_not_quote_text_twice(binding, expected):
-    assert config._quoted(binding) == expected
+    files = [MODEL, "gin/prompts/text.gin", "gin/runs/prompt_tune.gin"]
+    config.parse(files, [*GIVEN, "B=1", binding])
+    assert expected in config.text().splitlines()
