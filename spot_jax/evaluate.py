@@ -25,12 +25,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from spot_jax import config, tables
-from spot_jax.data import eval_tasks
-from spot_jax.data import loading as examples
-from spot_jax.model import weights
+from spot_jax.data import eval_tasks, loading
+from spot_jax.model import sharding, weights
 from spot_jax.model_dir import claim
 from spot_jax.model_dir.score import task_score
 from spot_jax.model_dir.storage import replace_file
+from spot_jax.prompts.base import slots_of
 from spot_jax.scoring import domain_shift as shifts
 from spot_jax.scoring import ensemble as ensembles
 from spot_jax.scoring import grading, saved_prompts
@@ -48,7 +48,7 @@ def evaluate(
     model: Model,
     data: Data | None,
     evaluation: Evaluation,
-    prompt_files: str | Sequence[str] = (),
+    prompt_files: str | Sequence[str],
     ensemble: bool = False,
     domain_shift: shifts.DomainShift | None = None,
     nearest: nearby.Nearest | None = None,
@@ -85,17 +85,18 @@ def evaluate(
         tasks_of = shifts.seen_from(homes, tasks, domain_shift.label_maps)
 
     loaded = weights.load(model)
-    names, prompts, binding, length = saved_prompts.read_bank(paths, loaded)
+    names, prompts, binding = saved_prompts.read_bank(paths, loaded)
     replace_file(folder / "prompts.json", _json(dict(zip(names, paths, strict=False))))
     if nearest:
-        _write_nearest(
-            folder, saved_prompts.vectors(names, prompts), loaded, pieces, nearest
-        )
+        vectors = saved_prompts.vectors(names, prompts)
+        _write_nearest(folder, vectors, loaded, pieces, nearest)
     if not data:
         return {}
 
-    evaluator = Evaluator(loaded, binding, evaluation, data.lengths, length)
-    results, predictions = evaluator.evaluate(prompts, loaded.params, tasks_of)
+    with sharding.on_mesh(loaded.mesh):
+        slots = slots_of(prompts)
+        evaluator = Evaluator(loaded, binding, evaluation, data.lengths, slots)
+        results, predictions = evaluator.evaluate(prompts, loaded.params, tasks_of)
     table = {name: results[index] for index, name in enumerate(names)}
     _write_predictions(folder, tasks, names, predictions)
     _write_scores(folder, table)
@@ -129,12 +130,14 @@ def _check_tasks(tasks: Sequence[eval_tasks.EvalTask]) -> None:
         )
 
 
-def _load_tasks(data: Data, how: Evaluation, model: Model) -> list[eval_tasks.EvalTask]:
-    examples.set_up_tasks(data, model.config.vocab_size)
+def _load_tasks(
+    data: Data, evaluation: Evaluation, model: Model
+) -> list[eval_tasks.EvalTask]:
+    loading.set_up_tasks(data, model.config.vocab_size)
     names = {
-        task: None for name in data.names for task in examples.task_names(name, data)
+        task: None for name in data.names for task in loading.task_names(name, data)
     }
-    return [eval_tasks.load_task(name, how, data) for name in names]
+    return [eval_tasks.load_task(name, evaluation, data) for name in names]
 
 
 def _write_predictions(
@@ -168,7 +171,6 @@ def _write_ensemble(
     table: Results,
     predictions: Mapping[tuple[int, str], list[grading.Prediction]],
 ) -> None:
-    (folder / "ensemble").mkdir(exist_ok=True)
     comparisons = {}
     for task in tasks:
         answers = [predictions[index, task.name] for index in range(len(table))]

@@ -15,9 +15,10 @@ from spot_jax import config
 from spot_jax.data import eval_tasks
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.loading import labels_of, set_up_tasks
-from spot_jax.model import weights
+from spot_jax.model import sharding, weights
 from spot_jax.model_dir import claim
 from spot_jax.model_dir.storage import replace_file
+from spot_jax.prompts.base import slots_of
 from spot_jax.scoring import saved_prompts
 from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Data, Evaluation, Model
@@ -64,9 +65,11 @@ def infer(
         task = _read_text(text_file, data, vocabulary)
     loaded = weights.load(model)
     paths = [] if prompt_file is None else [prompt_file]
-    _, prompts, binding, length = saved_prompts.read_bank(paths, loaded)
-    evaluator = Evaluator(loaded, binding, evaluation, data.lengths, length)
-    answers = evaluator.predict(prompts, loaded.params, task, [0])[0]
+    with sharding.on_mesh(loaded.mesh):
+        _, prompts, binding = saved_prompts.read_bank(paths, loaded)
+        slots = slots_of(prompts)
+        evaluator = Evaluator(loaded, binding, evaluation, data.lengths, slots)
+        answers = evaluator.predict(prompts, loaded.params, task, [0])[0]
     lines = [
         {
             "input": example["inputs_pretokenized"].decode("utf-8"),

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from spot_jax import tables
 from spot_jax.model_dir import storage
 from spot_jax.prompts import files, peft
+from spot_jax.prompts.base import described
 from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.incoming import from_files
 from spot_jax.prompts.library import Library, from_run
@@ -182,8 +183,7 @@ def _embedding(entry: LibraryEntry) -> str:
 
 def _show(library: Library, options: argparse.Namespace) -> None:
     entry = library.read(options.name)
-    length, d_model = entry.prompt.shape
-    prompt = f"{length} vectors of {d_model}, step {_known(entry.prompt_step)}"
+    prompt = f"{described(entry.prompt)}, step {_known(entry.prompt_step)}"
     lines = [
         *(("name", entry.name), ("task", entry.task), ("seed", entry.seed)),
         *(("prompt", prompt), ("embedding", _embedding(entry))),
@@ -219,8 +219,9 @@ def _export(library: Library, options: argparse.Namespace) -> None:
         if options.format == "npy":
             files.write_numpy(out, entry.prompt)
         else:
+            vectors = files.only_input(entry.prompt, "a PEFT adapter")
             with storage.new_folder(out) as folder:
-                for name, data in peft.contents(entry.prompt).items():
+                for name, data in peft.contents(vectors).items():
                     storage.replace_file(folder / name, data)
     except OSError as error:
         raise ValueError(

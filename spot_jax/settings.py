@@ -5,10 +5,13 @@ mistake costs a second and not the loading of a model.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 from spot_jax import losses
+from spot_jax.prompts.base import PromptKind
 from spot_jax.prompts.init import Start
+from spot_jax.prompts.soft import SoftPrompt
 from spot_jax.t5 import T5Config
 from spot_jax.t5.decode import Search, greedy
 
@@ -126,13 +129,15 @@ class Prompts:
         starts: one starting value of prompts/init.py, or a list.
         seeds: one RANDOM_SEED or a list: data order, dropout, sampled starting values.
         bank: BANK, a list of (task, seed, prompt file) instead: just these prompts, the
-            file None for one that starts as `starts` says; see bank.py.
+            file None for one that starts as `starts` says; see training/bank.py.
+        kind: PROMPT, the kind of prompt: a file of prompts/.
     """
 
     length: int
     starts: Start | Sequence[Start]
     seeds: int | Sequence[int] = 0
     bank: Sequence[tuple[str, int, str | None]] | None = None
+    kind: PromptKind = SoftPrompt
 
     def __post_init__(self):
         starts = [self.starts] if callable(self.starts) else list(self.starts)
@@ -252,7 +257,14 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
-    """What is minimised; see step.LossOptions for the attributes."""
+    """What is minimised.
+
+    Attributes:
+        z_loss: Z_LOSS, coefficient of log(Z)^2 (1e-4 in T5X).
+        label_smoothing: LABEL_SMOOTHING; see `losses.token_losses`.
+        normalizing_factor: LOSS_NORMALIZING_FACTOR; see `losses.loss_scales`. T5X's
+            default is None, a sum; ours the mean over each prompt's real target tokens.
+    """
 
     z_loss: float = 1e-4
     label_smoothing: float = 0.0
@@ -274,3 +286,44 @@ class Target:
 
     name: str
     steps: int
+
+
+def described(*settings: object, **others: object) -> str:
+    """Returns settings as text, a line each: "Training.steps = 100".
+
+    It tells a run that was begun from Python from any other, and is kept where a run
+    that was configured by gin keeps its gin text.
+
+    Args:
+        settings: dataclasses of this file, or None.
+        others: {name: value}.
+    """
+    lines = [f"{name} = {_told(value)}" for name, value in others.items()]
+    for each in settings:
+        if dataclasses.is_dataclass(each):
+            lines += _lines(each)
+    return "\n".join(sorted(lines)) + "\n"
+
+
+def _lines(settings: object) -> list[str]:
+    lines = []
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            lines += _lines(value)
+        else:
+            lines.append(f"{type(settings).__name__}.{field.name} = {_told(value)}")
+    return lines
+
+
+def _told(value: object) -> str:
+    """Returns a value as text that is the same in every process."""
+    if isinstance(value, functools.partial):
+        given = [*map(_told, value.args)]
+        given += [f"{name}={_told(v)}" for name, v in value.keywords.items()]
+        return f"{_told(value.func)}({', '.join(given)})"
+    if callable(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_told, value))}]"
+    return repr(value)

@@ -22,7 +22,8 @@ from typing import Any
 
 from spot_jax.model_dir import storage
 from spot_jax.prompts import files
-from spot_jax.prompts.library import LibraryEntry
+from spot_jax.prompts.base import length_of
+from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.retrieval import candidates, explanation, next_runs, starts
 from spot_jax.retrieval.candidates import Ranking
 from spot_jax.retrieval.explanation import Result
@@ -67,8 +68,8 @@ def main(argv: list[str]) -> None:
         )
         start = _start(options, ranking, entries, scores, task)
         folder = out / target.name if len(targets) > 1 else out
-        texts, commands = _go_on(options.method, ranking, start, task, folder)
-        results.append(Result(ranking, start, folder, texts, commands))
+        next_steps = _go_on(options.method, ranking, start, task, folder)
+        results.append(Result(ranking, start, folder, *next_steps))
 
     asked = ("library", "method", "similarity", "k", "source", "scores")
     _write(out, {name: getattr(options, name) for name in asked}, results)
@@ -186,8 +187,8 @@ def _start(
 
 def _go_on(
     method: str, ranking: Ranking, start: Start, task: str | None, folder: pathlib.Path
-) -> tuple[dict[str, str], list[str]]:
-    """Returns the gin files beside a start, and the commands that go on with it."""
+) -> tuple[dict[str, str], list[str], bool]:
+    """Returns gin files beside a start, commands that go on, and if those have gaps."""
     target, chosen, where = ranking.target, start.chosen, str(folder)
     texts, commands = next_runs.target_files(target), []
     paths = [str(folder / name) for name in start.prompts]
@@ -197,19 +198,21 @@ def _go_on(
         commands = [next_runs.mixture_run(chosen, target, where)]
         paths = [next_runs.mixture_prompt(target, len(chosen), where)]
     if not paths:
-        return {}, []
+        return {}, [], False
     first = chosen[0].entry
     commands.append(
         next_runs.target_run(
             target,
             task=task,
             starts=paths,
-            length=len(first.prompt),
+            length=length_of(first.prompt),
             folder=where,
             model=first.model,
         )
     )
-    return texts, commands
+    known = [target.configuration if target else ""]
+    known += [first.configuration] if method == "mixture" else []
+    return texts, commands, not all(known)
 
 
 def _write(out: pathlib.Path, asked: dict[str, Any], results: list[Result]) -> None:
@@ -223,7 +226,6 @@ def _write(out: pathlib.Path, asked: dict[str, Any], results: list[Result]) -> N
                     story = explanation.story(name, asked, result)
                     files.write(folder / name, prompt, story)
                 for name, text in result.texts.items():
-                    folder.mkdir(exist_ok=True)
                     storage.replace_file(folder / name, text.encode("utf-8"))
             storage.replace_file(temporary / "ranking.json", record.encode("utf-8"))
     except OSError as error:

@@ -8,6 +8,7 @@ import numpy as np
 from spot_jax import transfer
 from spot_jax.prompts import files
 from spot_jax.prompts.library import Library, LibraryEntry
+from tests.bundles import soft
 
 MODEL = {"fingerprint": "0123456789abcdef", "source": "/models/base"}
 RNG = np.random.default_rng(0)
@@ -33,8 +34,8 @@ def entry(name, task, degrees=10.0, **changes) -> LibraryEntry:
         "name": name,
         "task": task,
         "seed": int(name[-1]),
-        "prompt": RNG.standard_normal((3, 4)).astype(np.float32),
-        "embedding": towards(degrees),
+        "prompt": soft(RNG.standard_normal((3, 4))),
+        "embedding": soft(towards(degrees)),
         "prompt_step": 2000,
         "embedding_step": 100,
         "results": {},
@@ -64,7 +65,11 @@ def write_target(path, prompt=None, **changes):
         "model": MODEL,
         "configuration": CONFIGURATION,
     }
-    files.write(path, towards(0) if prompt is None else prompt, story | changes)
+    files.write(
+        path,
+        soft(towards(0) if prompt is None else prompt),
+        story | changes,
+    )
     return path
 
 

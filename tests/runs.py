@@ -4,7 +4,6 @@ import os
 import pathlib
 import subprocess
 import sys
-import unittest.mock
 
 import jax
 
@@ -47,9 +46,9 @@ def train(model_dir, *values: dict, files=FILES):
     from spot_jax.train import train
 
     config.parse(files, bindings(model_dir, *values))
-    one = jax.devices()[:1]
-    with unittest.mock.patch.object(jax, "devices", lambda: one):
-        return config.configured(train)()
+    return config.configured(train)(
+        configuration=config.text(), devices=jax.devices()[:1]
+    )
 
 
 def command(program: str, given: list[str], files=FILES) -> list[str]:

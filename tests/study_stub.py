@@ -10,6 +10,7 @@ from spot_jax.campaign.plan import Run
 from spot_jax.campaign.runs import Bank
 from spot_jax.prompts import files
 from spot_jax.training import bank as banks
+from tests.bundles import soft
 
 MODEL = {"fingerprint": "0123456789abcdef", "source": "nowhere"}
 
@@ -20,7 +21,11 @@ def tune(run: Run, bank: Bank, folder: pathlib.Path) -> None:
     for name, (task, seed, start) in zip(
         banks.prompt_names(bank.rows), bank.rows, strict=True
     ):
-        begun = files.read(start).enc_input if start else np.zeros((5, 8), np.float32)
+        begun = (
+            files.read(start).bundle.enc_input
+            if start
+            else np.zeros((5, 8), np.float32)
+        )
         rng = np.random.default_rng([seed, zlib.crc32(task.encode() + begun.tobytes())])
         steps = range(run.eval_period, run.steps + 1, run.eval_period)
         scores = [float(score) for score in rng.uniform(0, 100, len(steps))]
@@ -43,7 +48,9 @@ def tune(run: Run, bank: Bank, folder: pathlib.Path) -> None:
             }
             prompt = begun / 2 + rng.normal(size=(5, 8))
             files.write(
-                folder / "prompts" / name / f"{kind}.safetensors", prompt, story
+                folder / "prompts" / name / f"{kind}.safetensors",
+                soft(prompt),
+                story,
             )
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / "metrics.jsonl").write_text(text, encoding="utf-8")

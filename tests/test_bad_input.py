@@ -10,6 +10,7 @@ import pytest
 from spot_jax.__main__ import main
 from spot_jax.prompts import files
 from tests import runs
+from tests.bundles import soft
 
 # what is wrong -> gin values, gin files or None, and what the message must say
 CASES = {
@@ -226,14 +227,14 @@ def test_an_empty_data_set(demo_model, tmp_path, capsys):
 
 def test_a_disk_that_is_full_keeps_the_old_prompt(tmp_path, monkeypatch):
     path = tmp_path / "best.safetensors"
-    files.write(path, np.ones((2, 3), np.float32), {"step": 1})
+    files.write(path, soft(np.ones((2, 3), np.float32)), {"step": 1})
 
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        files.write(path, np.zeros((2, 3), np.float32), {"step": 2})
+        files.write(path, soft(np.zeros((2, 3), np.float32)), {"step": 2})
     assert files.read(path).story == {"step": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["best.safetensors"]
 
@@ -241,12 +242,12 @@ def test_a_disk_that_is_full_keeps_the_old_prompt(tmp_path, monkeypatch):
 def test_a_prompt_of_another_model_or_length(demo_model, tmp_path, capsys):
     other = tmp_path / "other.safetensors"
     story = {"model": {"fingerprint": "0" * 16, "source": "elsewhere"}}
-    files.write(other, np.ones((5, 64), np.float32), story)
+    files.write(other, soft(np.ones((5, 64), np.float32)), story)
     spot = [runs.FILES[0], "gin/prompts/from_file.gin", runs.FILES[2]]
     values = {"PROMPT_FILE": str(other)}
     given = runs.bindings(tmp_path / "a", demo_model, values)
     assert "allow_other_model" in _fail("train", given, spot, capsys)
-    files.write(other, np.ones((3, 64), np.float32), {})
+    files.write(other, soft(np.ones((3, 64), np.float32)), {})
     assert "PROMPT_LENGTH=3" in _fail("train", given, spot, capsys)
     given = runs.bindings(
         tmp_path / "b", demo_model, values | {"PROMPT_LENGTH_MISMATCH": "pad"}

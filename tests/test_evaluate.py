@@ -17,6 +17,7 @@ from spot_jax.scoring import grading, saved_prompts
 from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Data, Evaluation, Model
 from tests import runs
+from tests.bundles import soft
 
 MODEL = "tests/demo.gin"
 TASKS = "['demo_food', 'demo_topic']"
@@ -32,7 +33,7 @@ def prompt_files(tmp_path_factory):
         values = np.random.default_rng(index).normal(size=(length, 64)) * 3
         paths.append(str(folder / f"prompt{index}.safetensors"))
         story = {"name": f"prompt{index}", "task": "demo_food"} if index < 2 else {}
-        files.write(paths[-1], values, story)
+        files.write(paths[-1], soft(values), story)
     return paths
 
 
@@ -187,7 +188,11 @@ def test_the_nearest_piece_of_an_embedding_is_that_piece(demo_model, tmp_path, c
     paths = []
     for name, ids in chosen.items():
         paths.append(str(tmp_path / f"{name}.safetensors"))
-        files.write(paths[-1], table[ids], {"name": name, "model": loaded.story()})
+        files.write(
+            paths[-1],
+            soft(table[ids]),
+            {"name": name, "model": loaded.story()},
+        )
     look(demo_model, tmp_path / "out", paths)
     import sentencepiece
 
@@ -240,7 +245,7 @@ def test_prompts_of_different_models_are_refused(
 ):
     other = tmp_path / "other.safetensors"
     story = {"model": {"fingerprint": "0" * 16, "source": "elsewhere"}}
-    files.write(other, np.zeros((2, 64)), story)
+    files.write(other, soft(np.zeros((2, 64))), story)
     prompts = [prompt_files[0], str(other)]
     message = fail(capsys, "ensemble.gin", demo_model, tmp_path / "out", prompts)
     assert "other.safetensors was trained for the frozen model 0000" in message

@@ -9,6 +9,7 @@ from spot_jax import library as program
 from spot_jax.prompts import files
 from spot_jax.prompts.library import Library
 from tests import runs
+from tests.bundles import soft
 from tests.prompts.entries import entry, write_run
 
 MODEL = ["--model", "t5_small"]
@@ -99,13 +100,13 @@ def test_what_is_exported_can_be_added(format, spot, run, tmp_path):
     assert f"sst2-seed0 as {format}" in spot(
         "export", "sst2-seed0", out, "--format", format
     )
-    np.testing.assert_array_equal(files.read(out).enc_input, entry().prompt)
+    np.testing.assert_array_equal(files.read(out).bundle.enc_input, entry().prompt)
     assert list(out.parent.iterdir()) == [out]
     of = ["--name", "back", "--task", "sst2", "--seed", 0]
     assert spot("add", out, *of, "--model", "0123456789abcdef") == "back: added\n"
     with pytest.raises(ValueError, match="is there already. Choose another name"):
         spot("export", "rte-seed1", out, "--format", format)
-    np.testing.assert_array_equal(files.read(out).enc_input, entry().prompt)
+    np.testing.assert_array_equal(files.read(out).bundle.enc_input, entry().prompt)
 
 
 @pytest.mark.parametrize("format", ["npy", "peft"])
@@ -141,7 +142,7 @@ def test_the_real_prompts_of_17_tasks_make_a_library(spot, shared, tmp_path):
     with np.load(source) as prompts:
         for name, prompt in prompts.items():
             path = tmp_path / f"{name}.npy"
-            files.write_numpy(path, prompt)
+            files.write_numpy(path, soft(prompt))
             of = ["--name", name, "--task", name.lower(), "--seed", 0, *MODEL]
             spot("add", path, "--embedding", path, *of)
         assert len(spot("list").splitlines()) == 1 + 17

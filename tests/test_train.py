@@ -37,7 +37,7 @@ def test_a_run_writes_every_prompt_with_its_story(bank_run):
     for name in NAMES:
         for kind in ("embedding", "best", "last"):
             prompt = files.read(folder / "prompts" / name / f"{kind}.safetensors")
-            assert prompt.enc_input.shape == (5, 64)
+            assert prompt.bundle.enc_input.shape == (5, 64)
             assert prompt.story["name"] == name
             assert prompt.story["task"] == name.split("-")[0]
             assert prompt.story["seed"] == int(name[-1])
@@ -112,8 +112,8 @@ def test_a_prompt_in_a_bank_equals_the_prompt_alone(bank_run, demo_model, tmp_pa
     name = "prompts/demo_topic-seed1/last.safetensors"
     # Adafactor amplifies rounding where gradients are near zero; see test_step.
     np.testing.assert_allclose(
-        files.read(alone / name).enc_input,
-        files.read(together / name).enc_input,
+        files.read(alone / name).bundle.enc_input,
+        files.read(together / name).bundle.enc_input,
         atol=1e-3,
     )
 
@@ -131,7 +131,9 @@ def test_spot_starts_a_target_from_a_source_prompt(bank_run, demo_model, tmp_pat
     runs.train(tmp_path / "target", demo_model, values, files=spot)
     last = files.read(tmp_path / "target/prompts/demo_film-seed0/last.safetensors")
     # Without a learning rate only the weight decay of 1e-5 moves it.
-    np.testing.assert_allclose(last.enc_input, files.read(source).enc_input, rtol=2e-5)
+    np.testing.assert_allclose(
+        last.bundle.enc_input, files.read(source).bundle.enc_input, rtol=2e-5
+    )
 
 
 def test_resuming_ends_as_an_uninterrupted_run(demo_model, tmp_path):
@@ -143,7 +145,9 @@ def test_resuming_ends_as_an_uninterrupted_run(demo_model, tmp_path):
     for kind in ("last", "best", "embedding"):
         name = f"prompts/demo_food-seed0/{kind}.safetensors"
         one, two = files.read(whole / name), files.read(parts / name)
-        np.testing.assert_array_equal(one.enc_input, two.enc_input, err_msg=kind)
+        np.testing.assert_array_equal(
+            one.bundle.enc_input, two.bundle.enc_input, err_msg=kind
+        )
     final = [
         [m["loss"] for m in records.read_metrics(f) if m["kind"] == "train"][-1]
         for f in (whole, parts)
@@ -194,7 +198,9 @@ def test_killed_at_any_moment_it_resumes_to_the_same_prompt(demo_model, tmp_path
     for kind in ("last", "best"):
         name = f"prompts/demo_food-seed0/{kind}.safetensors"
         one, two = files.read(whole / name), files.read(killed / name)
-        np.testing.assert_array_equal(one.enc_input, two.enc_input, err_msg=kind)
+        np.testing.assert_array_equal(
+            one.bundle.enc_input, two.bundle.enc_input, err_msg=kind
+        )
         assert one.story["results"] == two.story["results"]
 
 
@@ -256,41 +262,3 @@ def test_training_settings_are_checked():
 
     with pytest.raises(ValueError, match="batch_size"):
         dataclasses.replace(Training(steps=1), batch_size=0)
-
-
-def test_a_state_is_split_as_its_parameters_are(demo_model, tmp_path):
-    import jax
-
-    from spot_jax import config, optim
-    from spot_jax.settings import Data, Evaluation, Model
-    from spot_jax.training import prepare, step
-
-    if jax.device_count() < 8:
-        pytest.skip("needs 8 devices; conftest asks for them unless jax has begun")
-    given = runs.bindings(tmp_path, demo_model, {"NUM_PARTITIONS": 4})
-    config.parse(["tests/demo.gin", "gin/runs/model_tune.gin"], given)
-    made = prepare.prepare(
-        str(tmp_path),
-        config.configured(Model)(),
-        config.configured(Data)(),
-        config.configured(Evaluation)(),
-        None,
-        0,
-    )
-    optimizer = optim.adamw(1e-3)
-    state = step.initial_state(made.trained, optimizer, made.binding)
-    where = prepare.state_shardings(state, made)
-    query = made.trained["encoder"]["layers_0"]["attention"]["query"]["kernel"]
-    out = made.trained["encoder"]["layers_0"]["attention"]["out"]["kernel"]
-    assert query.shape == out.shape
-    assert query.sharding.spec != out.sharding.spec
-    flat = jax.tree_util.tree_leaves_with_path(where)
-    for name, array in (("query", query), ("out", out)):
-        path = f"encoder/layers_0/attention/{name}/kernel"
-        found = [
-            sharding
-            for keys, sharding in flat
-            if jax.tree_util.keystr(keys, simple=True, separator="/").endswith(path)
-        ]
-        # The parameter and AdamW's two moments.
-        assert found == [array.sharding] * 3

@@ -28,7 +28,6 @@ class Diary:
     def __init__(self, folder: pathlib.Path, worker: tuple[int, int], command: str):
         self.is_first = worker[0] == 1
         self._path = folder / "workers" / "{}of{}.json".format(*worker)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         self._before = self._read()
         self._command, self._began = command, time.monotonic()
 

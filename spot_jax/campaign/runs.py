@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from spot_jax.campaign.plan import Run, Study, Tuning, runs
 from spot_jax.campaign.starts import Sources, mixture_members
-from spot_jax.model_dir import storage
+from spot_jax.model_dir import names, storage
 from spot_jax.prompts import files
 from spot_jax.training import bank
 from spot_jax.training.bank import Row
@@ -42,7 +42,7 @@ class FinishedRuns:
         if run.name not in self._prompts:
             folder = self.folder_of(run)
             prompts = _read_tunings(folder)
-            lasts = {path / "last.safetensors" for path in prompts.values()}
+            lasts = {names.in_folder(path, names.LAST) for path in prompts.values()}
             if not prompts or not all(_reached(last, run.steps) for last in lasts):
                 return False
             self._prompts[run.name] = prompts
@@ -74,9 +74,8 @@ def _read_tunings(folder: pathlib.Path) -> dict[Tuning, pathlib.Path]:
         lines = json.loads((folder / "tunings.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    return {
-        Tuning(**line["tuning"]): folder / "prompts" / line["name"] for line in lines
-    }
+    prompts = folder / names.PROMPTS
+    return {Tuning(**line["tuning"]): prompts / line["name"] for line in lines}
 
 
 def _reached(path: pathlib.Path, step: int) -> bool:
@@ -113,13 +112,12 @@ def prepare_bank(folder: pathlib.Path, run: Run, study: Study, done: FinishedRun
     """
     chosen, mixtures = _rows(folder, run, study, done)
     rows = list(dict.fromkeys(chosen))
-    names = dict(zip(rows, bank.prompt_names(rows), strict=True))
+    name_of = dict(zip(rows, bank.prompt_names(rows), strict=True))
     lines = [
-        {"name": names[row], "tuning": dataclasses.asdict(tuning)}
+        {"name": name_of[row], "tuning": dataclasses.asdict(tuning)}
         for tuning, row in zip(run.tunings, chosen, strict=True)
     ]
     made = done.folder_of(run)
-    made.mkdir(parents=True, exist_ok=True)
     storage.replace_file(made / "tunings.json", json.dumps(lines, indent=1).encode())
     return Bank(rows, mixtures)
 
@@ -137,7 +135,7 @@ def _rows(folder: pathlib.Path, run: Run, study: Study, done: FinishedRuns):
                 task = tuning.source
             case "transfers":
                 source = Tuning("source", tuning.source_seed, source=tuning.source)
-                start = prompts[source] / "best.safetensors"
+                start = names.in_folder(prompts[source], names.BEST)
             case "averages":
                 start = sources.write_average(tuning, folder / "starts")
             case "mixtures":
@@ -146,6 +144,6 @@ def _rows(folder: pathlib.Path, run: Run, study: Study, done: FinishedRuns):
                 mixtures[task] = members
             case "mixture_targets":
                 mixture = dataclasses.replace(tuning, method="mixture_source")
-                start = prompts[mixture] / "last.safetensors"
+                start = names.in_folder(prompts[mixture], names.LAST)
         rows.append((task, tuning.seed, start and str(start)))
     return rows, mixtures

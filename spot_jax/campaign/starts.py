@@ -3,12 +3,13 @@
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from spot_jax.campaign.plan import Tuning
+from spot_jax.model_dir import names
 from spot_jax.prompts import files
-from spot_jax.retrieval import operators
-from spot_jax.retrieval.similarity import MEASURES
+from spot_jax.prompts.library import from_prompt_folder
+from spot_jax.retrieval import candidates, starts
+from spot_jax.retrieval.candidates import Ranking
+from spot_jax.retrieval.operators import multi_task_mixture
 
 
 class Sources:
@@ -20,27 +21,22 @@ class Sources:
     """
 
     def __init__(self, prompts: Mapping[Tuning, pathlib.Path], measure: str):
-        self._prompts, self._measure = prompts, MEASURES[measure]
-        self._sources = {
-            f"{tuning.source}-seed{tuning.seed}": tuning
-            for tuning in prompts
-            if tuning.method == "source"
-        }
-        self._embeddings = [self._embedding(t) for t in self._sources.values()]
+        self._prompts, self._measure = prompts, measure
+        folders = [p for tuning, p in prompts.items() if tuning.method == "source"]
+        entries = [from_prompt_folder(folder) for folder in folders]
+        self._entries = {entry.name: entry for entry in entries}
 
-    def _embedding(self, tuning: Tuning) -> np.ndarray:
-        path = self._prompts[tuning] / "embedding.safetensors"
-        return files.read(path).enc_input
-
-    def _ranked(self, tuning: Tuning) -> list[operators.Ranked]:
-        baseline = Tuning("baseline", tuning.seed, tuning.target)
-        [similarities] = self._measure([self._embedding(baseline)], self._embeddings)
-        ranking = operators.rank(similarities, list(self._sources))
-        return operators.top(ranking, tuning.k)
+    def _ranked(self, tuning: Tuning) -> Ranking:
+        baseline = self._prompts[Tuning("baseline", tuning.seed, tuning.target)]
+        (target,) = candidates.read_targets([str(baseline)], tuning.target)
+        return candidates.rank_entries(
+            self._entries, target, self._measure, task=tuning.target, include_own=True
+        )
 
     def closest(self, tuning: Tuning) -> list[str]:
         """Returns the tasks of the k sources most similar to a tuning's target."""
-        return [self._sources[r.name].source for r in self._ranked(tuning)]
+        chosen = starts.top(self._ranked(tuning), tuning.k)
+        return [source.entry.task for source in chosen]
 
     def write_average(self, tuning: Tuning, folder: pathlib.Path) -> pathlib.Path:
         """Writes the weighted average of the k sources most similar to the target.
@@ -49,23 +45,17 @@ class Sources:
             tuning: names the target, its seed and k.
             folder: where the file goes, under a name of its own.
         """
-        chosen = self._ranked(tuning)
-        alpha, note = operators.weights([r.similarity for r in chosen])
-        prompts = [
-            files.read(self._prompts[self._sources[r.name]] / "best.safetensors")
-            for r in chosen
-        ]
-        average = operators.weighted_average(
-            np.stack([prompt.enc_input for prompt in prompts]), alpha
-        )
+        start = starts.weighted_average(self._ranked(tuning), tuning.k)
+        (average,) = start.prompts.values()
         name = f"average-{tuning.target}-seed{tuning.seed}-top{tuning.k}"
-        path = folder / f"{name}.safetensors"
+        members = [source.entry.name for source in start.chosen]
         story = {
             "name": name,
-            "model": prompts[0].story["model"],
-            "members": {r.name: float(a) for r, a in zip(chosen, alpha, strict=True)},
-            "note": note,
+            "model": start.chosen[0].entry.model,
+            "members": dict(zip(members, start.weights, strict=True)),
+            "note": " ".join(start.notes) or None,
         }
+        path = names.in_folder(folder, name)
         files.write(path, average, story)
         return path
 
@@ -75,4 +65,4 @@ def mixture_members(closest: Sequence[str], target: str) -> list[str]:
 
     The order decides the name, so that equal mixtures are one.
     """
-    return sorted(operators.multi_task_mixture(closest, target))
+    return sorted(multi_task_mixture(closest, target))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from spot_jax import tables
 from spot_jax.campaign.plan import STAGES, Run, Study, Tuning, runs
 from spot_jax.campaign.runs import FinishedRuns
-from spot_jax.model_dir import records, storage
+from spot_jax.model_dir import names, records, storage
 from spot_jax.model_dir.score import task_score
 from spot_jax.prompts import files
 from spot_jax.retrieval.similarity import MEASURES
@@ -46,7 +46,7 @@ def write_tables(folder: pathlib.Path, study: Study, done: FinishedRuns) -> None
 
 def _scores(run: Run, study: Study, done: FinishedRuns) -> Iterator[tuple]:
     for tuning, prompt in done.prompts(run).items():
-        story = files.read(prompt / "best.safetensors").story
+        story = files.read(names.in_folder(prompt, names.BEST)).story
         score = task_score(story["results"][tuning.target])
         yield (*_columns(tuning, study), score, story["step"])
 
@@ -71,20 +71,20 @@ def _similarities(prompts: dict[Tuning, pathlib.Path]) -> list[tuple]:
     """Compares the embeddings of all sources and targets, each with each."""
     embedded = {
         (tuning.source or tuning.target, tuning.seed): files.read(
-            path / "embedding.safetensors"
-        ).enc_input
+            names.in_folder(path, names.EMBEDDING)
+        ).bundle
         for tuning, path in prompts.items()
         if tuning.method in ("source", "baseline")
     }
     if not embedded:
         return []
-    names, embeddings = list(embedded), list(embedded.values())
+    prompts_of, embeddings = list(embedded), list(embedded.values())
     return [
         (measure, *first, *second, float(matrix[row, column]))
         for measure, compare in MEASURES.items()
         for matrix in [compare(embeddings, embeddings)]
-        for row, first in enumerate(names)
-        for column, second in enumerate(names)
+        for row, first in enumerate(prompts_of)
+        for column, second in enumerate(prompts_of)
     ]
 
 
@@ -101,11 +101,13 @@ def write_summary(folder: pathlib.Path, study: Study, done: FinishedRuns) -> Non
         for path in sorted((folder / "workers").glob("*.json"))
     ]
     first = next(iter(done.all_prompts().values()), None)
-    story = files.read(first / "last.safetensors").story if first else {"model": None}
+    model = None
+    if first:
+        model = files.read(names.in_folder(first, names.LAST)).story["model"]
     summary = dataclasses.asdict(study) | {
         "measures": list(MEASURES),
         "runs": {"finished": len(done.finished()), "all": len(runs(study))},
-        "model": story["model"],
+        "model": model,
         "commands": _distinct(c for worker in workers for c in worker["commands"]),
         "versions": workers[0]["versions"],
         "machine": ", ".join(_distinct(worker["machine"] for worker in workers)),

@@ -1,48 +1,36 @@
 """The loss of a batch, as a function of what is trained and what is frozen."""
 
-import dataclasses
 from collections.abc import Callable
 
 import jax
 
 from spot_jax import losses
 from spot_jax.model.binding import Binding
+from spot_jax.settings import Loss
 from spot_jax.t5 import T5, T5Config
 
 
-@dataclasses.dataclass(frozen=True)
-class LossOptions:
-    """What the loss is, apart from the model.
-
-    Attributes:
-        z_loss: coefficient of log(Z)^2 (1e-4 in T5X).
-        label_smoothing: see `losses.token_losses`.
-        normalizing_factor: see `losses.loss_scales`. T5X's default is None, a sum;
-            ours the mean over each prompt's real target tokens.
-        target_length: TASK_FEATURE_LENGTHS['targets'].
-        microbatches: in how many parts a batch is computed, to save memory.
-    """
-
-    target_length: int
-    z_loss: float = 1e-4
-    label_smoothing: float = 0.0
-    normalizing_factor: str | float | None = "NUM_REAL_TARGET_TOKENS"
-    microbatches: int = 1
-
-
-def make_loss(config: T5Config, binding: Binding, options: LossOptions) -> Callable:
+def make_loss(
+    config: T5Config, binding: Binding, options: Loss, *, target_length: int
+) -> Callable:
     """Returns `loss(trained, frozen, batch, key, scales=None) -> (total, metrics)`.
 
     The total is the sum over prompts of each one's own loss, so that its gradient in
     prompt n is the gradient of prompt n's loss alone. `metrics` are the arrays
     [prompts] of `losses.prompt_losses`. key None switches dropout off. `scales` are
     given where the batch is a part of a larger one.
+
+    Args:
+        config: the T5.
+        binding: what is trained.
+        options: what is minimised.
+        target_length: TASK_FEATURE_LENGTHS['targets'].
     """
     model = T5(config)
 
     def loss(trained, frozen, batch, key, scales=None):
         if scales is None:
-            scales = scales_of(batch, binding, options)
+            scales = scales_of(batch, binding, options, target_length)
         params, bundle = binding.bind(trained, frozen)
         logits = model.apply(
             {"params": params},
@@ -69,11 +57,13 @@ def make_loss(config: T5Config, binding: Binding, options: LossOptions) -> Calla
     return loss
 
 
-def scales_of(batch: dict, binding: Binding, options: LossOptions) -> jax.Array:
+def scales_of(
+    batch: dict, binding: Binding, options: Loss, target_length: int
+) -> jax.Array:
     """Returns what each token's loss is multiplied by; see `losses.loss_scales`."""
     return losses.loss_scales(
         batch,
         options.normalizing_factor,
         prompts=binding.prompts,
-        target_length=options.target_length,
+        target_length=target_length,
     )

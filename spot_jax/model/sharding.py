@@ -1,7 +1,7 @@
 """Where arrays live: a mesh with a data and a model axis, and T5X's logical rules."""
 
-import functools
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -28,7 +28,9 @@ RULES = (
 )
 
 
-def make_mesh(model_parallel: int = 1, devices: list | None = None) -> Mesh:
+def make_mesh(
+    model_parallel: int = 1, devices: Sequence[jax.Device] | None = None
+) -> Mesh:
     """Arranges devices as (data, model).
 
     Args:
@@ -67,13 +69,8 @@ def parameter_shardings(shapes: Mapping, axes: Mapping, mesh: Mesh) -> dict:
         ]
         return NamedSharding(mesh, PartitionSpec(*fitting))
 
-    return _map_with_axes(shard, shapes, axes)
-
-
-def _map_with_axes(function, shapes: Any, axes: Any) -> Any:
-    if isinstance(shapes, Mapping):
-        return {k: _map_with_axes(function, v, axes[k]) for k, v in shapes.items()}
-    return function(shapes, axes)
+    # Names stand in tuples, which are leaves here.
+    return jax.tree.map(shard, dict(shapes), dict(axes))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -95,18 +92,11 @@ def shard_rows(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Arr
     }
 
 
-def on_mesh(function: Callable, mesh: Mesh) -> Callable:
-    """Runs a jitted function with the mesh and the logical axis rules in reach."""
+@contextlib.contextmanager
+def on_mesh(mesh: Mesh) -> Iterator[None]:
+    """Puts the mesh and the logical axis rules in reach of what is compiled inside.
 
-    @functools.wraps(function)
-    def run(*args):
-        with jax.set_mesh(mesh), nn.logical_axis_rules(RULES):
-            return function(*args)
-
-    run.lower = lambda *args: _lower(function, mesh, args)
-    return run
-
-
-def _lower(function, mesh: Mesh, args: tuple):
+    A program enters it once, around everything that computes.
+    """
     with jax.set_mesh(mesh), nn.logical_axis_rules(RULES):
-        return function.lower(*args)
+        yield

@@ -1,7 +1,8 @@
-"""A T5 on a mesh: loaded from a checkpoint, or fresh to be trained from scratch."""
+"""A T5 on a mesh: its weights read from a checkpoint, or drawn to be trained."""
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ class LoadedModel:
         params: its parameters, on the mesh.
         mesh: where it is.
         step: the optimizer step its checkpoint was saved at; None where the format
-            does not say, 0 for a fresh model.
+            does not say, 0 for weights that were drawn.
         fingerprint: tells this model from any other, whatever format or dtype.
         source: where it was read.
     """
@@ -41,8 +42,12 @@ class LoadedModel:
         return {"fingerprint": self.fingerprint, "source": self.source}
 
 
-def load(model: Model) -> LoadedModel:
+def load(model: Model, devices: Sequence[jax.Device] | None = None) -> LoadedModel:
     """Reads a checkpoint into its shards, array by array.
+
+    Args:
+        model: what to read.
+        devices: where to; None: over all devices there are.
 
     Raises:
         ValueError: when it cannot be read or is of another shape; see pretrained.load.
@@ -52,7 +57,7 @@ def load(model: Model) -> LoadedModel:
             "INITIAL_CHECKPOINT_PATH is None: a frozen model needs weights. Give a "
             "folder, a gs:// path or a published name such as 't5_1_1_lm100k_base'."
         )
-    mesh = sharding.make_mesh(model.num_partitions)
+    mesh = sharding.make_mesh(model.num_partitions, devices)
     shapes, axes = parameter_shapes(model.config)
     shardings = sharding.parameter_shardings(shapes, axes, mesh)
     dtype = jnp.dtype(model.weights_dtype)
@@ -68,9 +73,11 @@ def load(model: Model) -> LoadedModel:
     )
 
 
-def fresh(model: Model, seed: int) -> LoadedModel:
+def draw(
+    model: Model, seed: int, devices: Sequence[jax.Device] | None = None
+) -> LoadedModel:
     """Returns a T5 with random parameters, for training from scratch."""
-    mesh = sharding.make_mesh(model.num_partitions)
+    mesh = sharding.make_mesh(model.num_partitions, devices)
     shapes, axes = parameter_shapes(model.config)
     shardings = sharding.parameter_shardings(shapes, axes, mesh)
     params = jax.jit(

@@ -2,13 +2,42 @@
 
 A prompt source (a small linen module that owns everything trained) returns a
 `PromptBundle`; the T5 takes the bundle as an argument and owns no prompt parameter.
-Transfer, averaging and selection are functions from bundles to a bundle.
+Files, libraries, similarity, averages and transfers know bundles alone, so that a new
+kind of prompt is one module, one gin file and one test; see CONTRIBUTING.md.
 """
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import flax.struct
 import jax
+import numpy as np
+from jaxtyping import PyTree
+
+# Where a prompt can enter a T5, in the order of a bundle's fields.
+SITES = ("enc_input", "enc_hidden", "enc_self", "dec_self", "cross")
+# The axis that a bank adds to each array. Layers come first, where a scan over layers
+# takes them from, and keys and values stay together.
+BANK_AXES = {
+    **{"enc_input": 0, "enc_hidden": 1, "enc_self": 2, "dec_self": 2, "cross": 2},
+    "mask": 0,
+}
+
+
+class Dimensions(Protocol):
+    """What a prompt has to know of a T5; its T5Config says it.
+
+    Attributes:
+        d_model: width of embeddings and of the residual stream.
+        d_joined: width of all heads' keys or values together.
+        encoder_layers: layers of the encoder.
+        decoder_layers: layers of the decoder.
+    """
+
+    d_model: int
+    d_joined: int
+    encoder_layers: int
+    decoder_layers: int
 
 
 class PromptSource(Protocol):
@@ -16,6 +45,24 @@ class PromptSource(Protocol):
 
     def __call__(self) -> "PromptBundle":
         """Returns one prompt, without a bank axis."""
+
+    def parameters_of(self, start: "PromptBundle", rng: np.random.Generator) -> PyTree:
+        """Returns the parameters with which training begins, of one prompt.
+
+        Args:
+            start: what the call should return then; of numpy arrays.
+            rng: for what the start does not decide.
+
+        Raises:
+            ValueError: when this kind cannot begin there.
+        """
+
+
+class PromptKind(Protocol):
+    """What PROMPT names: from a length and a T5 to the source of such prompts."""
+
+    def __call__(self, length: int, model: Dimensions) -> PromptSource:
+        """Returns a source of prompts of `length` vectors at each of its sites."""
 
 
 @flax.struct.dataclass
@@ -55,14 +102,76 @@ def empty() -> PromptBundle:
     return PromptBundle()
 
 
+def sites(bundle: PromptBundle) -> dict[str, Any]:
+    """Returns the arrays of a bundle by their sites, without the mask."""
+    found = {site: getattr(bundle, site) for site in SITES}
+    return {site: array for site, array in found.items() if array is not None}
+
+
+def modes(bundle: PromptBundle) -> dict[str, str]:
+    """Returns how the arrays enter, of the sites that can enter in several ways."""
+    present, said = sites(bundle), {}
+    if "enc_hidden" in present:
+        said["hidden_mode"] = bundle.hidden_mode
+    if present.keys() & {"enc_self", "dec_self", "cross"}:
+        said["bias_mode"] = bundle.bias_mode
+    return said
+
+
+def length_of(bundle: PromptBundle) -> int:
+    """Returns how many positions the longest site of a bundle has; 0 for none."""
+    return max((array.shape[-2] for array in sites(bundle).values()), default=0)
+
+
+def slots_of(bundle: PromptBundle) -> int:
+    """Returns how many positions of a row a bundle takes up.
+
+    Vectors in front of the input take one each, and hidden ones take the same; keys and
+    values stand beside the row and take none.
+    """
+    vectors = (bundle.enc_input, bundle.enc_hidden)
+    return max((array.shape[-2] for array in vectors if array is not None), default=0)
+
+
+def shapes_of(bundle: PromptBundle) -> dict[str, list[int]]:
+    """Returns the shape of each site: `{"enc_input": [100, 768]}`."""
+    return {site: list(array.shape) for site, array in sites(bundle).items()}
+
+
+def described(bundle: PromptBundle) -> str:
+    """Returns the sites for a message: "enc_input [100, 768]"."""
+    shapes = shapes_of(bundle).items()
+    return ", ".join(f"{site} {shape}" for site, shape in shapes) or "nothing"
+
+
+def misfit(bundle: PromptBundle, model: Dimensions) -> str:
+    """Returns why one prompt, without a bank axis, does not fit a T5; "" if it does."""
+    joined = model.d_joined
+    expected: Mapping[str, tuple[int | None, ...]] = {
+        "enc_input": (None, model.d_model),
+        "enc_hidden": (model.encoder_layers, None, model.d_model),
+        "enc_self": (model.encoder_layers, 2, None, joined),
+        "dec_self": (model.decoder_layers, 2, None, joined),
+        "cross": (model.decoder_layers, 2, None, joined),
+    }
+    for site, array in sites(bundle).items():
+        wanted = expected[site]
+        if len(array.shape) != len(wanted) or any(
+            size not in (None, found)
+            for size, found in zip(wanted, array.shape, strict=True)
+        ):
+            shown = ", ".join("prompt" if s is None else str(s) for s in wanted)
+            return f"its {site} is {list(array.shape)}, the model takes [{shown}]"
+    return ""
+
+
 def check_supported(bundle: PromptBundle) -> None:
     """Refuses the sites the T5 has no door for yet.
 
     Raises:
         ValueError: naming the sites and what can be used instead.
     """
-    sites = ("enc_hidden", "enc_self", "dec_self", "cross")
-    unbuilt = [site for site in sites if getattr(bundle, site) is not None]
+    unbuilt = [site for site in sites(bundle) if site != "enc_input"]
     if unbuilt:
         raise ValueError(
             f"This prompt enters the T5 at {', '.join(unbuilt)}, which is not built "

@@ -18,6 +18,13 @@ import numpy as np
 
 from spot_jax.model_dir import storage
 from spot_jax.prompts import files
+from spot_jax.prompts.base import (
+    PromptBundle,
+    described,
+    modes,
+    shapes_of,
+    sites,
+)
 
 STORY = "entry.json"
 PROMPT = "prompt.safetensors"
@@ -34,9 +41,9 @@ class LibraryEntry:
         name: its folder in the library.
         task: the task or mixture it was trained on.
         seed: of its training.
-        prompt: [prompt, d_model] float32, what is transferred: the best on validation.
-        embedding: [prompt, d_model] float32, the embedding of its task, which is the
-            prompt at an early step (SPoT §4); None: it cannot be compared.
+        prompt: what is transferred, the best on validation: one prompt, float32.
+        embedding: the embedding of its task, which is the prompt at an early step
+            (SPoT §3.2); None: it cannot be compared.
         prompt_step: steps of training; None where its file did not say.
         embedding_step: the same of the embedding.
         results: {task: {metric: value}} of the prompt on validation.
@@ -51,8 +58,8 @@ class LibraryEntry:
     name: str
     task: str
     seed: int
-    prompt: np.ndarray
-    embedding: np.ndarray | None
+    prompt: PromptBundle
+    embedding: PromptBundle | None
     prompt_step: int | None
     embedding_step: int | None
     results: dict[str, dict[str, float]]
@@ -73,8 +80,14 @@ class LibraryEntry:
 
 def _content(entry: LibraryEntry) -> tuple:
     story = entry.story() | {"provenance": None}
-    arrays = (entry.prompt, entry.embedding)
-    return _digest(story), *(None if a is None else a.tobytes() for a in arrays)
+    return _digest(story), _bytes(entry.prompt), _bytes(entry.embedding)
+
+
+def _bytes(bundle: PromptBundle | None) -> list | None:
+    if bundle is None:
+        return None
+    arrays = [(site, array.tobytes()) for site, array in sites(bundle).items()]
+    return [*arrays, *modes(bundle).items()]
 
 
 def _digest(story: Mapping[str, Any]) -> str:
@@ -93,19 +106,21 @@ def check(entry: LibraryEntry) -> None:
             "fingerprint, which the prompts of its runs name, or its name."
         )
     for what in _ARRAYS:
-        array = getattr(entry, what)
-        if array is None and what == "embedding":
+        bundle = getattr(entry, what)
+        if bundle is None and what == "embedding":
             continue
-        if array.ndim != 2 or array.shape != entry.prompt.shape:
+        shapes = shapes_of(bundle)
+        if not shapes or shapes != shapes_of(entry.prompt):
             raise ValueError(
-                f"The {what} of {entry.name} is {list(array.shape)}, its prompt "
-                f"{list(entry.prompt.shape)}; both are [prompt, d_model]."
+                f"The {what} of {entry.name} is {described(bundle)}, its prompt "
+                f"{described(entry.prompt)}; both have the same sites and shapes."
             )
-        if array.dtype != np.float32 or not np.isfinite(array).all():
-            raise ValueError(
-                f"The {what} of {entry.name} ({array.dtype}) is not float32, or has "
-                "values that are not finite. Take an earlier prompt of its run."
-            )
+        for array in sites(bundle).values():
+            if array.dtype != np.float32 or not np.isfinite(array).all():
+                raise ValueError(
+                    f"The {what} of {entry.name} ({array.dtype}) is not float32, or "
+                    "has values that are not finite. Take an earlier prompt of its run."
+                )
 
 
 def write(folder: pathlib.Path, entry: LibraryEntry) -> None:
@@ -114,7 +129,12 @@ def write(folder: pathlib.Path, entry: LibraryEntry) -> None:
         **{key: getattr(entry, key) for key in ("name", "task", "seed", "model")},
         "configuration": entry.configuration,
     }
-    best = {"kind": "best", "step": entry.prompt_step, "results": entry.results}
+    best = {
+        "kind": "best",
+        "step": entry.prompt_step,
+        "results": entry.results,
+        "score": entry.score,
+    }
     files.write(folder / PROMPT, entry.prompt, shared | best)
     if entry.embedding is not None:
         early = {"kind": "embedding", "step": entry.embedding_step, "results": {}}
@@ -153,7 +173,7 @@ def read(folder: pathlib.Path) -> LibraryEntry:
             f"{_CURE}"
         )
     arrays = {
-        what: files.read(folder / name).enc_input if name in checksums else None
+        what: files.read(folder / name).bundle if name in checksums else None
         for what, name in zip(_ARRAYS, (PROMPT, EMBEDDING), strict=True)
     }
     return LibraryEntry(**story, **arrays)

@@ -1,7 +1,9 @@
 """The file of a prompt: one .safetensors whose header tells the prompt's story.
 
-Also read: what T5X and prompt-tuning write (numpy, usually without a suffix) and what
-PEFT writes (adapter_model.safetensors beside adapter_config.json).
+It holds one array for each site, under the site's name (see `base.PromptBundle`), and
+the header says how they enter where there are several ways. Also read: what T5X and
+prompt-tuning write (numpy, usually without a suffix) and what PEFT writes
+(adapter_model.safetensors beside adapter_config.json).
 """
 
 import dataclasses
@@ -19,9 +21,11 @@ import safetensors.numpy
 
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.prompts import peft
+from spot_jax.prompts.base import SITES, PromptBundle, described, modes, sites
 
 FORMAT = "spot_jax prompt 1"
-# As in pretrained/arrays.py, whose package would bring JAX along: two seconds.
+_MODES = ("hidden_mode", "bias_mode")
+# As in pretrained/arrays.py.
 _DTYPES = {
     np.dtype(kind) for kind in (np.float64, np.float32, np.float16, ml_dtypes.bfloat16)
 }
@@ -33,45 +37,65 @@ class SavedPrompt:
     """One prompt as read from a file.
 
     Attributes:
-        enc_input: [prompt, d_model] float32.
+        bundle: its arrays, numpy, float32, without a bank axis.
         story: what the file says of itself: model, task, step, seed, scores,
             configuration; empty for numpy and PEFT files, which say nothing.
         path: where it was read.
     """
 
-    enc_input: np.ndarray
+    bundle: PromptBundle
     story: dict[str, Any]
     path: str
 
 
-def write(path: str | os.PathLike, enc_input: np.ndarray, story: Mapping) -> None:
+def write(path: str | os.PathLike, bundle: PromptBundle, story: Mapping) -> None:
     """Writes a prompt; whoever reads sees the old file or the new one, never half.
 
     Args:
         path: the file, ending in .safetensors; its folder is made.
-        enc_input: [prompt, d_model].
+        bundle: one prompt, without a bank axis.
         story: what the header says; values are kept as JSON.
     """
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    header = {"format": FORMAT} | {k: json.dumps(v) for k, v in story.items()}
-    data = safetensors.numpy.save(
-        {"enc_input": np.ascontiguousarray(enc_input, np.float32)}, header
-    )
-    replace_file(path, data)
+    arrays = {
+        site: np.ascontiguousarray(array, np.float32)
+        for site, array in sites(bundle).items()
+    }
+    said = modes(bundle) | dict(story)
+    header = {"format": FORMAT} | {k: json.dumps(v) for k, v in said.items()}
+    replace_file(pathlib.Path(path), safetensors.numpy.save(arrays, header))
 
 
-def write_numpy(path: str | os.PathLike, enc_input: np.ndarray) -> None:
+def write_numpy(path: str | os.PathLike, bundle: PromptBundle) -> None:
     """Writes a prompt as T5X's prompt-tuning reads it: one float32 array, no story.
 
     Args:
         path: the file, under exactly this name; its folder is made.
-        enc_input: [prompt, d_model].
+        bundle: enc_input [prompt, d_model], and nothing else.
+
+    Raises:
+        ValueError: when the prompt enters elsewhere, which such a file cannot hold.
     """
-    path, data = pathlib.Path(path), io.BytesIO()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(data, np.ascontiguousarray(enc_input, np.float32))
-    replace_file(path, data.getvalue())
+    data = io.BytesIO()
+    np.save(data, np.ascontiguousarray(only_input(bundle, "a numpy file"), np.float32))
+    replace_file(pathlib.Path(path), data.getvalue())
+
+
+def only_input(bundle: PromptBundle, wanted_for: str) -> np.ndarray:
+    """Returns enc_input [prompt, d_model] of a prompt that is nothing else.
+
+    Args:
+        bundle: one prompt.
+        wanted_for: what cannot do with other sites, for the message.
+
+    Raises:
+        ValueError: when it has other sites.
+    """
+    if set(sites(bundle)) != {"enc_input"}:
+        raise ValueError(
+            f"This prompt is {described(bundle)}, and {wanted_for} can do with vectors "
+            "in front of the input alone (enc_input)."
+        )
+    return np.asarray(bundle.enc_input)
 
 
 def read(path: str | os.PathLike) -> SavedPrompt:
@@ -99,9 +123,12 @@ def read(path: str | os.PathLike) -> SavedPrompt:
         )
     with open(path, "rb") as file:
         is_numpy = file.read(len(_NUMPY_MAGIC)) == _NUMPY_MAGIC
-    enc_input, story = _read_numpy(path) if is_numpy else _read_safetensors(path)
-    _check(path, enc_input)
-    return SavedPrompt(enc_input.astype(np.float32), story, str(path))
+    arrays, story = _read_numpy(path) if is_numpy else _read_safetensors(path)
+    for site, array in arrays.items():
+        _check(path, site, array)
+    found = {site: array.astype(np.float32) for site, array in arrays.items()}
+    entered = {mode: story.pop(mode) for mode in _MODES if mode in story}
+    return SavedPrompt(PromptBundle(**found, **entered), story, str(path))
 
 
 def _damaged(path: pathlib.Path, error: Exception) -> ValueError:
@@ -111,39 +138,53 @@ def _damaged(path: pathlib.Path, error: Exception) -> ValueError:
     )
 
 
-def _read_numpy(path: pathlib.Path) -> tuple[np.ndarray, dict]:
+def _read_numpy(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
     try:
-        return np.load(path, allow_pickle=False), {}
+        return {"enc_input": np.load(path, allow_pickle=False)}, {}
     except (ValueError, OSError, EOFError) as error:
         raise _damaged(path, error) from error
 
 
-def _read_safetensors(path: pathlib.Path) -> tuple[np.ndarray, dict]:
+def _read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            header, arrays = dict(file.metadata() or {}), set(file.keys())
-            if "enc_input" in arrays:
+            header, names = dict(file.metadata() or {}), set(file.keys())
+            if names and names <= set(SITES):
                 header.pop("format", None)
                 story = {key: json.loads(value) for key, value in header.items()}
-                return file.get_tensor("enc_input"), story
-            if peft.ARRAY in arrays:
-                return peft.select_prompt(path, file.get_tensor(peft.ARRAY)), {}
+                return {site: file.get_tensor(site) for site in sorted(names)}, story
+            if peft.ARRAY in names:
+                rows = file.get_tensor(peft.ARRAY)
+                return {"enc_input": peft.select_prompt(path, rows)}, {}
     except (safetensors.SafetensorError, OSError, json.JSONDecodeError) as error:
         raise _damaged(path, error) from error
     raise ValueError(
-        f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; a prompt of spot_jax "
-        f"has 'enc_input', one of PEFT '{peft.ARRAY}'."
+        f"{path} holds {', '.join(sorted(names)) or 'nothing'}; a prompt of spot_jax "
+        f"has 'enc_input' or other sites, one of PEFT '{peft.ARRAY}'."
     )
 
 
-def _check(path: pathlib.Path, enc_input: np.ndarray) -> None:
-    if enc_input.ndim != 2 or not enc_input.size or enc_input.dtype not in _DTYPES:
+# Of each site: its axes, of which "prompt" and the last are never empty.
+_AXES = {
+    "enc_input": "prompt, d_model",
+    "enc_hidden": "layers, prompt, d_model",
+    **dict.fromkeys(("enc_self", "dec_self", "cross"), "layers, 2, prompt, width"),
+}
+
+
+def _check(path: pathlib.Path, site: str, array: np.ndarray) -> None:
+    axes = _AXES[site]
+    if (
+        array.ndim != axes.count(",") + 1
+        or not array.size
+        or array.dtype not in _DTYPES
+    ):
         raise ValueError(
-            f"{path} holds an array of shape {enc_input.shape} and type "
-            f"{enc_input.dtype}; a prompt is [prompt, d_model], at least one "
+            f"{path} holds an array of shape {array.shape} and type "
+            f"{array.dtype}; a prompt's {site} is [{axes}], at least one "
             "vector of floating point numbers."
         )
-    if not np.isfinite(enc_input.astype(np.float32)).all():
+    if not np.isfinite(array.astype(np.float32)).all():
         raise ValueError(
             f"{path} holds values that are not finite: its training diverged. Take an "
             "earlier prompt of that run, or train it again with a smaller rate."

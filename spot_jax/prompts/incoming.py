@@ -8,6 +8,7 @@ from typing import Any
 from spot_jax.model_dir.score import overall_score
 from spot_jax.prompts import files
 from spot_jax.prompts.entry import LibraryEntry
+from spot_jax.prompts.made_for import is_same_model
 
 _NEEDED = ("name", "task", "seed", "model")
 # What a prompt's header says besides; the rest is kept as its provenance.
@@ -33,8 +34,9 @@ def from_files(
     """
     saved = files.read(prompt)
     results = saved.story.get("results") or {}
+    # Files of earlier versions have results without their score.
     computed = {"score": overall_score(results)} if results else {}
-    told = _merge(saved.path, saved.story | computed, given)
+    told = _merge(saved.path, computed | saved.story, given)
     missing = [key for key in _NEEDED if key not in told]
     if missing:
         raise ValueError(
@@ -44,8 +46,8 @@ def from_files(
     early = None if embedding is None else files.read(embedding)
     return LibraryEntry(
         **{key: told[key] for key in _NEEDED},
-        prompt=saved.enc_input,
-        embedding=None if early is None else early.enc_input,
+        prompt=saved.bundle,
+        embedding=None if early is None else early.bundle,
         prompt_step=told.get("step"),
         embedding_step=None if early is None else _step(early, told, given),
         results=results,
@@ -77,15 +79,9 @@ def _merge(path: str, story: Mapping[str, Any], given: Mapping[str, Any]) -> dic
         said["name"] = given["name"]
     for key in (key for key in given if key in said):
         compare = is_same_model if key == "model" else operator.eq
-        if not compare(said[key], given[key]):
+        if compare(said[key], given[key]) is not True:
             raise ValueError(
                 f"{path} says that its {key} is {said[key]}, not {given[key]}. Leave "
                 "that out, or take the file that belongs to it."
             )
     return given | said
-
-
-def is_same_model(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Whether two stories name one model: by fingerprint where either has one."""
-    key = "fingerprint" if "fingerprint" in {**one, **other} else "source"
-    return one.get(key) == other.get(key)

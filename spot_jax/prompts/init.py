@@ -1,18 +1,20 @@
 """Starting values of a prompt (Lester et al. 2021, §3.2; SPoT §2.1.4).
 
-Each is a function `(Surroundings, options) -> [prompt, d_model]`; gin chooses one and
-sets its options. They stand outside the prompt's module because most of them need the
-frozen model's embedding.
+Each is a function `(Surroundings, options) -> PromptBundle`; gin chooses one and sets
+its options. They stand outside the prompt's module because most of them need the frozen
+model's embedding; the module turns a start into its own parameters (`parameters_of`).
 """
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
-from spot_jax.prompts import files
+from spot_jax.prompts import algebra, files
+from spot_jax.prompts.base import Dimensions, PromptBundle, length_of, misfit
+from spot_jax.prompts.made_for import check_made_for
 
 logger = logging.getLogger(__name__)
 
@@ -23,43 +25,50 @@ class Surroundings:
 
     Attributes:
         length: how many vectors the prompt has.
-        d_model: their width.
+        model: the T5's dimensions.
         vocab_size: rows of the embedding.
         rng: the randomness of this prompt.
         embed: ids [n] -> [n, d_model] rows of the frozen embedding.
         encode: text -> ids, without EOS.
         labels: the task's class labels as text, empty when it has none.
-        model: the frozen model's fingerprint.
+        identity: what the frozen model is, {"fingerprint", "source"}.
     """
 
     length: int
-    d_model: int
+    model: Dimensions
     vocab_size: int
     rng: np.random.Generator
     embed: Callable[[Sequence[int]], np.ndarray]
     encode: Callable[[str], Sequence[int]]
     labels: tuple[str, ...]
-    model: str
+    identity: Mapping[str, str]
 
 
 class Start(Protocol):
     """A starting value with its options bound."""
 
-    def __call__(self, around: Surroundings) -> np.ndarray:
-        """Returns [prompt, d_model]."""
+    def __call__(self, around: Surroundings) -> PromptBundle:
+        """Returns one prompt, of numpy arrays."""
 
 
 def random_uniform(
     around: Surroundings, low: float = -0.5, high: float = 0.5
-) -> np.ndarray:
+) -> PromptBundle:
     """Draws from a uniform distribution, symmetric as in the paper.
 
     prompt-tuning's released gin draws from [0, 0.5): low=0.0 does the same.
     """
-    return around.rng.uniform(low, high, (around.length, around.d_model))
+    return _vectors(
+        around.rng.uniform(low, high, (around.length, around.model.d_model))
+    )
 
 
-def sampled_vocabulary(around: Surroundings, population: int = 5000) -> np.ndarray:
+def _vectors(array: np.ndarray) -> PromptBundle:
+    """Returns [prompt, d_model] vectors in front of the input as a prompt."""
+    return PromptBundle(enc_input=np.asarray(array, np.float32))
+
+
+def sampled_vocabulary(around: Surroundings, population: int = 5000) -> PromptBundle:
     """Takes embeddings of distinct tokens among the `population` most common.
 
     A T5 vocabulary is ordered by frequency, so these are the first ids.
@@ -67,7 +76,7 @@ def sampled_vocabulary(around: Surroundings, population: int = 5000) -> np.ndarr
     Raises:
         ValueError: when the prompt is longer than the population.
     """
-    return _sample(around, around.length, population)
+    return _vectors(_sample(around, around.length, population))
 
 
 def _sample(around: Surroundings, count: int, population: int) -> np.ndarray:
@@ -84,7 +93,7 @@ def class_labels(
     around: Surroundings,
     labels: Sequence[str] | None = None,
     population: int = 5000,
-) -> np.ndarray:
+) -> PromptBundle:
     """Gives each class label one vector, and sampled vocabulary the rest.
 
     A label of several pieces is the mean of their embeddings.
@@ -108,7 +117,8 @@ def class_labels(
         logger.info("The task has no class labels: every vector is sampled.")
     means = [_mean_of_pieces(around, label) for label in labels]
     rest = _sample(around, around.length - len(labels), population)
-    return np.concatenate([np.reshape(means, (len(labels), around.d_model)), rest])
+    means = np.reshape(means, (len(labels), around.model.d_model))
+    return _vectors(np.concatenate([means, rest]))
 
 
 def _mean_of_pieces(around: Surroundings, label: str) -> np.ndarray:
@@ -121,7 +131,7 @@ def _mean_of_pieces(around: Surroundings, label: str) -> np.ndarray:
     return around.embed(ids).mean(axis=0)
 
 
-def text(around: Surroundings, text: str, population: int = 5000) -> np.ndarray:
+def text(around: Surroundings, text: str, population: int = 5000) -> PromptBundle:
     """Starts from the pieces of a text, and sampled vocabulary after its end.
 
     Raises:
@@ -134,7 +144,7 @@ def text(around: Surroundings, text: str, population: int = 5000) -> np.ndarray:
             "Shorten the text or set --gin.PROMPT_LENGTH to fit."
         )
     rest = _sample(around, around.length - len(ids), population)
-    return np.concatenate([around.embed(ids), rest]) if ids else rest
+    return _vectors(np.concatenate([around.embed(ids), rest]) if ids else rest)
 
 
 def from_file(
@@ -142,7 +152,7 @@ def from_file(
     path: str,
     length_mismatch: str = "error",
     allow_other_model: bool = False,
-) -> np.ndarray:
+) -> PromptBundle:
     """Starts from a saved prompt: the step that makes it SPoT.
 
     Args:
@@ -150,29 +160,29 @@ def from_file(
         path: see `files.read`.
         length_mismatch: what to do when the file's prompt has another length:
             "error", "truncate" (keep the first vectors) or "pad" (sampled vocabulary
-            after the last).
+            after the last, in front of the input only).
         allow_other_model: take a prompt whose file names another frozen model.
 
     Raises:
         ValueError: when the prompt does not fit this model or length.
     """
     saved = files.read(path)
-    model = saved.story.get("model", {}).get("fingerprint", around.model)
-    if saved.enc_input.shape[1] != around.d_model:
+    wrong = misfit(saved.bundle, around.model)
+    if wrong:
         raise ValueError(
-            f"{path} has vectors of width {saved.enc_input.shape[1]}, the model "
-            f"{around.d_model}. A prompt fits only the model size it was trained for."
+            f"{path} does not fit: {wrong}. A prompt fits only the model size it was "
+            "trained for."
         )
-    if model != around.model and not allow_other_model:
-        raise ValueError(
-            f"{path} was trained for the frozen model {model}, this one is "
-            f"{around.model}. If you mean it: --gin.from_file.allow_other_model=True."
-        )
-    return _fit(around, saved.enc_input, path, length_mismatch)
+    if not allow_other_model:
+        cure = "If you mean it: --gin.from_file.allow_other_model=True."
+        check_made_for(path, saved.story.get("model") or {}, around.identity, cure)
+    return _fit(around, saved.bundle, path, length_mismatch)
 
 
-def _fit(around: Surroundings, prompt: np.ndarray, path: str, choice: str):
-    found, wanted = len(prompt), around.length
+def _fit(
+    around: Surroundings, prompt: PromptBundle, path: str, choice: str
+) -> PromptBundle:
+    found, wanted = length_of(prompt), around.length
     if choice not in ("error", "truncate", "pad"):
         raise ValueError(
             f"PROMPT_LENGTH_MISMATCH is {choice!r}; it is 'error', 'truncate' or 'pad'."
@@ -180,9 +190,10 @@ def _fit(around: Surroundings, prompt: np.ndarray, path: str, choice: str):
     if found == wanted:
         return prompt
     if choice == "truncate" and found > wanted:
-        return prompt[:wanted]
+        return algebra.truncate(prompt, wanted)
     if choice == "pad" and found < wanted:
-        return np.concatenate([prompt, _sample(around, wanted - found, 5000)])
+        rest = _vectors(_sample(around, wanted - found, 5000))
+        return algebra.concatenate(prompt, rest)
     raise ValueError(
         f"{path} has {found} vectors, PROMPT_LENGTH is {wanted}. Set "
         f"--gin.PROMPT_LENGTH={found}, or choose with "

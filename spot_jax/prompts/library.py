@@ -1,13 +1,12 @@
 """The library: a folder of prompts of one model, which can be compared and averaged.
 
-    DIR/library.json    what all of them share: the model, the kind, the shape
+    DIR/library.json    what all of them share: the model, the sites and their shapes
     DIR/NAME/           one prompt; see entry.py
 
 Processes on many machines may add at once without talking to each other: the first to
 come makes library.json, and every entry appears in one step, complete.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -16,14 +15,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from spot_jax.model_dir import storage
+from spot_jax.model_dir import names, storage
 from spot_jax.prompts import entry as entry_folder
+from spot_jax.prompts.base import modes, shapes_of
 from spot_jax.prompts.entry import LibraryEntry
-from spot_jax.prompts.incoming import from_files, is_same_model
+from spot_jax.prompts.incoming import from_files
+from spot_jax.prompts.made_for import is_same_model, named
 
-FORMAT = "spot_jax library 1"
-# Of the methods of the family the T5 has a door for this one; see prompts/base.py.
-_KIND = "soft"
+FORMAT = "spot_jax library 2"
+# Of soft prompts alone, whose shape it has in place of the sites.
+_FORMAT_1 = "spot_jax library 1"
 _SHARED = "library.json"
 _NAME = re.compile(r"\w[\w.:+=,@-]*", re.ASCII)
 
@@ -54,13 +55,13 @@ class Library:
         Raises:
             ValueError: when there is none, or one of them is damaged.
         """
-        names = self.names()
-        if not names:
+        there = self.names()
+        if not there:
             raise ValueError(
                 f"{self.folder} holds no prompts. Add those of a run: `spot_jax "
                 f"library add {self.folder} MODEL_DIR`."
             )
-        return [self.read(name) for name in names]
+        return [self.read(name) for name in there]
 
     def read(self, name: str) -> LibraryEntry:
         """Returns an entry whose files are those that were written, and finite.
@@ -119,7 +120,7 @@ class Library:
         problems = [
             f"{path} was left by an add that was killed, unless one is running now. "
             "Delete it."
-            for path in sorted(self.folder.glob(".*.tmp"))
+            for path in storage.leftovers(self.folder)
         ]
         if not self.names():
             problems.append(f"{self.folder} holds no prompts.")
@@ -135,24 +136,18 @@ class Library:
         path = self.folder / _SHARED
         # The names first: no entry appears before library.json does.
         if not self.names() and not path.exists():
-            temporary = storage.beside(path)
-            storage.replace_file(temporary, _as_json(_shared_by(entry)))
-            try:
-                # A link, not a rename: of two processes one alone may succeed.
-                with contextlib.suppress(FileExistsError):
-                    os.link(temporary, path)
-            finally:
-                temporary.unlink()
+            storage.create_file(path, _as_json(_shared_by(entry)))
         self._compare(entry, self._shared())
 
     def _shared(self) -> dict[str, Any]:
         path = self.folder / _SHARED
         try:
             library = json.loads(path.read_text(encoding="utf-8"))
+            if library["format"] == _FORMAT_1:
+                sites = {"enc_input": library["shape"]}
+                return {"model": library["model"], "sites": sites, "modes": {}}
             if library["format"] == FORMAT:
-                return {
-                    key: library[key] for key in ("format", "model", "kind", "shape")
-                }
+                return {key: library[key] for key in ("model", "sites", "modes")}
             problem = f"its format is {library['format']}, not {FORMAT}"
         except (OSError, ValueError, KeyError, TypeError) as error:
             problem = str(error)
@@ -173,8 +168,8 @@ class Library:
             )
         raise ValueError(
             f"{entry.name} does not belong in {self.folder}: {'; '.join(differences)}. "
-            "A library's prompts are of one model, kind and shape, so that they can be "
-            f"compared and averaged. {cure}"
+            "A library's prompts are of one model, and of one shape at each site, so "
+            f"that they can be compared and averaged. {cure}"
         )
 
     def _expect_same(self, entry: LibraryEntry) -> None:
@@ -201,27 +196,23 @@ def _shared_by(entry: LibraryEntry) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "model": entry.model,
-        "kind": _KIND,
-        "shape": list(entry.prompt.shape),
+        "sites": shapes_of(entry.prompt),
+        "modes": modes(entry.prompt),
     }
 
 
 def _differences(entry: Mapping[str, Any], library: Mapping[str, Any]) -> list[str]:
     found = [
-        f"its {key} is {entry[key]}, the library's {library[key]}"
-        for key in ("kind", "shape")
+        f"its {key} are {entry[key]}, the library's {library[key]}"
+        for key in ("sites", "modes")
         if entry[key] != library[key]
     ]
     one, other = entry["model"], library["model"]
-    if not is_same_model(one, other):
-        found.append(f"its model is {_named(one)}, the library's {_named(other)}")
+    if is_same_model(one, other) is not True:
+        found.append(f"its model is {named(one)}, the library's {named(other)}")
         if ("fingerprint" in one) != ("fingerprint" in other):
             found[-1] += " (if they are one, name both by the fingerprint: --model)"
     return found
-
-
-def _named(model: Mapping[str, str]) -> str:
-    return " of ".join(model[key] for key in ("fingerprint", "source") if key in model)
 
 
 def _as_json(value: Mapping[str, Any]) -> bytes:
@@ -235,19 +226,21 @@ def from_run(model_dir: str | os.PathLike) -> list[LibraryEntry]:
         ValueError: when MODEL_DIR holds none, or is not finished.
     """
     model_dir = pathlib.Path(model_dir)
-    folders = sorted(path for path in model_dir.glob("prompts/*") if path.is_dir())
+    folders = names.prompt_folders(model_dir)
     if not folders:
         raise ValueError(
             f"{model_dir} holds no prompts/NAME. Give the MODEL_DIR of a run of "
             "`spot_jax train` that trains prompts; model tuning leaves none."
         )
-    unfinished = [p.name for p in folders if not (p / "last.safetensors").exists()]
+    unfinished = [
+        p.name for p in folders if not names.in_folder(p, names.LAST).exists()
+    ]
     if unfinished:
         raise ValueError(
             f"The run of {model_dir} is not finished: {', '.join(unfinished)} has no "
             "last.safetensors. Give the command that started it again; it goes on."
         )
-    described, run = model_dir / "run.json", {}
+    described, run = model_dir / names.RUN, {}
     if described.exists():
         try:
             run = json.loads(described.read_text(encoding="utf-8"))
@@ -256,12 +249,19 @@ def from_run(model_dir: str | os.PathLike) -> list[LibraryEntry]:
                 f"{described} is damaged ({error}). Delete it: the prompts lose what "
                 "it says of versions and devices, nothing else."
             ) from error
-    return [_from_folder(folder, run) for folder in folders]
+    entries = [from_prompt_folder(folder) for folder in folders]
+    return [
+        dataclasses.replace(entry, provenance=entry.provenance | {"run": run})
+        for entry in entries
+    ]
 
 
-def _from_folder(folder: pathlib.Path, run: Mapping[str, Any]) -> LibraryEntry:
-    early = folder / "embedding.safetensors"
-    entry = from_files(
-        folder / "best.safetensors", early if early.exists() else None, {}
-    )
-    return dataclasses.replace(entry, provenance=entry.provenance | {"run": run})
+def from_prompt_folder(folder: pathlib.Path) -> LibraryEntry:
+    """Returns one prompt of a run: MODEL_DIR/prompts/NAME, its best and its embedding.
+
+    Raises:
+        ValueError: when its best prompt is missing or damaged.
+    """
+    early = names.in_folder(folder, names.EMBEDDING)
+    best = names.in_folder(folder, names.BEST)
+    return from_files(best, early if early.exists() else None, {})

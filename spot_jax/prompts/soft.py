@@ -2,9 +2,10 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from flax.linen.partitioning import param_with_axes
 
-from spot_jax.prompts.base import PromptBundle
+from spot_jax.prompts.base import Dimensions, PromptBundle, described
 
 
 class SoftPrompt(nn.Module):
@@ -15,11 +16,11 @@ class SoftPrompt(nn.Module):
 
     Attributes:
         length: how many vectors (P), 100 in SPoT.
-        d_model: width of the T5.
+        model: the T5, of which it takes d_model.
     """
 
     length: int
-    d_model: int
+    model: Dimensions
 
     @nn.compact
     def __call__(self) -> PromptBundle:
@@ -29,9 +30,25 @@ class SoftPrompt(nn.Module):
             # Only a place holder: starting values come from prompts/init.py, outside
             # the module, because most of them need the embedding matrix.
             nn.initializers.zeros,
-            (self.length, self.d_model),
+            (self.length, self.model.d_model),
             jnp.float32,
             # Replicated, so that the file of a prompt is complete on every machine.
             axes=("prompt", "prompt_embed"),
         )
         return PromptBundle(enc_input=enc_input)
+
+    def parameters_of(
+        self, start: PromptBundle, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Returns the vectors of a start as they are: {"enc_input": [prompt, d_model]}.
+
+        Raises:
+            ValueError: when the start has other sites.
+        """
+        del rng
+        if start.enc_input is None:
+            raise ValueError(
+                f"A soft prompt starts from vectors at enc_input; this start has "
+                f"{described(start)}. Choose another PROMPT_START, or another PROMPT."
+            )
+        return {"enc_input": np.asarray(start.enc_input, np.float32)}

@@ -5,17 +5,25 @@ model and width, and that what is ranked has an embedding.
 """
 
 import dataclasses
+import enum
 import pathlib
 from collections.abc import Sequence
 
-import numpy as np
-
-from spot_jax.prompts import files
-from spot_jax.prompts.library import Library, LibraryEntry
+from spot_jax.model_dir import names
+from spot_jax.prompts import algebra, files, peft
+from spot_jax.prompts.base import PromptBundle, described, sites
+from spot_jax.prompts.entry import LibraryEntry
+from spot_jax.prompts.library import Library
+from spot_jax.prompts.made_for import check_made_for, is_same_model
 from spot_jax.retrieval import operators
 from spot_jax.retrieval.similarity import MEASURES
 
-NO_EMBEDDING = "has no embedding"
+
+class Reason(enum.Enum):
+    """Why an entry of a library is not among those that may be chosen."""
+
+    OWN_TASK = "is of the target's own task"
+    NO_EMBEDDING = "has no embedding"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Target:
         task: the SeqIO task; None where nobody says.
         seed: of the run; 0 where nobody says.
         step: at which the embedding was taken, or None.
-        embedding: [prompt, d_model] float32.
+        embedding: the prompt at that step.
         model: fingerprint and source of the frozen model; {} where nobody says.
         configuration: of the run, as gin text; "" where nobody says.
     """
@@ -38,7 +46,7 @@ class Target:
     task: str | None
     seed: int
     step: int | None
-    embedding: np.ndarray
+    embedding: PromptBundle
     model: dict
     configuration: str
 
@@ -58,6 +66,7 @@ class Ranking:
 
     Attributes:
         target: None where prompts are chosen without a target's embedding.
+        task: the target's, where it is known.
         measure: of similarity.
         sources: the ranked entries, most similar first.
         left_out: {name: why it is not ranked}.
@@ -65,9 +74,10 @@ class Ranking:
     """
 
     target: Target | None
+    task: str | None
     measure: str
     sources: tuple[Source, ...]
-    left_out: dict[str, str]
+    left_out: dict[str, Reason]
     notes: tuple[str, ...]
 
 
@@ -79,12 +89,17 @@ def read_entries(folder: str) -> dict[str, LibraryEntry]:
     """
     entries = {entry.name: entry for entry in Library(folder).entries()}
     for entry in entries.values():
-        if entry.embedding is not None and not entry.embedding.any(axis=1).all():
+        if entry.embedding is not None and _has_zeros(entry.embedding):
             raise ValueError(
                 f"The embedding of {entry.name} has a vector of zeros, which no "
                 "training gives. Take the entry out and add it again from its run."
             )
     return entries
+
+
+def _has_zeros(embedding: PromptBundle) -> bool:
+    """Whether a vector of an embedding is zero, and has no direction to compare."""
+    return not all(m.any(axis=1).all() for m in algebra.token_matrices(embedding))
 
 
 def read_targets(paths: Sequence[str], task: str | None) -> list[Target]:
@@ -98,8 +113,8 @@ def read_targets(paths: Sequence[str], task: str | None) -> list[Target]:
         ValueError: when one has no embedding, or two have one name.
     """
     targets = [_read_target(path, task) for path in paths]
-    names = [target.name for target in targets]
-    twice = {name for name in names if names.count(name) > 1}
+    called = [target.name for target in targets]
+    twice = {name for name in called if called.count(name) > 1}
     if twice:
         raise ValueError(
             f"Several targets are called {', '.join(sorted(twice))}, and what is "
@@ -111,8 +126,8 @@ def read_targets(paths: Sequence[str], task: str | None) -> list[Target]:
 
 def _read_target(given: str, task: str | None) -> Target:
     path = pathlib.Path(given)
-    if path.is_dir() and not (path / "adapter_config.json").is_file():
-        path = path / "embedding.safetensors"
+    if path.is_dir() and not (path / peft.CONFIG_FILE).is_file():
+        path = names.in_folder(path, names.EMBEDDING)
         if not path.is_file():
             raise ValueError(
                 f"The target {given} has no embedding: there is no {path}. It is the "
@@ -121,13 +136,13 @@ def _read_target(given: str, task: str | None) -> Target:
             )
     saved = files.read(path)
     story = saved.story
-    if story.get("kind", "embedding") != "embedding":
+    if story.get("kind", names.EMBEDDING) != names.EMBEDDING:
         raise ValueError(
             f"{path} is the {story['kind']} prompt of its run, and a task is embedded "
             "by its prompt at EMBEDDING_STEP (SPoT §3.2). Give the run's "
-            f"{path.with_name('embedding.safetensors')}."
+            f"{names.in_folder(path.parent, names.EMBEDDING)}."
         )
-    if not saved.enc_input.any(axis=1).all():
+    if _has_zeros(saved.bundle):
         raise ValueError(
             f"{path} has a vector of zeros, which no training gives. Copy it again, or "
             "train the target again."
@@ -144,7 +159,7 @@ def _read_target(given: str, task: str | None) -> Target:
         task=task or story.get("task"),
         seed=story.get("seed", 0),
         step=story.get("step"),
-        embedding=saved.enc_input,
+        embedding=saved.bundle,
         model=story.get("model", {}),
         configuration=story.get("configuration", ""),
     )
@@ -159,27 +174,35 @@ def check_belong_together(
         ValueError: naming the target, the models and the cure.
     """
     first = next(iter(entries.values()))
-    width = first.prompt.shape[1]
     for target in targets:
-        own, theirs = target.model.get("fingerprint"), first.model.get("fingerprint")
-        if own and theirs and own != theirs:
+        check_made_for(
+            f"The target {target.path}",
+            target.model,
+            first.model,
+            "That is the library's. Train the target for the library's model.",
+        )
+        # Lengths may differ, of prompts that are compared and not averaged.
+        own, theirs = _widths(target.embedding), _widths(first.prompt)
+        if own != theirs:
             raise ValueError(
-                f"The target {target.path} was trained for the frozen model "
-                f"{_told(target.model)}, the library's prompts for "
-                f"{_told(first.model)}. Train the target for the library's model."
-            )
-        if target.embedding.shape[1] != width:
-            raise ValueError(
-                f"The target {target.path} has vectors of width "
-                f"{target.embedding.shape[1]}, the library's prompts {width}: they are "
-                "of different sizes of T5. Use a library of the target's model."
+                f"The target {target.path} is {described(target.embedding)}, the "
+                f"library's prompts are {described(first.prompt)}: they are of "
+                "different sizes of T5, or of different kinds. Use a library of the "
+                "target's model and kind."
             )
 
 
-def _told(model: dict) -> str:
-    source = model.get("source")
-    fingerprint = model.get("fingerprint", "that nobody names")
-    return fingerprint + (f" ({source})" if source else "")
+def _widths(bundle: PromptBundle) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of each site without the length of the prompt."""
+    return {
+        site: (*array.shape[:-2], array.shape[-1])
+        for site, array in sites(bundle).items()
+    }
+
+
+def told(why: Reason, task: str | None) -> str:
+    """Returns a reason as the end of a sentence: "is of the target's own task, rte"."""
+    return f"{why.value}, {task}" if why is Reason.OWN_TASK else why.value
 
 
 def rank_entries(
@@ -202,40 +225,42 @@ def rank_entries(
     left_out = {}
     for entry in entries.values():
         if task and entry.task == task and not include_own:
-            left_out[entry.name] = f"is of the target's own task, {task}"
+            left_out[entry.name] = Reason.OWN_TASK
         elif target and entry.embedding is None:
-            left_out[entry.name] = NO_EMBEDDING
+            left_out[entry.name] = Reason.NO_EMBEDDING
     kept = {name: entry for name, entry in entries.items() if name not in left_out}
     notes = _notes(kept, left_out, target, task)
     if target is None or not kept:
         sources = tuple(map(Source, kept.values() if target is None else ()))
-        return Ranking(target, measure, sources, left_out, notes)
+        return Ranking(target, task, measure, sources, left_out, notes)
     embeddings = [entry.embedding for entry in kept.values()]
     similarities = MEASURES[measure](embeddings, [target.embedding])[:, 0]
     ranked = operators.rank(similarities, list(kept))
     sources = tuple(Source(kept[r.name], r.rank, r.similarity) for r in ranked)
-    return Ranking(target, measure, sources, left_out, notes)
+    return Ranking(target, task, measure, sources, left_out, notes)
 
 
 def _notes(
     kept: dict[str, LibraryEntry],
-    left_out: dict[str, str],
+    left_out: dict[str, Reason],
     target: Target | None,
     task: str | None,
 ) -> tuple[str, ...]:
     """Tells what was left out, and what makes the comparison doubtful."""
     notes = []
     for why in dict.fromkeys(left_out.values()):
-        names = [name for name in left_out if left_out[name] == why]
-        cure = " (--include_target keeps them)" if "own task" in why else ""
-        notes.append(f"Left out, because it {why}: {', '.join(names)}{cure}.")
+        these = ", ".join(name for name in left_out if left_out[name] is why)
+        cure = " (--include_target keeps them)" if why is Reason.OWN_TASK else ""
+        notes.append(f"Left out, because it {told(why, task)}: {these}{cure}.")
     if not task:
         notes.append(
             "Nothing says which task the target is, so entries of its own task could "
             "not be left out; --target_task names it."
         )
-    models = [target.model, *(entry.model for entry in kept.values())] if target else []
-    if not all(model.get("fingerprint") for model in models):
+    doubtful = target and any(
+        is_same_model(target.model, entry.model) is None for entry in kept.values()
+    )
+    if doubtful:
         notes.append(
             "The target or the library does not know its frozen model by fingerprint; "
             "only the widths were compared."

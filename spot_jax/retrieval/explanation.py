@@ -5,7 +5,7 @@ import pathlib
 from typing import Any
 
 from spot_jax import tables
-from spot_jax.retrieval.candidates import Ranking, Source
+from spot_jax.retrieval.candidates import Ranking, Source, told
 from spot_jax.retrieval.starts import Start
 
 FORMAT = "spot_jax ranking 1"
@@ -23,6 +23,7 @@ class Result:
         folder: where its files will be.
         texts: {file name: text} of the gin files there.
         commands: that go on with it.
+        has_gaps: whether they have words in capitals, for what no file says.
     """
 
     ranking: Ranking
@@ -30,6 +31,7 @@ class Result:
     folder: pathlib.Path
     texts: dict[str, str]
     commands: list[str]
+    has_gaps: bool = False
 
 
 def record(asked: dict[str, Any], results: list[Result]) -> dict[str, Any]:
@@ -71,7 +73,9 @@ def _record_of_target(result: Result) -> dict[str, Any]:
         **_told_target(ranking),
         "ranking": _lines(result),
         "chosen": [source.entry.name for source in start.chosen],
-        "left_out": ranking.left_out,
+        "left_out": {
+            name: told(why, ranking.task) for name, why in ranking.left_out.items()
+        },
         "notes": [*ranking.notes, *start.notes],
         "written": [str(result.folder / n) for n in (*start.prompts, *result.texts)],
         "commands": result.commands,
@@ -127,8 +131,9 @@ def text(measure: str, result: Result) -> str:
     notes = [*result.ranking.notes, *result.start.notes]
     parts = [about, "", _table(result), *notes]
     if result.commands:
-        unknown = "gin/models/MODEL.gin" in result.commands[0]
-        filled = ", with your own in place of MODEL, LENGTHS and the like" * unknown
+        filled = ""
+        if result.has_gaps:
+            filled = ", with your own in place of MODEL, LENGTHS and the like"
         parts += [f"Go on with{filled}:", "", "\n\n".join(result.commands), ""]
     return "\n".join(parts)
 

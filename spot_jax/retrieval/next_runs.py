@@ -5,11 +5,14 @@ but for where it starts. What no file says stands in capitals in the command.
 """
 
 import ast
+import pathlib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spot_jax.model_dir import names
+from spot_jax.prompts.base import length_of
 from spot_jax.retrieval.candidates import Source, Target
 from spot_jax.retrieval.operators import multi_task_mixture
 from spot_jax.tasks import catalog
@@ -123,7 +126,7 @@ def mixture_run(chosen: Sequence[Source], target: Target, folder: str) -> str:
     recipe = chosen[0].entry
     values = {
         "RANDOM_SEED": target.seed,
-        "PROMPT_LENGTH": len(recipe.prompt),
+        "PROMPT_LENGTH": length_of(recipe.prompt),
         "MODEL_DIR": f"{folder}/mixture",
     }
     gin = [f"{folder}/mixture.gin", "gin/prompts/sampled_vocabulary.gin"]
@@ -139,7 +142,7 @@ def mixture_run(chosen: Sequence[Source], target: Target, folder: str) -> str:
 def mixture_prompt(target: Target, k: int, folder: str) -> str:
     """Returns where the mixture's final prompt will be: the target's start."""
     name = f"{mixture_name(target.task, k)}-seed{target.seed}"
-    return f"{folder}/mixture/prompts/{name}/last.safetensors"
+    return str(names.prompt_file(pathlib.Path(folder, "mixture"), name, names.LAST))
 
 
 def _longest(chosen: Sequence[Source], target: Target) -> dict[str, int]:

@@ -58,22 +58,6 @@ def rank(
     return [Ranked(n, name, value) for n, (value, name) in enumerate(ordered, 1)]
 
 
-def top(ranking: Sequence[Ranked], k: int) -> list[Ranked]:
-    """Returns the first k of a ranking.
-
-    Raises:
-        ValueError: when k is below 1 or above the number of prompts.
-    """
-    if not 1 <= k <= len(ranking):
-        raise ValueError(
-            f"k is {k}, and {len(ranking)} prompts are ranked: choose k from 1 to "
-            f"{len(ranking)}."
-            if ranking
-            else f"k is {k}, and no prompt is ranked: add some to the library."
-        )
-    return list(ranking[:k])
-
-
 def weights(
     similarities: np.ndarray | Sequence[float],
 ) -> tuple[Float[np.ndarray, " k"], str | None]:
@@ -114,35 +98,6 @@ def weights(
         f"{values.min():.4g}): their prompts have weight 0."
     )
     return scaled / scaled.sum(), note if negative else None
-
-
-def weighted_average(
-    prompts: np.ndarray | Sequence[np.ndarray], alpha: np.ndarray | Sequence[float]
-) -> Float[np.ndarray, "prompt d_model"]:
-    """Averages prompts, position by position (SPoT §3.3).
-
-    Args:
-        prompts: [k, prompt, d_model] the chosen prompts.
-        alpha: [k] their weights, which sum to 1.
-
-    Returns:
-        [prompt, d_model] float32; the sum is taken in float64.
-
-    Raises:
-        ValueError: when the numbers differ or the weights do not sum to 1.
-    """
-    prompts, alpha = np.asarray(prompts, np.float64), np.asarray(alpha, np.float64)
-    if prompts.ndim != 3 or alpha.shape != prompts.shape[:1]:
-        raise ValueError(
-            f"Prompts of shape {prompts.shape} and weights of shape {alpha.shape} do "
-            "not belong together: they are [k, prompt, d_model] and [k]."
-        )
-    if not np.isclose(alpha.sum(), 1):
-        raise ValueError(
-            f"The weights sum to {alpha.sum():.6g}; an average needs 1. "
-            "operators.weights makes such weights."
-        )
-    return np.einsum("k,kpd->pd", alpha, prompts).astype(np.float32)
 
 
 def multi_task_mixture(members: Sequence[str], target: str) -> list[str]:

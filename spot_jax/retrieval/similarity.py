@@ -1,90 +1,110 @@
 """How alike two tasks are, by their embeddings, which are prompts (SPoT §3.2).
 
-Both measures are cosines of one vector a prompt, so a bank costs one product of
-matrices, and prompts of different lengths can be compared.
+A prompt is seen as matrices of vectors, one for each site, layer, and key or value (see
+`algebra.token_matrices`); a soft prompt is one matrix. Both measures are products of
+one vector a prompt, so a bank costs one product of matrices, and prompts of different
+lengths can be compared.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 
-Bank = Float[np.ndarray, "bank prompt d_model"] | Sequence[np.ndarray]
+from spot_jax.prompts.algebra import check_alike, token_matrices
+from spot_jax.prompts.base import PromptBundle
 
 
-def average_tokens(first: Bank, second: Bank) -> Float64[np.ndarray, "first second"]:
+def average_tokens(
+    first: Sequence[PromptBundle], second: Sequence[PromptBundle]
+) -> Float64[np.ndarray, "first second"]:
     """Computes the cosine of two prompts' average vectors, for every pair.
 
+    The averages of all matrices of a prompt are one long vector.
+
     Args:
-        first: [first, prompt, d_model], or a list of [prompt, d_model] of any lengths.
-        second: [second, prompt, d_model], or such a list.
+        first: single prompts, of any lengths.
+        second: the same.
 
     Returns:
         [first, second] float64, from -1 to 1; a prompt and itself give 1.
 
     Raises:
-        ValueError: when a prompt is not finite, its average is zero, or widths differ.
+        ValueError: when a prompt is not finite, its average is zero, or they are of
+            different kinds or widths.
     """
-    return _cosines(first, second, _direction_of_average)
+    return _products(first, second, _direction_of_average)
 
 
-def per_token(first: Bank, second: Bank) -> Float64[np.ndarray, "first second"]:
+def per_token(
+    first: Sequence[PromptBundle], second: Sequence[PromptBundle]
+) -> Float64[np.ndarray, "first second"]:
     """Computes the average cosine over all pairs of two prompts' vectors.
 
     The mean over pairs of cosines is the product of the two means of unit vectors:
     (1/LM) sum_ij cos(a_i, b_j) = (1/L sum_i a_i/|a_i|) . (1/M sum_j b_j/|b_j|).
-    A prompt and itself give less than 1, so this ranks, and is no distance.
+    Of prompts with several matrices it is the mean over these. A prompt and itself give
+    less than 1, so this ranks, and is no distance.
 
     Args:
-        first: [first, prompt, d_model], or a list of [prompt, d_model] of any lengths.
-        second: [second, prompt, d_model], or such a list.
+        first: single prompts, of any lengths.
+        second: the same.
 
     Returns:
         [first, second] float64, from -1 to 1.
 
     Raises:
-        ValueError: when a prompt is not finite or has a vector of zeros, or widths
-            differ.
+        ValueError: when a prompt is not finite or has a vector of zeros, or they are of
+            different kinds or widths.
     """
-    return _cosines(first, second, _average_direction)
+    return _products(first, second, _average_direction)
 
 
 MEASURES = {"average_tokens": average_tokens, "per_token": per_token}
 
 
-def _cosines(
-    first: Bank, second: Bank, reduce: Callable[[np.ndarray, int], np.ndarray]
+def _products(
+    first: Sequence[PromptBundle],
+    second: Sequence[PromptBundle],
+    reduce: Callable[[list[np.ndarray], int], np.ndarray],
 ) -> np.ndarray:
-    rows = [reduce(_float64(prompt, n), n) for n, prompt in enumerate(first)]
-    columns = [reduce(_float64(prompt, n), n) for n, prompt in enumerate(second)]
-    widths = {len(vector) for vector in (*rows, *columns)}
-    if not rows or not columns or len(widths) != 1:
+    if not len(first) or not len(second):
         raise ValueError(
-            f"{len(rows)} prompts cannot be compared with {len(columns)}, of widths "
-            f"{sorted(widths)}: give at least one on each side, all of one width. "
-            "Prompts of T5s of different sizes cannot be compared."
+            f"{len(first)} prompts cannot be compared with {len(second)}: give at "
+            "least one on each side."
+        )
+    check_alike([*first, *second])
+    rows = [reduce(_matrices(bundle, n), n) for n, bundle in enumerate(first)]
+    columns = [reduce(_matrices(bundle, n), n) for n, bundle in enumerate(second)]
+    widths = {len(vector) for vector in (*rows, *columns)}
+    if len(widths) != 1:
+        raise ValueError(
+            f"Prompts of widths {sorted(widths)} cannot be compared: they are of T5s "
+            "of different sizes. Give prompts of one model."
         )
     # Not BLAS: its rounding depends on a pair's place in the bank, and the copies of a
     # prompt would no longer be tied.
     return np.einsum("nd,md->nm", np.stack(rows), np.stack(columns))
 
 
-def _float64(prompt: np.ndarray, number: int) -> np.ndarray:
-    prompt = np.asarray(prompt, np.float64)
-    if prompt.ndim != 2 or not prompt.size:
+def _matrices(bundle: PromptBundle, number: int) -> list[np.ndarray]:
+    matrices = [np.asarray(m, np.float64) for m in token_matrices(bundle)]
+    if not matrices or not all(m.ndim == 2 and m.size for m in matrices):
         raise ValueError(
-            f"Prompt {number} of the bank has the shape {prompt.shape}; a task "
-            "embedding is [prompt, d_model], at least one vector."
+            f"Prompt {number} of the bank has no vectors; a task embedding has at "
+            "least one."
         )
-    return prompt
+    return matrices
 
 
-def _direction_of_average(prompt: np.ndarray, number: int) -> np.ndarray:
-    return _unit(prompt.mean(axis=0), number)
+def _direction_of_average(matrices: list[np.ndarray], number: int) -> np.ndarray:
+    return _unit(np.concatenate([m.mean(axis=0) for m in matrices]), number)
 
 
-def _average_direction(prompt: np.ndarray, number: int) -> np.ndarray:
-    return _unit(prompt, number).mean(axis=0)
+def _average_direction(matrices: list[np.ndarray], number: int) -> np.ndarray:
+    means = [_unit(m, number).mean(axis=0) for m in matrices]
+    # Half of the mean's 1 / matrices is in each of the two factors.
+    return np.concatenate(means) / np.sqrt(len(means))
 
 
 def _unit(vectors: np.ndarray, number: int) -> np.ndarray:

@@ -7,11 +7,11 @@ import math
 import pathlib
 from collections.abc import Sequence
 
-import numpy as np
-
-from spot_jax.prompts.library import LibraryEntry
+from spot_jax.prompts import algebra
+from spot_jax.prompts.base import PromptBundle
+from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.retrieval import operators
-from spot_jax.retrieval.candidates import NO_EMBEDDING, Ranking, Source
+from spot_jax.retrieval.candidates import Ranking, Reason, Source, told
 from spot_jax.tasks import catalog
 
 
@@ -21,7 +21,7 @@ class Start:
 
     Attributes:
         chosen: the sources it takes, best first.
-        prompts: {file name: [prompt, d_model]}, empty where a run has to come first.
+        prompts: {file name: prompt}, empty where a run has to come first.
         made_of: {file name: the sources in it}.
         weights: of the chosen sources in an average, else empty.
         scores: {name: score} of the oracle's candidates, else empty.
@@ -29,7 +29,7 @@ class Start:
     """
 
     chosen: tuple[Source, ...]
-    prompts: dict[str, np.ndarray]
+    prompts: dict[str, PromptBundle]
     made_of: dict[str, tuple[Source, ...]]
     weights: tuple[float, ...] = ()
     scores: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -45,9 +45,7 @@ def top(ranking: Ranking, k: int) -> tuple[Source, ...]:
     count = len(ranking.sources)
     if 1 <= k <= count:
         return ranking.sources[:k]
-    why = " ".join(
-        f"{name} {reason}." for name, reason in list(ranking.left_out.items())[:5]
-    )
+    why = " ".join(_reasons(ranking, list(ranking.left_out)[:5]))
     if not count:
         raise ValueError(
             f"The library has nothing to rank for {ranking.target.name}. {why} Add "
@@ -57,6 +55,11 @@ def top(ranking: Ranking, k: int) -> tuple[Source, ...]:
         f"--k is {k}, and {count} prompts can be ranked for {ranking.target.name}: "
         f"choose from 1 to {count}. {why}".rstrip()
     )
+
+
+def _reasons(ranking: Ranking, names: Sequence[str]) -> list[str]:
+    """Returns a sentence for each of these entries, which are left out."""
+    return [f"{name} {told(ranking.left_out[name], ranking.task)}." for name in names]
 
 
 def best_of_top(ranking: Ranking, k: int) -> Start:
@@ -80,9 +83,7 @@ def weighted_average(ranking: Ranking, k: int) -> Start:
     """TOP-k WEIGHTED AVERAGE: one start, in which the more similar ones weigh more."""
     chosen = top(ranking, k)
     alpha, note = operators.weights([source.similarity for source in chosen])
-    prompt = operators.weighted_average(
-        np.stack([source.entry.prompt for source in chosen]), alpha
-    )
+    prompt = algebra.weighted_average([source.entry.prompt for source in chosen], alpha)
     return Start(
         chosen,
         prompts={"start.safetensors": prompt},
@@ -159,15 +160,13 @@ def oracle(
     """
     allowed = {source.entry.name: source for source in ranking.sources}
     for name, why in ranking.left_out.items():
-        if why == NO_EMBEDDING:
+        if why is Reason.NO_EMBEDDING:
             allowed[name] = Source(entries[name])
     scored = [name for name in allowed if name in scores]
     if not scored:
         raise ValueError(
             "None of the entries that may be chosen has a score. "
-            + " ".join(
-                f"{n} {why}." for n, why in ranking.left_out.items() if n in scores
-            )
+            + " ".join(_reasons(ranking, [n for n in ranking.left_out if n in scores]))
         )
     best = allowed[min(scored, key=lambda name: (-scores[name], name))]
     missing = [name for name in allowed if name not in scores]

@@ -7,19 +7,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from spot_jax import losses
-from spot_jax.data import packing
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.packing import Example
 from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
-from spot_jax.model.objective import LossOptions, make_loss
-from spot_jax.model.sharding import on_mesh
+from spot_jax.model.objective import make_loss
 from spot_jax.model.weights import LoadedModel
+from spot_jax.scoring import answers, batches
 from spot_jax.scoring.grading import Prediction, score
-from spot_jax.settings import Evaluation
-from spot_jax.t5 import T5
-from spot_jax.t5.decode import EOS_ID, generate
+from spot_jax.settings import Evaluation, Loss
+from spot_jax.t5.decode import EOS_ID
 
 
 class Evaluator:
@@ -28,7 +25,7 @@ class Evaluator:
     Args:
         model: the frozen model (its configuration and mesh).
         binding: what is trained, to bind parameters and prompts.
-        settings: how to predict.
+        evaluation: how to predict.
         lengths: TASK_FEATURE_LENGTHS.
         prompt_length: slots in front of every input, 0 without prompts.
     """
@@ -37,17 +34,26 @@ class Evaluator:
         self,
         model: LoadedModel,
         binding: Binding,
-        settings: Evaluation,
+        evaluation: Evaluation,
         lengths: Mapping[str, int],
         prompt_length: int,
     ):
-        self._mesh, self._settings, self._lengths = model.mesh, settings, lengths
-        self._prompt_length, self._binding = prompt_length, binding
+        self._mesh, self._settings, self._binding = model.mesh, evaluation, binding
+        self._rows = {
+            "prompt_length": prompt_length,
+            "input_limit": lengths["inputs"],
+            "rows": evaluation.rows,
+            "rows_multiple": model.mesh.shape["data"],
+        }
         config = dataclasses.replace(model.config, dropout_rate=0.0)
-        self._write = on_mesh(jax.jit(self._make_write(config)), model.mesh)
-        self._rank = on_mesh(jax.jit(self._make_rank(config)), model.mesh)
-        options = LossOptions(lengths["targets"], z_loss=0.0)
-        self._loss = on_mesh(jax.jit(make_loss(config, binding, options)), model.mesh)
+        write = answers.make_write(
+            config, binding, search=evaluation.search, max_length=lengths["targets"]
+        )
+        rank = answers.make_rank(config, binding)
+        self._write, self._rank = jax.jit(write), jax.jit(rank)
+        # Sums, for the mean is over the whole split and not over a batch.
+        options, limit = Loss(z_loss=0.0, normalizing_factor=None), lengths["targets"]
+        self._loss = jax.jit(make_loss(config, binding, options, target_length=limit))
 
     def evaluate(
         self, trained: Any, frozen: Any, tasks: Mapping[int, Sequence[EvalTask]]
@@ -75,8 +81,9 @@ class Evaluator:
         for task, prompts in groups.values():
             name = task.name
             if not task.has_metrics:
-                for prompt, loss in self._losses(trained, frozen, task, prompts):
-                    results[prompt][name] = {"loss": loss}
+                means = self._mean_losses(trained, frozen, task, prompts)
+                for prompt in prompts:
+                    results[prompt][name] = {"loss": means[prompt]}
                 continue
             predictions = self.predict(trained, frozen, task, prompts)
             for prompt in prompts:
@@ -102,8 +109,10 @@ class Evaluator:
         predictions = {prompt: [None] * len(task.examples) for prompt in prompts}
         base = jax.random.key(self._settings.seed)
         for number, (pairs, batch) in enumerate(self._batches(task, prompts)):
+            # A batch's own: with one key all batches would draw alike.
             key = jax.random.fold_in(base, number)
             texts, scores = answer(trained, frozen, batch, key)
+            # The last batch ends in rows of padding, whose answers nobody asked for.
             for (prompt, index), text, value in zip(pairs, texts, scores, strict=False):
                 text = task.translation.get(text, text)
                 predictions[prompt][index] = Prediction(index, text, float(value))
@@ -136,107 +145,29 @@ class Evaluator:
 
     def _batches(
         self, task: EvalTask, prompts: Sequence[int]
-    ) -> Iterator[tuple[list[tuple[int, int]], dict]]:
-        """Yields rows of (prompt, example), the longest first.
-
-        Rows come in three lengths only, for each is compiled.
-        """
+    ) -> Iterator[tuple[list[tuple[int, int]], dict[str, jax.Array]]]:
+        """Yields the (prompt, example) of each row, and the batch without targets."""
         pairs = [(p, i) for i in range(len(task.examples)) for p in prompts]
-        pairs.sort(key=lambda pair: -len(task.examples[pair[1]]["inputs"]))
-        limit, rows = self._lengths["inputs"], self._settings.rows
-        for start in range(0, len(pairs), rows):
-            chunk = pairs[start : start + rows]
-            longest = len(task.examples[chunk[0][1]]["inputs"])
-            fitting = [n for n in (limit // 4, limit // 2, limit) if n >= longest]
-            none = np.zeros(0, np.int32)
-            batch = packing.one_per_row(
-                [Example(task.examples[i]["inputs"], none, p) for p, i in chunk],
-                prompt_length=self._prompt_length,
-                row_length=self._prompt_length + fitting[0],
-                target_length=1,
-                rows=rows,
-                rows_multiple=self._mesh.shape["data"],
-            )
-            yield chunk, sharding.shard_rows(batch, self._mesh)
+        nothing = np.zeros(0, np.int32)
+        examples = [Example(task.examples[i]["inputs"], nothing, p) for p, i in pairs]
+        for members, batch in batches.one_per_row(examples, **self._rows):
+            in_rows = [pairs[member] for member in members]
+            yield in_rows, sharding.shard_rows(batch, self._mesh)
 
-    def _losses(
+    def _mean_losses(
         self, trained: Any, frozen: Any, task: EvalTask, prompts: Sequence[int]
-    ) -> Iterator[tuple[int, float]]:
-        """Yields each prompt's mean loss over the target tokens of the split."""
-        for prompt in prompts:
-            total = tokens = 0.0
-            rows = self._settings.rows
-            for start in range(0, len(task.examples), rows):
-                batch = packing.one_per_row(
-                    [
-                        Example(example["inputs"], example["targets"], prompt)
-                        for example in task.examples[start : start + rows]
-                    ],
-                    prompt_length=self._prompt_length,
-                    row_length=self._prompt_length + self._lengths["inputs"],
-                    target_length=self._lengths["targets"],
-                    rows=rows,
-                    rows_multiple=self._mesh.shape["data"],
-                )
-                _, metrics = self._loss(
-                    trained, frozen, sharding.shard_rows(batch, self._mesh), None
-                )
-                count = float(metrics["weight_sum"][prompt])
-                total += float(metrics["loss"][prompt]) * count
-                tokens += count
-            yield prompt, total / tokens
-
-    def _make_write(self, config):
-        def write(trained, frozen, batch, key):
-            params, bundle = self._binding.bind(trained, frozen)
-            return generate(
-                config,
-                params,
-                batch["encoder_input_tokens"],
-                max_length=self._lengths["targets"],
-                search=self._settings.search,
-                key=key,
-                **_encoder_arguments(batch, bundle),
-            )
-
-        return write
-
-    def _make_rank(self, config):
-        model = T5(config)
-
-        def rank(trained, frozen, batch, labels):
-            params, bundle = self._binding.bind(trained, frozen)
-            encoded, segments = model.apply(
-                {"params": params},
-                batch["encoder_input_tokens"],
-                **_encoder_arguments(batch, bundle),
-                method=T5.encode,
-            )
-            rows, count = len(encoded), len(labels)
-            targets = jax.numpy.tile(labels, (rows, 1))
-            logits = model.apply(
-                {"params": params},
-                jax.numpy.repeat(encoded, count, axis=0),
-                jax.numpy.repeat(segments, count, axis=0),
-                jax.numpy.pad(targets[:, :-1], ((0, 0), (1, 0))),
-                method=T5.decode,
-            )
-            scores = losses.sequence_scores(
-                logits,
-                {
-                    "decoder_target_tokens": targets,
-                    "decoder_loss_weights": (targets > 0).astype(logits.dtype),
-                },
-            )
-            return scores.reshape(rows, count)
-
-        return rank
-
-
-def _encoder_arguments(batch: dict, bundle: Any) -> dict:
-    return {
-        "prompt": bundle,
-        "segment_ids": batch["encoder_segment_ids"],
-        "prompt_ids": batch["encoder_prompt_ids"],
-        "positions": batch["encoder_positions"],
-    }
+    ) -> dict[int, float]:
+        """Returns each prompt's mean loss over the target tokens of the split."""
+        # Prompt by prompt: copies of one example, all as long, would pack badly.
+        examples = [
+            Example(example["inputs"], example["targets"], prompt)
+            for prompt in prompts
+            for example in task.examples
+        ]
+        totals, tokens = np.zeros((2, self._binding.prompts))
+        for batch in batches.packed(examples, **self._rows):
+            batch = sharding.shard_rows(batch, self._mesh)
+            _, sums = jax.device_get(self._loss(trained, frozen, batch, None))
+            totals += sums["loss"]
+            tokens += sums["weight_sum"]
+        return {prompt: float(totals[prompt] / tokens[prompt]) for prompt in prompts}

@@ -1,92 +1,74 @@
 """Saved prompts made ready to use: read, checked against the model, put in a bank."""
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import jax
 import numpy as np
 
-from spot_jax.model import sharding
+from spot_jax.model import binding, sharding
 from spot_jax.model.binding import Binding
 from spot_jax.model.weights import LoadedModel
-from spot_jax.prompts import files
-from spot_jax.prompts.base import PromptBundle, empty
+from spot_jax.prompts import algebra, files
+from spot_jax.prompts.base import PromptBundle, empty, misfit
+from spot_jax.prompts.made_for import check_made_for
 
 
 def read_bank(
     paths: Sequence[str], model: LoadedModel
-) -> tuple[list[str], dict[str, jax.Array], Binding, int]:
-    """Reads prompts, of any lengths, into one bank.
+) -> tuple[list[str], PromptBundle, Binding]:
+    """Reads prompts, of one kind and any lengths, into one bank.
 
     Args:
         paths: prompt files; see prompts/files.py. None at all: the model alone.
         model: the model they are used with.
 
     Returns:
-        Their names; {"enc_input": [bank, prompt, d_model], "mask": [bank, prompt]}
-        with the shorter ones padded in front and masked; the split that binds them;
-        the length of the longest.
+        Their names; the bank, with its mask, on the mesh; and what binds it.
 
     Raises:
-        ValueError: when one cannot be read or was trained for another model.
+        ValueError: when one cannot be read or was trained for another model, or they
+            are of different kinds.
     """
     if not paths:
-        return (
-            ["model"],
-            {},
-            Binding(lambda _, frozen: (frozen, empty()), None),
-            0,
-        )
+        return ["model"], empty(), binding.model_alone()
     saved = [files.read(path) for path in paths]
     for prompt in saved:
         _check(prompt, model)
-    length = max(len(prompt.enc_input) for prompt in saved)
-    bank = np.zeros((len(saved), length, model.config.d_model), np.float32)
-    mask = np.zeros((len(saved), length), np.int32)
-    for index, prompt in enumerate(saved):
-        # At the end of its slots: the position bias sees how far the text is away.
-        bank[index, length - len(prompt.enc_input) :] = prompt.enc_input
-        mask[index, length - len(prompt.enc_input) :] = 1
-    arrays = jax.device_put(
-        {"enc_input": bank, "mask": mask}, sharding.replicated(model.mesh)
-    )
-
-    def bind(trained, frozen):
-        return frozen, PromptBundle(**trained)
-
-    return _names(saved), arrays, Binding(bind, len(saved)), length
+    bank = algebra.stack([prompt.bundle for prompt in saved])
+    bank = jax.device_put(bank, sharding.replicated(model.mesh))
+    return _names(saved), bank, binding.saved_prompts(len(saved))
 
 
-def vectors(
-    names: Sequence[str], arrays: Mapping[str, jax.Array]
-) -> dict[str, np.ndarray]:
-    """Takes prompts out of the bank that `read_bank` put them in.
+def vectors(names: Sequence[str], prompts: PromptBundle) -> dict[str, np.ndarray]:
+    """Takes the vectors in front of the input out of a bank of `read_bank`.
 
     Args:
         names: of the prompts.
-        arrays: {"enc_input": [bank, prompt, d_model], "mask": [bank, prompt]}.
+        prompts: the bank.
 
     Returns:
         {name: [prompt, d_model]}, each as long as it was.
+
+    Raises:
+        ValueError: when the prompts are keys and values, say, which are no vectors like
+            those of the vocabulary.
     """
-    bank, mask = jax.device_get((arrays["enc_input"], arrays["mask"]))
-    return {name: bank[index][mask[index] > 0] for index, name in enumerate(names)}
+    taken = [algebra.take(prompts, index) for index in range(len(names))]
+    found = [files.only_input(bundle, "nearest pieces") for bundle in taken]
+    return dict(zip(names, found, strict=True))
 
 
 def _check(prompt: files.SavedPrompt, model: LoadedModel) -> None:
-    width = prompt.enc_input.shape[1]
-    if width != model.config.d_model:
+    wrong = misfit(prompt.bundle, model.config)
+    if wrong:
         raise ValueError(
-            f"{prompt.path} has vectors of width {width}, the model "
-            f"{model.config.d_model}: it is a prompt of another size of T5."
+            f"{prompt.path} does not fit: {wrong}. It is a prompt of another size of "
+            "T5."
         )
-    made_for = prompt.story.get("model", {}).get("fingerprint", model.fingerprint)
-    if made_for != model.fingerprint:
-        raise ValueError(
-            f"{prompt.path} was trained for the frozen model {made_for}; "
-            f"{model.source} is {model.fingerprint}. Set INITIAL_CHECKPOINT_PATH to "
-            f"the model it was trained for ({prompt.story['model']['source']})."
-        )
+    cure = "Set INITIAL_CHECKPOINT_PATH to the model that it was trained for."
+    made_for = prompt.story.get("model") or {}
+    check_made_for(prompt.path, made_for, model.story(), cure)
 
 
 def _names(saved: Sequence[files.SavedPrompt]) -> list[str]:

@@ -14,11 +14,13 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from spot_jax.data import loading
 from spot_jax.model import sharding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.prompts import init
+from spot_jax.prompts.base import PromptSource
 from spot_jax.prompts.init import Start, Surroundings
 from spot_jax.settings import Prompts
 
@@ -123,20 +125,23 @@ def prompt_names(rows: Sequence[Row]) -> list[str]:
 
 def starting_values(
     bank: Sequence[Entry],
+    source: PromptSource,
     length: int,
     model: LoadedModel,
     encode: Callable[[str], Sequence[int]],
-) -> dict[str, jax.Array]:
+) -> PyTree:
     """Computes where every prompt begins.
 
     Args:
         bank: the prompts.
+        source: the kind of prompt, which makes its own parameters of a start.
         length: how many vectors each has.
         model: the frozen model, whose embedding most starting values use.
         encode: text -> ids without EOS.
 
     Returns:
-        {"enc_input": [bank, prompt, d_model] float32}, replicated over the mesh.
+        The source's parameters with a leading bank axis, replicated over the mesh; of
+        soft prompts {"enc_input": [bank, prompt, d_model] float32}.
 
     Raises:
         ValueError: when a starting value does not fit; see prompts/init.py.
@@ -147,18 +152,19 @@ def starting_values(
         rows = embedding[jnp.asarray(ids, jnp.int32)] if len(ids) else embedding[:0]
         return np.asarray(rows.astype(jnp.float32))
 
-    def start(entry: Entry) -> np.ndarray:
+    def start(entry: Entry) -> PyTree:
+        rng = np.random.default_rng(entry.seed)
         around = Surroundings(
             length=length,
-            d_model=model.config.d_model,
+            model=model.config,
             vocab_size=model.config.vocab_size,
-            rng=np.random.default_rng(entry.seed),
+            rng=rng,
             embed=embed,
             encode=encode,
             labels=loading.labels_of(entry.task),
-            model=model.fingerprint,
+            identity=model.story(),
         )
-        return entry.start(around)
+        return source.parameters_of(entry.start(around), rng)
 
-    values = np.stack([start(entry) for entry in bank]).astype(np.float32)
-    return jax.device_put({"enc_input": values}, sharding.replicated(model.mesh))
+    stacked = jax.tree.map(lambda *each: np.stack(each), *map(start, bank))
+    return jax.device_put(stacked, sharding.replicated(model.mesh))

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from spot_jax.model_dir import names
 from spot_jax.training.step import TrainState
 
 
@@ -23,7 +24,7 @@ class Checkpoints:
 
     def __init__(self, model_dir: pathlib.Path, keep: int):
         self._manager = ocp.CheckpointManager(
-            (model_dir / "checkpoints").resolve(),
+            (model_dir / names.CHECKPOINTS).resolve(),
             item_names=("state", "progress"),
             options=ocp.CheckpointManagerOptions(
                 max_to_keep=keep, step_prefix="step", cleanup_tmp_directories=True

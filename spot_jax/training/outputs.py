@@ -2,18 +2,18 @@
 
 import dataclasses
 import pathlib
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
-import numpy as np
+from jaxtyping import PyTree
 
-from spot_jax import config
+from spot_jax.model.binding import Binding
 from spot_jax.model.weights import LoadedModel
+from spot_jax.model_dir import names, storage
 from spot_jax.model_dir.score import overall_score
 from spot_jax.pretrained.save import save_t5x
-from spot_jax.prompts import files
+from spot_jax.prompts import algebra, files
+from spot_jax.prompts.base import PromptBundle
 from spot_jax.training.bank import Entry
 
 
@@ -39,7 +39,8 @@ class Outputs:
         folder: MODEL_DIR.
         bank: the prompts.
         model: the frozen model, or the one that was tuned.
-        is_model: whether the model itself is trained.
+        binding: makes bundles of what is trained; without a bank the model is.
+        configuration: of the run, as text, for the headers.
     """
 
     def __init__(
@@ -47,11 +48,11 @@ class Outputs:
         folder: pathlib.Path,
         bank: Sequence[Entry],
         model: LoadedModel,
-        *,
-        is_model: bool,
+        binding: Binding,
+        configuration: str,
     ):
         self._folder, self._bank, self._model = folder, list(bank), model
-        self._is_model = is_model
+        self._binding, self._configuration = binding, configuration
         self.best: dict[str, Best] = {}
 
     def progress(self) -> dict[str, dict]:
@@ -63,7 +64,7 @@ class Outputs:
         self.best = {name: Best(**best) for name, best in progress.items()}
 
     def keep_best(
-        self, trained: Any, step: int, results: Mapping[int, dict[str, dict]]
+        self, trained: PyTree, step: int, results: Mapping[int, dict[str, dict]]
     ) -> None:
         """Writes the prompts that are better than ever before.
 
@@ -72,52 +73,70 @@ class Outputs:
             step: steps done.
             results: {index in the bank: {task: {metric: value}}}.
         """
+        better = {}
         for index, entry in enumerate(self._bank):
             score = overall_score(results[index])
             before = self.best.get(entry.name)
             # Not `score > before.score`: after a NaN nothing would be better.
             if before is None or not before.score >= score:
                 self.best[entry.name] = Best(score, step, results[index])
-                self._write(index, "best", trained, step, results[index])
+                better[index] = {"results": results[index], "score": score}
+        self._write("best", trained, step, better)
 
-    def write(self, kind: str, trained: Any, step: int, results: dict) -> None:
-        """Writes all prompts as they are: "embedding" or "last"."""
-        if self._is_model:
-            return
-        for index in range(len(self._bank)):
-            self._write(index, kind, trained, step, results)
+    def write(self, kind: str, trained: PyTree, step: int) -> None:
+        """Writes all prompts as they are: "embedding" or "last".
+
+        Of a tuned model only the best is kept, which is gigabytes.
+        """
+        if self._binding.bank is not None:
+            self._write(kind, trained, step, {i: {} for i in range(len(self._bank))})
 
     def _write(
-        self, index: int, kind: str, trained: Any, step: int, results: dict
+        self, kind: str, trained: PyTree, step: int, said: Mapping[int, dict[str, Any]]
     ) -> None:
-        if self._is_model:
+        """Writes some prompts of the bank, or the model.
+
+        Args:
+            kind: "best", "embedding" or "last".
+            trained: the trained arrays.
+            step: steps done.
+            said: {index in the bank: what its header says besides}.
+        """
+        if not said:
+            return
+        if self._binding.bank is None:
             self._write_model(trained, step)
             return
-        entry = self._bank[index]
-        files.write(
-            self._folder / "prompts" / entry.name / f"{kind}.safetensors",
-            np.asarray(jax.device_get(trained["enc_input"][index])),
-            {
-                "name": entry.name,
-                "task": entry.task,
-                "seed": entry.seed,
-                "kind": kind,
-                "step": step,
-                "results": results,
-                "model": self._model.story(),
-                "configuration": config.text(),
-            },
-        )
+        prompts = self._binding.bundle(trained)
+        for index, more in said.items():
+            self._write_prompt(index, kind, algebra.take(prompts, index), step, more)
 
-    def _write_model(self, params: Any, step: int) -> None:
+    def _write_prompt(
+        self, index: int, kind: str, prompt: PromptBundle, step: int, said: dict
+    ) -> None:
+        entry = self._bank[index]
+        story = {
+            "name": entry.name,
+            "task": entry.task,
+            "seed": entry.seed,
+            "kind": kind,
+            "step": step,
+            "results": {},
+            "model": self._model.story(),
+            "configuration": self._configuration,
+        }
+        path = names.prompt_file(self._folder, entry.name, kind)
+        files.write(path, prompt, story | said)
+
+    def _write_model(self, params: PyTree, step: int) -> None:
         saved_at = (self._model.step or 0) + step
-        path = self._folder / f"checkpoint_{saved_at}"
+        path = names.tuned_model(self._folder, saved_at)
         # There already where a run was killed after this and resumes from before it.
-        shutil.rmtree(path, ignore_errors=True)
+        storage.remove_folder(path)
         save_t5x(str(path), params, saved_at)
-        for older in self._folder.glob("checkpoint_*"):
+        for older in names.tuned_models(self._folder):
             if older != path:
-                shutil.rmtree(older)
+                storage.remove_folder(older)
 
 
 def best_checkpoint(model_dir: str) -> pathlib.Path:
@@ -126,14 +145,10 @@ def best_checkpoint(model_dir: str) -> pathlib.Path:
     Raises:
         ValueError: when there is none.
     """
-    found = [
-        path
-        for path in pathlib.Path(model_dir).expanduser().glob("checkpoint_*")
-        if path.name.removeprefix("checkpoint_").isdecimal()
-    ]
+    found = names.tuned_models(pathlib.Path(model_dir).expanduser())
     if not found:
         raise ValueError(
             f"{model_dir} holds no checkpoint_N: model tuning there has not reached "
             "its first evaluation."
         )
-    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint_")))
+    return found[-1]

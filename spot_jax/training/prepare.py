@@ -1,142 +1,70 @@
 """A training run made ready: everything that is decided before the first step."""
 
-import dataclasses
 import functools
 import logging
-import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
+import optax
+from jax.sharding import Mesh
+from jaxtyping import PyTree
 
-from spot_jax import config
 from spot_jax.data import eval_tasks, loading
+from spot_jax.data.eval_tasks import EvalTask
+from spot_jax.data.orders import Examples, Position
 from spot_jax.model import sharding, weights
 from spot_jax.model.binding import Binding, model_tuning, prompt_tuning
-from spot_jax.model_dir import claim
-from spot_jax.prompts.soft import SoftPrompt
-from spot_jax.scoring.evaluator import Evaluator
-from spot_jax.settings import Data, Evaluation, Model, Prompts
+from spot_jax.model.weights import LoadedModel
+from spot_jax.optim import Optimizer
+from spot_jax.prompts.base import slots_of
+from spot_jax.settings import Data, Evaluation, Model, Prompts, Training
 from spot_jax.training import bank as banks
 from spot_jax.training import step
+from spot_jax.training.bank import Entry
+from spot_jax.training.checkpoint import Checkpoints
 from spot_jax.training.outputs import Outputs
+from spot_jax.training.step import TrainState
 
 logger = logging.getLogger(__name__)
 
+# From a position, a prompt's own order of examples.
+Opener = Callable[[Position], Examples]
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What is ready before the first step.
+
+class Parts(NamedTuple):
+    """A model and its prompts, by what moves.
 
     Attributes:
-        folder: MODEL_DIR.
-        model: the T5 on its mesh.
-        bank: the prompts, or one entry named "model".
-        binding: what is trained.
+        binding: puts the two together again.
+        trained: where training begins.
         frozen: the parameters that do not move.
-        trained: the starting values of those that do.
-        prompt_length: slots in front of every input, 0 when the model is tuned.
-        lengths: TASK_FEATURE_LENGTHS.
-        open_examples: for each prompt, `(seed, position) -> Examples`.
-        eval_tasks: for each prompt, what it is evaluated on.
-        evaluator: what evaluates it.
-        outputs: what writes its files.
+        slots: positions that a prompt takes up in front of every input.
     """
 
-    folder: pathlib.Path
-    model: weights.LoadedModel
-    bank: list[banks.Entry]
     binding: Binding
-    frozen: dict
-    trained: dict
-    prompt_length: int
-    lengths: Mapping[str, int]
-    open_examples: list[Callable]
-    eval_tasks: dict[int, list[eval_tasks.EvalTask]]
-    evaluator: Evaluator
-    outputs: Outputs
+    trained: PyTree
+    frozen: PyTree
+    slots: int
 
 
-def prepare(
-    model_dir: str,
-    model: Model,
-    settings: Data,
-    how: Evaluation,
-    prompts: Prompts | None,
-    seed: int | Sequence[int],
-) -> Run:
-    """Checks and reads everything a run needs, cheap things first.
-
-    Args:
-        model_dir: MODEL_DIR.
-        model: the T5.
-        settings: the tasks and their lengths.
-        how: how prompts are evaluated.
-        prompts: the prompts; None tunes the model.
-        seed: of a model that is trained from scratch.
+def bank_of(
+    data: Data, prompts: Prompts | None, seed: int | Sequence[int]
+) -> list[Entry]:
+    """Lists the prompts of a run, or the model as its one entry "model".
 
     Raises:
-        ValueError: for anything wrong with the settings, the data or the checkpoint.
+        ValueError: when they do not fit together.
     """
-    bank = _bank(settings, prompts, seed)
-    folder = claim.check(model_dir, config.text())
-    vocabulary = loading.set_up_tasks(settings, model.config.vocab_size)
-    logger.info("Reading %s.", ", ".join(settings.names))
-    load_training = loading.training_loader(settings)
-    readers = {name: load_training(name) for name in settings.names}
-    load_task = functools.cache(lambda name: eval_tasks.load_task(name, how, settings))
-    evaluated_on = {
-        index: [load_task(name) for name in loading.task_names(entry.task, settings)]
-        for index, entry in enumerate(bank)
-    }
-
-    loaded = _load(model, folder, prompts, seed)
-    length = prompts.length if prompts else 0
     if prompts:
-        binding = prompt_tuning(SoftPrompt(length, loaded.config.d_model), len(bank))
-        trained = banks.starting_values(bank, length, loaded, vocabulary.encode)
-    else:
-        binding, trained = model_tuning(), loaded.params
-    return Run(
-        folder=folder,
-        model=loaded,
-        bank=bank,
-        binding=binding,
-        frozen=loaded.params if prompts else {},
-        trained=trained,
-        prompt_length=length,
-        lengths=settings.lengths,
-        open_examples=[readers[entry.task] for entry in bank],
-        eval_tasks=evaluated_on,
-        evaluator=Evaluator(loaded, binding, how, settings.lengths, length),
-        outputs=Outputs(folder, bank, loaded, is_model=prompts is None),
-    )
-
-
-def _bank(
-    settings: Data, prompts: Prompts | None, seed: int | Sequence[int]
-) -> list[banks.Entry]:
-    if prompts:
-        prompts.check_against(settings.lengths)
-        return banks.entries(settings.names, prompts)
-    if len(settings.names) == 1:
-        return [banks.Entry("model", settings.names[0], _only(seed), None)]
+        prompts.check_against(data.lengths)
+        return banks.entries(data.names, prompts)
+    if len(data.names) == 1:
+        return [Entry("model", data.names[0], _only(seed), None)]
     raise ValueError(
-        f"A model is tuned on one task or mixture, not on {settings.names}; name a "
+        f"A model is tuned on one task or mixture, not on {data.names}; name a "
         "mixture of them."
     )
-
-
-def _load(
-    model: Model,
-    folder: pathlib.Path,
-    prompts: Prompts | None,
-    seed: int | Sequence[int],
-) -> weights.LoadedModel:
-    if not prompts and model.checkpoint is None:
-        return weights.fresh(model, _only(seed))
-    loaded = weights.load(model)
-    claim.check_model(folder, loaded.fingerprint)
-    return loaded
 
 
 def _only(seed: int | Sequence[int]) -> int:
@@ -145,26 +73,114 @@ def _only(seed: int | Sequence[int]) -> int:
     raise ValueError(f"A model is tuned with one RANDOM_SEED, not with {list(seed)}.")
 
 
-def state_shardings(state: step.TrainState, run: Run) -> step.TrainState:
-    """Returns where a state lives: statistics of an array are split as the array is.
+def readers_of(bank: Sequence[Entry], data: Data) -> list[Opener]:
+    """Reads the training examples of every prompt; what prompts share, once."""
+    load = loading.training_loader(data)
+    readers = {name: load(name) for name in data.names}
+    return [functools.partial(readers[entry.task], entry.seed) for entry in bank]
 
-    An optimizer keeps them in trees like that of the parameters, so the end of a
-    statistic's path is the path of its parameter.
+
+def tasks_of(
+    bank: Sequence[Entry], evaluation: Evaluation, data: Data
+) -> dict[int, list[EvalTask]]:
+    """Reads what every prompt (by its index) is evaluated on: a mixture's members."""
+    load = functools.cache(lambda name: eval_tasks.load_task(name, evaluation, data))
+    return {
+        index: [load(name) for name in loading.task_names(entry.task, data)]
+        for index, entry in enumerate(bank)
+    }
+
+
+def load_model(
+    model: Model,
+    prompts: Prompts | None,
+    seed: int | Sequence[int],
+    devices: Sequence[jax.Device] | None,
+) -> LoadedModel:
+    """Loads the T5, or draws one where it is trained from scratch."""
+    if not prompts and model.checkpoint is None:
+        return weights.draw(model, _only(seed), devices)
+    return weights.load(model, devices)
+
+
+def parts_of(
+    model: LoadedModel,
+    bank: Sequence[Entry],
+    prompts: Prompts | None,
+    encode: Callable[[str], Sequence[int]],
+) -> Parts:
+    """Decides what is trained: a bank of prompts, or the model itself.
+
+    Args:
+        model: the T5.
+        bank: the prompts.
+        prompts: their kind and length; None trains the model.
+        encode: text -> ids without EOS, for starting values.
+
+    Raises:
+        ValueError: when a starting value does not fit.
     """
-    whole = sharding.replicated(run.model.mesh)
-    flat = jax.tree_util.tree_leaves_with_path(run.trained)
-    known = {_keys(path): array for path, array in flat}
-
-    def find(path, leaf):
-        keys = _keys(path)
-        for start in range(len(keys)):
-            array = known.get(keys[start:])
-            if array is not None and array.shape == leaf.shape:
-                return array.sharding
-        return whole
-
-    return jax.tree_util.tree_map_with_path(find, state)
+    if not prompts:
+        return Parts(model_tuning(), model.params, {}, 0)
+    source = prompts.kind(length=prompts.length, model=model.config)
+    trained = banks.starting_values(bank, source, prompts.length, model, encode)
+    binding = prompt_tuning(source, len(bank))
+    slots = slots_of(jax.eval_shape(binding.bundle, trained))
+    return Parts(binding, trained, model.params, slots)
 
 
-def _keys(path: tuple) -> tuple[str, ...]:
-    return tuple(jax.tree_util.keystr((key,), simple=True) for key in path)
+def base_step(training: Training, model: LoadedModel) -> int:
+    """Returns the step that the optimizer's clock goes on from.
+
+    Raises:
+        ValueError: when it is the checkpoint's, which does not say it.
+    """
+    if isinstance(training.optimizer_clock, int):
+        return training.optimizer_clock
+    if model.step is None:
+        raise ValueError(
+            f"{model.source} does not say at which step it was saved, and the "
+            "optimizer's clock goes on from there. Set --gin.OPTIMIZER_CLOCK=1100000 "
+            "for LM-adapted T5 1.1, 1000000 for T5 1.1, or 0 for a clock of its own."
+        )
+    return model.step
+
+
+def first_state(parts: Parts, optimizer: Optimizer, mesh: Mesh) -> TrainState:
+    """Returns the state before the first step, on the mesh.
+
+    Prompts and their statistics are on every device whole; of a model that is tuned, a
+    statistic is split as the array that it is of.
+    """
+    whole = sharding.replicated(mesh)
+    state = step.initial_state(parts.trained, optimizer, parts.binding)
+    if not parts.binding.tunes_model:
+        return jax.device_put(state, whole)
+    of_optimizer = optax.tree_map_params(
+        optimizer.transformation,
+        # A factored statistic is a row or a column of its array: those are small.
+        lambda leaf, array: array.sharding if leaf.shape == array.shape else whole,
+        state.optimizer,
+        parts.trained,
+        transform_non_params=lambda _: whole,
+    )
+    where = TrainState(
+        whole, jax.tree.map(lambda array: array.sharding, parts.trained), of_optimizer
+    )
+    return jax.device_put(state, where)
+
+
+def resumed(
+    state: TrainState,
+    bank: Sequence[Entry],
+    checkpoints: Checkpoints,
+    outputs: Outputs,
+) -> tuple[TrainState, list[Position]]:
+    """Returns the state and where the data stands, new or where the run stopped."""
+    restored = checkpoints.restore(state)
+    if not restored:
+        return state, [Position() for _ in bank]
+    state, progress = restored
+    outputs.resume(progress["best"])
+    logger.info("Resuming at step %d.", int(state.step))
+    return state, [Position(**position) for position in progress["positions"]]

@@ -5,19 +5,18 @@ gradients, optimizer state and checkpoints exist for what is trained and for not
 else. Prompt tuning and model tuning are the same step with another split.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
 from jaxtyping import PyTree
 
 from spot_jax.model.binding import Binding
-from spot_jax.model.objective import LossOptions, make_loss, scales_of
-from spot_jax.model.sharding import on_mesh
+from spot_jax.model.objective import make_loss, scales_of
 from spot_jax.optim import Optimizer
+from spot_jax.settings import Loss
 from spot_jax.t5 import T5Config
 
 
@@ -48,27 +47,30 @@ def make_train_step(
     config: T5Config,
     binding: Binding,
     optimizer: Optimizer,
-    options: LossOptions,
-    mesh: Mesh,
+    options: Loss,
+    *,
+    target_length: int,
+    microbatches: int = 1,
 ) -> Callable[[TrainState, PyTree, dict, Any], tuple[TrainState, dict]]:
     """Compiles `train_step(state, frozen, batch, key) -> (state, metrics)`.
 
     `state` is donated, `frozen` is not touched; `key` is the run's, the step folds its
-    number in. Arrays keep the shardings they arrive with: rows over the data axis,
-    weights by their logical axes, prompts replicated.
+    number in. It runs `sharding.on_mesh`. Arrays keep the shardings they arrive with:
+    rows over the data axis, weights by their logical axes, prompts replicated.
 
     Args:
         config: the T5; a dropout_rate of 0 makes the step deterministic.
         binding: what is trained.
         optimizer: what moves it; of a bank, each prompt's update is its own.
         options: what the loss is.
-        mesh: where it runs.
+        target_length: TASK_FEATURE_LENGTHS['targets'].
+        microbatches: in how many parts a batch is computed, to save memory.
 
     Returns:
         The step. Its metrics are arrays [prompts]: those of `losses.prompt_losses`,
         and gradient_norm.
     """
-    loss = make_loss(config, binding, options)
+    loss = make_loss(config, binding, options, target_length=target_length)
     update = optimizer.update if binding.bank is None else jax.vmap(optimizer.update)
 
     def train_step(state, frozen, batch, key):
@@ -79,15 +81,23 @@ def make_train_step(
         return TrainState(state.step + 1, trained, optimizer_state), metrics
 
     def _gradients(loss, trained, frozen, batch, key):
-        scales = scales_of(batch, binding, options)
+        scales = scales_of(batch, binding, options, target_length)
         gradient = jax.grad(loss, has_aux=True)
-        if options.microbatches == 1:
+        if microbatches == 1:
             return gradient(trained, frozen, batch, key, scales)
-        return _accumulate(
-            gradient, trained, frozen, batch, key, scales, options.microbatches
-        )
+        return _accumulate(gradient, trained, frozen, batch, key, scales, microbatches)
 
-    return on_mesh(jax.jit(train_step, donate_argnums=0), mesh)
+    return jax.jit(train_step, donate_argnums=0)
+
+
+def dropout_key(seeds: int | Sequence[int]) -> jax.Array:
+    """Returns the key of dropout, which no two lists of seeds share."""
+    first, *others = [seeds] if isinstance(seeds, int) else seeds
+    # The default generator doubles the time that small steps take on a CPU.
+    key = jax.random.key(first, impl="rbg")
+    for other in others:
+        key = jax.random.fold_in(key, other)
+    return key
 
 
 def _accumulate(gradient, trained, frozen, batch, key, scales, parts: int):

@@ -6,6 +6,7 @@ import numpy as np
 
 from spot_jax.prompts import files
 from spot_jax.prompts.entry import LibraryEntry
+from tests.bundles import soft
 
 MODEL = "0123456789abcdef"
 
@@ -17,8 +18,8 @@ def entry(name="sst2-seed0", *, seed=0, fingerprint=MODEL, shape=(5, 4), **chang
         name=name,
         task=name.partition("-")[0],
         seed=seed,
-        prompt=rng.standard_normal(shape).astype(np.float32),
-        embedding=rng.standard_normal(shape).astype(np.float32),
+        prompt=soft(rng.standard_normal(shape)),
+        embedding=soft(rng.standard_normal(shape)),
         prompt_step=200,
         embedding_step=100,
         results={"sst2": {"accuracy": 90.0 + seed}},

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from spot_jax.model_dir import storage
 from spot_jax.prompts import files
+from tests.bundles import soft
 
 FIXTURES = (
     pathlib.Path(__file__).resolve().parents[2] / "../shared/fixtures"
@@ -29,10 +30,10 @@ STORY = {
 
 def test_a_prompt_comes_back_with_its_story(tmp_path):
     path = tmp_path / "new" / "folder" / "prompt.safetensors"
-    files.write(path, PROMPT, STORY)
+    files.write(path, soft(PROMPT), STORY)
     saved = files.read(path)
-    np.testing.assert_array_equal(saved.enc_input, PROMPT)
-    assert saved.enc_input.dtype == np.float32
+    np.testing.assert_array_equal(saved.bundle.enc_input, PROMPT)
+    assert saved.bundle.enc_input.dtype == np.float32
     assert saved.story == STORY
     assert saved.path == str(path)
 
@@ -40,7 +41,7 @@ def test_a_prompt_comes_back_with_its_story(tmp_path):
 def test_any_program_can_read_the_file(tmp_path):
     path = tmp_path / "prompt.safetensors"
     # A view that is not contiguous, and not float32.
-    files.write(path, PROMPT.astype(np.float64).T, {"task": "rte"})
+    files.write(path, soft(PROMPT.astype(np.float64).T), {"task": "rte"})
     with safetensors.safe_open(path, framework="numpy") as file:
         assert file.metadata() == {"format": files.FORMAT, "task": '"rte"'}
         assert list(file.keys()) == ["enc_input"]
@@ -50,32 +51,32 @@ def test_any_program_can_read_the_file(tmp_path):
 def test_a_write_replaces_the_file_and_leaves_nothing_else(tmp_path):
     path = tmp_path / "prompt.safetensors"
     for step in (1, 2):
-        files.write(path, PROMPT * step, {"step": step})
+        files.write(path, soft(PROMPT * step), {"step": step})
     assert files.read(path).story == {"step": 2}
     assert [p.name for p in tmp_path.iterdir()] == ["prompt.safetensors"]
 
 
 def test_a_process_killed_before_the_rename_leaves_the_old_file(tmp_path):
     path = tmp_path / "prompt.safetensors"
-    files.write(path, PROMPT, STORY)
+    files.write(path, soft(PROMPT), STORY)
     program = """
 import os, signal, sys
 import numpy as np
 from spot_jax.prompts import files
 
 os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-files.write(sys.argv[1], np.zeros((5, 4)), {"step": 2})
+files.write(sys.argv[1], soft(np.zeros((5, 4))), {"step": 2})
 """
     killed = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
     assert killed.returncode == -9
     saved = files.read(path)
-    np.testing.assert_array_equal(saved.enc_input, PROMPT)
+    np.testing.assert_array_equal(saved.bundle.enc_input, PROMPT)
     assert saved.story == STORY
 
 
 def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path, monkeypatch):
     path = tmp_path / "prompt.safetensors"
-    files.write(path, PROMPT, STORY)
+    files.write(path, soft(PROMPT), STORY)
 
     def disk_full(*_):
         raise OSError("No space left on device")
@@ -83,7 +84,7 @@ def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(files.os, "fsync", disk_full)
         with pytest.raises(OSError, match="No space left"):
-            files.write(path, PROMPT * 2, {})
+            files.write(path, soft(PROMPT * 2), {})
     assert files.read(path).story == STORY
     assert [p.name for p in tmp_path.iterdir()] == ["prompt.safetensors"]
 
@@ -94,8 +95,8 @@ def test_a_numpy_file_needs_no_suffix(dtype, tmp_path):
     with open(path, "wb") as file:
         np.save(file, PROMPT.astype(dtype))
     saved = files.read(str(path))
-    np.testing.assert_array_equal(saved.enc_input, PROMPT)
-    assert saved.enc_input.dtype == np.float32
+    np.testing.assert_array_equal(saved.bundle.enc_input, PROMPT)
+    assert saved.bundle.enc_input.dtype == np.float32
     assert saved.story == {}
 
 
@@ -110,8 +111,8 @@ def test_published_prompts_are_read(name, shape):
     if not FIXTURES.exists():
         pytest.skip("the shared fixtures are not here")
     saved = files.read(FIXTURES / name)
-    assert saved.enc_input.shape == shape
-    assert saved.enc_input.dtype == np.float32
+    assert saved.bundle.enc_input.shape == shape
+    assert saved.bundle.enc_input.dtype == np.float32
 
 
 def test_a_published_prompt_is_written_byte_for_byte(tmp_path):
@@ -120,13 +121,13 @@ def test_a_published_prompt_is_written_byte_for_byte(tmp_path):
         pytest.skip("the shared fixtures are not here")
     # Under exactly this name: numpy would put .npy behind it.
     copy = tmp_path / "new" / "encoder.prompt.prompt.prompt"
-    files.write_numpy(copy, files.read(path).enc_input)
+    files.write_numpy(copy, files.read(path).bundle)
     assert copy.read_bytes() == path.read_bytes()
     assert [p.name for p in copy.parent.iterdir()] == [copy.name]
 
 
 def test_a_numpy_file_is_contiguous_float32_whatever_is_given(tmp_path):
-    files.write_numpy(tmp_path / "prompt", PROMPT.astype(np.float64).T)
+    files.write_numpy(tmp_path / "prompt", soft(PROMPT.astype(np.float64).T))
     found = np.load(tmp_path / "prompt")
     assert found.dtype == np.float32 and found.flags.c_contiguous
     np.testing.assert_array_equal(found, PROMPT.T)
@@ -177,7 +178,7 @@ def test_the_first_rows_of_a_peft_adapter_are_the_prompt(times, dtype, tmp_path)
     rows = np.concatenate([PROMPT, PROMPT + 1])[: 5 * times]
     folder = write_peft(tmp_path / "adapter", rows, PEFT_CONFIG, dtype)
     for path in (folder, folder / PEFT_FILE):
-        found = files.read(path).enc_input
+        found = files.read(path).bundle.enc_input
         assert found.dtype == np.float32
         np.testing.assert_array_equal(found, PROMPT.astype(dtype).astype(np.float32))
 
@@ -210,7 +211,7 @@ def damaged(kind, data):
 @pytest.mark.parametrize("kind", ["cut", "header", "empty"])
 def test_a_damaged_file_of_ours_is_refused(kind, tmp_path):
     path = tmp_path / "prompt.safetensors"
-    files.write(path, PROMPT, STORY)
+    files.write(path, soft(PROMPT), STORY)
     path.write_bytes(damaged(kind, path.read_bytes()))
     refused(path, "damaged.*Copy it again")
 
@@ -253,13 +254,15 @@ def test_values_that_are_not_finite_are_refused(value, tmp_path):
     diverged = PROMPT.copy()
     diverged[2, 1] = value
     path = tmp_path / "prompt.safetensors"
-    files.write(path, diverged, {})
+    files.write(path, soft(diverged), {})
     refused(path, "not finite.*earlier prompt")
 
 
 def test_a_prompt_of_bfloat16_is_read(tmp_path):
     save_file({"enc_input": PROMPT.astype(ml_dtypes.bfloat16)}, tmp_path / "half")
-    np.testing.assert_allclose(files.read(tmp_path / "half").enc_input, PROMPT, 1e-2)
+    np.testing.assert_allclose(
+        files.read(tmp_path / "half").bundle.enc_input, PROMPT, 1e-2
+    )
 
 
 @pytest.mark.parametrize(

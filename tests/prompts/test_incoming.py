@@ -5,6 +5,7 @@ import pytest
 
 from spot_jax.prompts import files, peft
 from spot_jax.prompts.incoming import from_files, is_same_model
+from tests.bundles import soft
 from tests.prompts.entries import entry, write_run
 
 PROMPT = entry().prompt
@@ -84,7 +85,7 @@ def test_an_embedding_of_another_prompt_is_refused(tmp_path):
 def test_files_of_others_are_told_the_rest(kind, tmp_path):
     path = tmp_path / kind
     if kind == "npy":
-        files.write_numpy(path, PROMPT)
+        files.write_numpy(path, soft(PROMPT))
     else:
         path.mkdir()
         for name, data in peft.contents(PROMPT).items():
@@ -99,7 +100,7 @@ def test_files_of_others_are_told_the_rest(kind, tmp_path):
 
 
 def test_all_that_is_missing_is_named_at_once(tmp_path):
-    files.write_numpy(tmp_path / "prompt", PROMPT)
+    files.write_numpy(tmp_path / "prompt", soft(PROMPT))
     with pytest.raises(ValueError, match="say its name, task, model. Give --name, --t"):
         from_files(tmp_path / "prompt", None, {"seed": 0})
     found = from_files(tmp_path / "prompt", None, GIVEN | {"step": None, "score": None})

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spot_jax.prompts import files, init
+from tests.bundles import soft
 
 TABLE = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
 PIECES = {"positive": [10], "negative": [11, 12], "a long text": [13, 14, 13]}
@@ -122,7 +123,11 @@ def source(tmp_path):
 
     def write(prompt, model="this model"):
         path = tmp_path / "source.safetensors"
-        files.write(path, prompt, {"model": {"fingerprint": model}, "task": "mnli"})
+        files.write(
+            path,
+            soft(prompt),
+            {"model": {"fingerprint": model}, "task": "mnli"},
+        )
         return str(path)
 
     return write

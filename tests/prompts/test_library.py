@@ -63,7 +63,7 @@ def test_whatever_is_unknown_or_odd_comes_back_too(changes, tmp_path):
 
 def test_a_prompt_of_the_library_is_a_prompt_file_like_any_other(library):
     saved = files.read(library.folder / "sst2-seed0" / "prompt.safetensors")
-    np.testing.assert_array_equal(saved.enc_input, entry().prompt)
+    np.testing.assert_array_equal(saved.bundle.enc_input, entry().prompt)
     assert saved.story["model"] == entry().model
     assert saved.story["name"] == "sst2-seed0" and saved.story["step"] == 200
 

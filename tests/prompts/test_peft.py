@@ -22,7 +22,7 @@ def write_folder(folder, enc_input):
 def test_what_is_written_is_read_back(tmp_path):
     # A view that is not contiguous, and not float32.
     saved = files.read(write_folder(tmp_path, PROMPT.astype(np.float64)[:, ::-1]))
-    np.testing.assert_array_equal(saved.enc_input, PROMPT[:, ::-1])
+    np.testing.assert_array_equal(saved.bundle.enc_input, PROMPT[:, ::-1])
 
 
 def test_the_configuration_is_for_a_prompt_of_the_encoder_alone(tmp_path):
@@ -142,7 +142,7 @@ def test_peft_loads_a_prompt_and_gives_our_logits(pair, batch, real_prompts, tmp
         assert np.abs(our_logits(pair, batch, 0 * prompt) - wanted).max() > 0.1
         again = tmp_path / "again"
         adapted.save_pretrained(again)
-        np.testing.assert_array_equal(files.read(again).enc_input, prompt)
+        np.testing.assert_array_equal(files.read(again).bundle.enc_input, prompt)
 
 
 @pytest.mark.parity
@@ -176,7 +176,7 @@ def test_a_p_tuning_adapter_is_the_prompt_its_encoder_gave(pair, batch, tmp_path
     )
     adapted = library.get_peft_model(pair[1], config).eval()
     adapted.save_pretrained(tmp_path)
-    prompt = files.read(tmp_path).enc_input
+    prompt = files.read(tmp_path).bundle.enc_input
     assert prompt.shape == (20, 512)
     difference = our_logits(pair, batch, prompt) - their_logits(adapted, batch)
     assert np.abs(difference).max() < 1e-4

@@ -63,7 +63,7 @@ def test_the_command_for_the_best_makes_one_bank_of_all(continued, tmp_path):
     assert made.seeds == (0,) and len(made.starts) == 2
     for number, start in enumerate(made.starts, 1):
         written = files.read(tmp_path / "out" / f"start-{number}.safetensors")
-        np.testing.assert_array_equal(begin(start, written), written.enc_input)
+        np.testing.assert_array_equal(begin(start, written), written.bundle.enc_input)
 
 
 def test_the_commands_for_a_mixture_train_it_and_then_the_target(continued, tmp_path):
@@ -80,5 +80,5 @@ def test_the_commands_for_a_mixture_train_it_and_then_the_target(continued, tmp_
     path = tmp_path / "out" / "mixture" / "prompts" / name / "last.safetensors"
     last = files.read(path)
     assert last.story["step"] == 4
-    np.testing.assert_array_equal(begin(start, last), last.enc_input)
+    np.testing.assert_array_equal(begin(start, last), last.bundle.enc_input)
     assert config.configured(settings.Data)().names == ("demo_film",)

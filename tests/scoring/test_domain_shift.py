@@ -9,6 +9,7 @@ from spot_jax.prompts import files
 from spot_jax.scoring import domain_shift
 from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Evaluation
+from tests.bundles import soft
 
 TO_MRPC = {"duplicate": "equivalent", "not_duplicate": "not_equivalent"}
 
@@ -97,8 +98,8 @@ def test_a_home_has_to_be_evaluated(tasks):
 
 def test_homes_are_what_files_say_or_what_is_given(tmp_path):
     told, silent = str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")
-    files.write(told, [[1.0]], {"task": "qqp"})
-    files.write(silent, [[1.0]], {})
+    files.write(told, soft([[1.0]]), {"task": "qqp"})
+    files.write(silent, soft([[1.0]]), {})
     nothing = domain_shift.DomainShift(None, {})
     assert domain_shift.read_homes([told], nothing) == ["qqp"]
     assert domain_shift.read_homes([told, silent], domain_shift.DomainShift("x", {}))

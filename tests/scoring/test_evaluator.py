@@ -10,20 +10,23 @@ from spot_jax import config
 from spot_jax.data import eval_tasks, loading
 from spot_jax.evaluate import evaluate
 from spot_jax.infer import infer
-from spot_jax.model import weights
+from spot_jax.model import sharding, weights
 from spot_jax.prompts import files
-from spot_jax.scoring import grading, saved_prompts
+from spot_jax.prompts.base import slots_of
+from spot_jax.scoring import batches, grading, saved_prompts
 from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Data, Evaluation, Model
+from spot_jax.t5 import T5
 from spot_jax.t5.decode import sample
 from tests import runs
+from tests.bundles import soft
 
 LENGTHS = {"inputs": 32, "targets": 8}
 
 
 @pytest.fixture(scope="module")
-def ready(demo_model):
-    """A loaded random T5, and the demo's vocabulary in use."""
+def loaded(demo_model):
+    """A random T5, and the demo's vocabulary in use."""
     config.parse(
         ["tests/demo.gin", "gin/runs/evaluate.gin"],
         [
@@ -35,37 +38,45 @@ def ready(demo_model):
     return weights.load(config.configured(Model)())
 
 
+@pytest.fixture
+def ready(loaded):
+    """The T5 on its mesh, where programs compute."""
+    with sharding.on_mesh(loaded.mesh):
+        yield loaded
+
+
 @pytest.fixture(scope="module")
-def prompt_files(ready, tmp_path_factory):
+def prompt_files(tmp_path_factory):
     """Three prompts of different lengths."""
     folder = tmp_path_factory.mktemp("prompts")
     paths = []
     for index, length in enumerate((5, 3, 5)):
         values = np.random.default_rng(index).normal(size=(length, 64)) * 3
         paths.append(str(folder / f"prompt{index}.safetensors"))
-        files.write(paths[-1], values, {"name": f"prompt{index}"})
+        files.write(paths[-1], soft(values), {"name": f"prompt{index}"})
     return paths
 
 
-def settings_of(name, **options):
-    return Data(name, LENGTHS, "unused", **options)
+def task_of(evaluation, name="demo_food", **options):
+    data = Data(name, LENGTHS, "unused", **options)
+    return eval_tasks.load_task(name, evaluation, data)
 
 
-def evaluator_of(ready, paths, how):
-    _, prompts, binding, length = saved_prompts.read_bank(paths, ready)
-    made = Evaluator(ready, binding, how, LENGTHS, length)
+def evaluator_of(ready, paths, evaluation):
+    _, prompts, binding = saved_prompts.read_bank(paths, ready)
+    made = Evaluator(ready, binding, evaluation, LENGTHS, slots_of(prompts))
     return made, prompts
 
 
 @pytest.mark.parametrize("method", ["decode", "rank"])
 def test_several_prompts_at_once_answer_as_each_alone(ready, prompt_files, method):
-    how = Evaluation(method=method, examples=30, rows=16)
-    task = eval_tasks.load_task("demo_food", how, settings_of("demo_food"))
-    together, prompts = evaluator_of(ready, prompt_files, how)
+    evaluation = Evaluation(method=method, examples=30, rows=16)
+    task = task_of(evaluation)
+    together, prompts = evaluator_of(ready, prompt_files, evaluation)
     answers = together.predict(prompts, ready.params, task, [0, 1, 2])
     assert {a.score for a in answers[0]} != {a.score for a in answers[2]}
     for index, path in enumerate(prompt_files):
-        alone, prompt = evaluator_of(ready, [path], how)
+        alone, prompt = evaluator_of(ready, [path], evaluation)
         own = alone.predict(prompt, ready.params, task, [0])[0]
         assert [a.text for a in own] == [a.text for a in answers[index]]
         np.testing.assert_allclose(
@@ -75,9 +86,9 @@ def test_several_prompts_at_once_answer_as_each_alone(ready, prompt_files, metho
 
 def test_every_example_is_answered_once_whatever_the_batch(ready, prompt_files):
     for rows in (7, 16):
-        how = Evaluation(method="rank", examples=30, rows=rows)
-        task = eval_tasks.load_task("demo_food", how, settings_of("demo_food"))
-        made, prompts = evaluator_of(ready, prompt_files[:1], how)
+        evaluation = Evaluation(method="rank", examples=30, rows=rows)
+        task = task_of(evaluation)
+        made, prompts = evaluator_of(ready, prompt_files[:1], evaluation)
         answers = made.predict(prompts, ready.params, task, [0])[0]
         assert [a.example for a in answers] == list(range(30))
 
@@ -85,9 +96,9 @@ def test_every_example_is_answered_once_whatever_the_batch(ready, prompt_files):
 def test_metrics_equal_those_of_seqio_evaluator(ready, prompt_files):
     import seqio
 
-    how = Evaluation(method="rank", examples=None)
-    task = eval_tasks.load_task("demo_food", how, settings_of("demo_food"))
-    made, prompts = evaluator_of(ready, prompt_files[:1], how)
+    evaluation = Evaluation(method="rank", examples=None)
+    task = task_of(evaluation)
+    made, prompts = evaluator_of(ready, prompt_files[:1], evaluation)
     results, predictions = made.evaluate(prompts, ready.params, {0: [task]})
     tokens = [
         (index, [*task.vocabulary.encode(answer.text), 1])
@@ -104,8 +115,8 @@ def test_metrics_equal_those_of_seqio_evaluator(ready, prompt_files):
 
 
 def test_right_and_wrong_answers_are_scored_so(ready):
-    how = Evaluation(examples=10)
-    task = eval_tasks.load_task("demo_food", how, settings_of("demo_food"))
+    evaluation = Evaluation(examples=10)
+    task = task_of(evaluation)
     right = [
         grading.Prediction(i, grading.target_text(task, example), 0.0)
         for i, example in enumerate(task.examples)
@@ -115,61 +126,85 @@ def test_right_and_wrong_answers_are_scored_so(ready):
     assert grading.score(task, wrong) == {"accuracy": 60.0}
 
 
-def test_ranking_takes_the_label_with_the_larger_probability(ready, prompt_files):
-    """Compared with probabilities computed by teacher forcing, label by label."""
-    from spot_jax.data import packing
-    from spot_jax.model import sharding
-    from spot_jax.model.objective import LossOptions, make_loss
-
-    how = Evaluation(method="rank", examples=8, rows=8)
-    task = eval_tasks.load_task("demo_food", how, settings_of("demo_food"))
-    made, prompts = evaluator_of(ready, prompt_files[:1], how)
-    answers = made.predict(prompts, ready.params, task, [0])[0]
-    _, _, binding, length = saved_prompts.read_bank(prompt_files[:1], ready)
-    options = LossOptions(8, z_loss=0.0, normalizing_factor=None)
-    loss = jax.jit(make_loss(ready.config, binding, options))
-    for index, example in enumerate(task.examples):
-        scores = []
-        for label in task.labels:
-            target = np.asarray([*task.vocabulary.encode(label), 1], np.int32)
-            batch = packing.one_per_row(
-                [packing.Example(example["inputs"], target)],
-                prompt_length=length,
-                row_length=length + 32,
-                target_length=8,
-                rows_multiple=ready.mesh.shape["data"],
-            )
-            on_mesh = sharding.shard_rows(batch, ready.mesh)
-            scores.append(-float(loss(prompts, ready.params, on_mesh, None)[0]))
-        assert answers[index].text == task.labels[int(np.argmax(scores))]
-        assert answers[index].score == pytest.approx(max(scores), abs=1e-4)
-
-
-def test_a_task_without_metrics_is_scored_by_its_loss(ready, prompt_files):
-    how = Evaluation(examples=20, rows=8)
-    task = eval_tasks.load_task(
-        "demo_text", how, settings_of("demo_text", truncate=True)
+def token_scores(ready, prompt, inputs, targets):
+    """[rows, length] log-probabilities of targets, 0 for padding; one example a row."""
+    inputs, targets = (
+        np.stack([np.pad(row, (0, limit - len(row))) for row in rows])
+        for rows, limit in zip((inputs, targets), LENGTHS.values(), strict=True)
     )
-    made, prompts = evaluator_of(ready, prompt_files[:2], how)
-    results, _ = made.evaluate(prompts, ready.params, {0: [task], 1: [task]})
-    losses = [results[prompt]["demo_text"]["loss"] for prompt in (0, 1)]
-    assert all(np.isfinite(losses))
-    assert losses[0] != losses[1]
+    logits = jax.jit(T5(ready.config).apply)(
+        {"params": ready.params},
+        inputs,
+        np.pad(targets[:, :-1], ((0, 0), (1, 0))),
+        prompt=prompt,
+    )
+    scores = np.asarray(jax.nn.log_softmax(logits), np.float64)
+    scores = np.take_along_axis(scores, targets[..., None], axis=-1)[..., 0]
+    return np.where(targets > 0, scores, 0.0)
+
+
+def test_ranking_takes_the_label_with_the_larger_probability(ready, prompt_files):
+    """Compared with whole forward passes, label by label."""
+    evaluation = Evaluation(method="rank", examples=11, rows=8)
+    task = task_of(evaluation)
+    made, prompts = evaluator_of(ready, prompt_files[:1], evaluation)
+    answers = made.predict(prompts, ready.params, task, [0])[0]
+    prompt = files.read(prompt_files[0]).bundle
+    inputs = [example["inputs"] for example in task.examples]
+    scores = []
+    for label in task.labels:
+        targets = [[*task.vocabulary.encode(label), 1]] * 11
+        scores.append(token_scores(ready, prompt, inputs, targets).sum(axis=1))
+    best = [task.labels[index] for index in np.argmax(scores, axis=0)]
+    assert [a.text for a in answers] == best
+    found = [a.score for a in answers]
+    np.testing.assert_allclose(found, np.max(scores, axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("longest", [12, 32], ids=["packed", "one a row"])
+def test_the_loss_is_the_mean_over_all_target_tokens(ready, prompt_files, longest):
+    """Compared with one example a row, each prompt by itself, without our batches."""
+    random = np.random.default_rng(0)
+    inputs = [random.integers(2, 90, n) for n in random.integers(1, longest + 1, 43)]
+    targets = [random.integers(2, 90, n) for n in random.integers(1, 9, 43)]
+    examples = [{"inputs": i, "targets": t} for i, t in zip(inputs, targets)]
+    task = eval_tasks.EvalTask("text", None, examples, (), None)
+    made, prompts = evaluator_of(ready, prompt_files, Evaluation(rows=8))
+    tasks = dict.fromkeys((0, 2, 1), [task])
+    results, _ = made.evaluate(prompts, ready.params, tasks)
+    for index, path in enumerate(prompt_files):
+        scores = token_scores(ready, files.read(path).bundle, inputs, targets)
+        loss = -scores[scores < 0].mean()
+        assert results[index]["text"]["loss"] == pytest.approx(loss, abs=1e-5)
+
+
+@pytest.mark.parametrize("method", ["decode", "rank"])
+def test_answers_do_not_depend_on_the_lengths_of_rows(
+    ready, prompt_files, monkeypatch, method
+):
+    evaluation = Evaluation(method=method, examples=30, rows=8)
+    task = task_of(evaluation)
+    found = []
+    for lengths in (1, 5):
+        monkeypatch.setattr(batches, "_ROW_LENGTHS", lengths)
+        made, prompts = evaluator_of(ready, prompt_files[:2], evaluation)
+        answers = made.predict(prompts, ready.params, task, [0, 1])
+        found.append([(a.text, a.score) for i in (0, 1) for a in answers[i]])
+    (texts, scores), (same_texts, same_scores) = (zip(*f, strict=True) for f in found)
+    assert texts == same_texts
+    np.testing.assert_allclose(scores, same_scores, atol=1e-5)
 
 
 def settings(demo_model, task="demo_food", **evaluation_options):
     data_settings = Data(task, LENGTHS, demo_model["VOCABULARY"])
-    config.parse(["tests/demo.gin", "gin/runs/shared.gin"], _bindings(demo_model))
+    given = demo_model | {"MIXTURE_OR_TASK_NAME": "x", "DROPOUT_RATE": 0.0}
+    bindings = [f"{name}={value}" for name, value in given.items()]
+    config.parse(["tests/demo.gin", "gin/runs/shared.gin"], bindings)
     return {
         "model": config.configured(Model)(),
         "data": data_settings,
         "evaluation": Evaluation(**evaluation_options),
     }
-
-
-def _bindings(demo_model):
-    given = demo_model | {"MIXTURE_OR_TASK_NAME": "x", "DROPOUT_RATE": 0.0}
-    return [f"{name}={value}" for name, value in given.items()]
 
 
 def test_evaluate_writes_metrics_and_predictions(demo_model, prompt_files, tmp_path):
@@ -234,11 +269,11 @@ def test_infer_refuses_text_that_is_not_there(demo_model, tmp_path, content):
 def test_a_prompt_of_another_model_is_refused(ready, tmp_path):
     path = tmp_path / "other.safetensors"
     story = {"model": {"fingerprint": "0" * 16, "source": "elsewhere"}}
-    files.write(path, np.zeros((2, 64)), story)
+    files.write(path, soft(np.zeros((2, 64))), story)
     with pytest.raises(ValueError, match="trained for the frozen model 0000"):
         saved_prompts.read_bank([str(path)], ready)
-    files.write(path, np.zeros((2, 32)), {})
-    with pytest.raises(ValueError, match="width 32, the model 64"):
+    files.write(path, soft(np.zeros((2, 32))), {})
+    with pytest.raises(ValueError, match=r"\[2, 32\], the model takes \[prompt, 64\]"):
         saved_prompts.read_bank([str(path)], ready)
 
 
@@ -261,9 +296,9 @@ def test_the_programs_run_from_the_command_line(demo_model, prompt_files, tmp_pa
 def test_sampling_depends_on_its_seed(ready, prompt_files):
     texts = []
     for seed in (0, 0, 1):
-        how = Evaluation(examples=30, rows=16, search=sample, seed=seed)
-        task = eval_tasks.load_task("demo_food", how, settings_of("demo_food"))
-        made, prompts = evaluator_of(ready, prompt_files[:1], how)
+        evaluation = Evaluation(examples=30, rows=16, search=sample, seed=seed)
+        task = task_of(evaluation)
+        made, prompts = evaluator_of(ready, prompt_files[:1], evaluation)
         answers = made.predict(prompts, ready.params, task, [0])[0]
         texts.append([answer.text for answer in answers])
     assert texts[0] == texts[1] != texts[2]

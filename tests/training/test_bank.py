@@ -5,6 +5,7 @@ import pytest
 from spot_jax.model import sharding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.prompts import init
+from spot_jax.prompts.soft import SoftPrompt
 from spot_jax.settings import Data, Prompts
 from spot_jax.training import bank
 
@@ -62,12 +63,14 @@ def test_a_starting_value_does_not_depend_on_the_bank(tiny_config, tiny_params):
     mesh = sharding.make_mesh()
     model = LoadedModel(tiny_config, tiny_params, mesh, 0, "f", "here")
     prompts = Prompts(5, init.sampled_vocabulary, [0, 1])
+    source = SoftPrompt(5, tiny_config)
     together = bank.starting_values(
-        bank.entries(("a", "b"), prompts), 5, model, lambda text: [3]
+        bank.entries(("a", "b"), prompts), source, 5, model, lambda text: [3]
     )["enc_input"]
     assert together.shape == (4, 5, 32)
     alone = bank.starting_values(
         bank.entries(("b",), Prompts(5, init.sampled_vocabulary, 1)),
+        source,
         5,
         model,
         lambda text: [3],

@@ -12,6 +12,7 @@ from spot_jax.data import packing
 from spot_jax.model import objective, sharding
 from spot_jax.model.binding import model_tuning, prompt_tuning
 from spot_jax.prompts.soft import SoftPrompt
+from spot_jax.settings import Loss
 from spot_jax.t5 import parameter_shapes
 from spot_jax.training import step
 from tests.examples import some_examples
@@ -21,7 +22,7 @@ from tests.examples import some_examples
 PROMPT_TOLERANCE = 1e-4
 LENGTH = 4
 ROW = {"prompt_length": LENGTH, "row_length": LENGTH + 9, "target_length": 4}
-OPTIONS = objective.LossOptions(target_length=4)
+OPTIONS = Loss()
 
 
 def starting_bank(config, bank, seed=3):
@@ -41,21 +42,24 @@ def run(
     batches,
     *,
     binding=None,
-    options=OPTIONS,
+    microbatches=1,
     mesh=None,
     optimizer=None,
 ):
     mesh = mesh or sharding.make_mesh(devices=jax.devices()[:1])
     bank = len(trained["enc_input"]) if binding is None else None
-    binding = binding or prompt_tuning(SoftPrompt(LENGTH, config.d_model), bank)
+    binding = binding or prompt_tuning(SoftPrompt(LENGTH, config), bank)
     optimizer = optimizer or optim.adafactor(0.3, base_step=1_100_000)
     trained = jax.device_put(copies(trained), sharding.replicated(mesh))
     state = step.initial_state(trained, optimizer, binding)
-    train_step = step.make_train_step(config, binding, optimizer, options, mesh)
+    train_step = step.make_train_step(
+        config, binding, optimizer, OPTIONS, target_length=4, microbatches=microbatches
+    )
     history = []
     for batch in batches:
-        on_mesh = sharding.shard_rows(batch, mesh)
-        state, metrics = train_step(state, params, on_mesh, jax.random.key(0))
+        rows = sharding.shard_rows(batch, mesh)
+        with sharding.on_mesh(mesh):
+            state, metrics = train_step(state, params, rows, jax.random.key(0))
         history.append(jax.device_get(metrics))
     return jax.device_get(state.trained), history
 
@@ -86,8 +90,8 @@ def test_only_the_prompt_moves_and_frozen_arrays_stay_bit_identical(
 
 def test_the_step_has_no_gradient_of_anything_frozen(tiny_config, tiny_params):
     """A forward pass and activation gradients cost about 2 forward passes, not 3."""
-    binding = prompt_tuning(SoftPrompt(LENGTH, tiny_config.d_model), 1)
-    loss = objective.make_loss(tiny_config, binding, OPTIONS)
+    binding = prompt_tuning(SoftPrompt(LENGTH, tiny_config), 1)
+    loss = objective.make_loss(tiny_config, binding, OPTIONS, target_length=4)
     batch = unpacked(some_examples(32, prompts=1))
     start = starting_bank(tiny_config, 1)
 
@@ -134,8 +138,8 @@ def test_a_bank_equals_single_runs(tiny_config, tiny_params, layout):
 
 def test_packed_equals_unpacked_in_loss_and_gradient(tiny_config, tiny_params):
     examples = some_examples(16)
-    binding = prompt_tuning(SoftPrompt(LENGTH, tiny_config.d_model), 2)
-    loss = objective.make_loss(tiny_config, binding, OPTIONS)
+    binding = prompt_tuning(SoftPrompt(LENGTH, tiny_config), 2)
+    loss = objective.make_loss(tiny_config, binding, OPTIONS, target_length=4)
     gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))
     start = starting_bank(tiny_config, 2)
     (one, one_metrics), one_gradient = gradient(
@@ -153,18 +157,15 @@ def test_packed_equals_unpacked_in_loss_and_gradient(tiny_config, tiny_params):
 
 
 def test_microbatches_sum_to_the_whole(tiny_config, tiny_params):
-    options = objective.LossOptions(target_length=4)
     batches = [unpacked(some_examples(16, seed)) for seed in range(2)]
     start = starting_bank(tiny_config, 2)
-    whole, whole_history = run(
-        tiny_config, tiny_params, start, batches, options=options
-    )
+    whole, whole_history = run(tiny_config, tiny_params, start, batches)
     parts, part_history = run(
         tiny_config,
         tiny_params,
         start,
         batches,
-        options=dataclasses.replace(options, microbatches=4),
+        microbatches=4,
     )
     np.testing.assert_allclose(
         whole["enc_input"], parts["enc_input"], atol=PROMPT_TOLERANCE
@@ -245,11 +246,14 @@ def test_model_tuning_is_the_same_step_with_another_split(tiny_config, tiny_para
     mesh = sharding.make_mesh(devices=jax.devices()[:1])
     binding, optimizer = model_tuning(), optim.adamw(1e-2)
     state = step.initial_state(copies(tiny_params), optimizer, binding)
-    train_step = step.make_train_step(tiny_config, binding, optimizer, OPTIONS, mesh)
+    train_step = step.make_train_step(
+        tiny_config, binding, optimizer, OPTIONS, target_length=4
+    )
     losses = []
     for _ in range(30):
-        on_mesh = sharding.shard_rows(batch, mesh)
-        state, metrics = train_step(state, {}, on_mesh, jax.random.key(0))
+        rows = sharding.shard_rows(batch, mesh)
+        with sharding.on_mesh(mesh):
+            state, metrics = train_step(state, {}, rows, jax.random.key(0))
         losses.append(float(metrics["loss"][0]))
     assert losses[-1] < 0.5 * losses[0]
     moved = jax.tree.map(lambda a, b: bool((a != b).any()), tiny_params, state.trained)

@@ -1,0 +1,175 @@
+"""What can be made of prompts: pure functions from bundles to a bundle.
+
+Bundles are stacked into banks and taken out again, averaged (SPoT §3.3), cut and
+continued, whatever their sites are. A bank's arrays are longer by the axes of
+`base.BANK_AXES`; all other bundles here are single prompts.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+
+from spot_jax.prompts.base import (
+    BANK_AXES,
+    PromptBundle,
+    described,
+    length_of,
+    modes,
+    sites,
+)
+
+
+def map_sites(
+    function: Callable[..., jax.Array | np.ndarray], *bundles: PromptBundle
+) -> PromptBundle:
+    """Applies `function(site, *arrays)` to each site of bundles that have the same.
+
+    The result has no mask, which belongs to the lengths that `function` may change.
+    """
+    first = bundles[0]
+    arrays = {
+        site: function(site, *(getattr(bundle, site) for bundle in bundles))
+        for site in sites(first)
+    }
+    return PromptBundle(**arrays, **modes(first))
+
+
+def check_alike(bundles: Sequence[PromptBundle]) -> None:
+    """Refuses to bring prompts together that enter the T5 in different ways.
+
+    Raises:
+        ValueError: naming the sites or modes that differ.
+    """
+    first = bundles[0]
+    for other in bundles[1:]:
+        if sites(other).keys() != sites(first).keys() or modes(other) != modes(first):
+            raise ValueError(
+                f"A prompt with {_told(first)} and one with {_told(other)} are of "
+                "different kinds: they cannot be compared, averaged or put into one "
+                "bank. Take prompts of one kind."
+            )
+
+
+def _told(bundle: PromptBundle) -> str:
+    said = [f"{mode} {value}" for mode, value in modes(bundle).items()]
+    return ", ".join([described(bundle), *said])
+
+
+def stack(bundles: Sequence[PromptBundle]) -> PromptBundle:
+    """Puts prompts of any lengths into one bank.
+
+    Shorter ones are padded in front and masked: the position bias sees how far a
+    vector is from the text, so each keeps its place right before it.
+
+    Args:
+        bundles: single prompts of one kind; at least one.
+
+    Returns:
+        A bank with its mask [bank, prompt] int32; numpy arrays, float32.
+
+    Raises:
+        ValueError: when they are of different kinds.
+    """
+    check_alike(bundles)
+    longest = max(map(length_of, bundles))
+    banked = map_sites(
+        lambda site, *arrays: np.stack(
+            [_pad_in_front(array, longest) for array in arrays], BANK_AXES[site]
+        ),
+        *bundles,
+    )
+    masks = [_visible(bundle, longest) for bundle in bundles]
+    return banked.replace(mask=np.stack(masks))
+
+
+def _pad_in_front(array: np.ndarray, length: int) -> np.ndarray:
+    """Makes [..., prompt, width] `length` positions long."""
+    missing = [(0, 0)] * array.ndim
+    missing[-2] = (length - array.shape[-2], 0)
+    return np.pad(np.asarray(array, np.float32), missing)
+
+
+def _visible(bundle: PromptBundle, length: int) -> np.ndarray:
+    own = length_of(bundle)
+    seen = np.ones(own, np.int32) if bundle.mask is None else np.asarray(bundle.mask)
+    return np.pad(seen.astype(np.int32), (length - own, 0))
+
+
+def take(bank: PromptBundle, index: int) -> PromptBundle:
+    """Returns one prompt of a bank, on the host, as long as it was before `stack`."""
+    seen = None if bank.mask is None else np.asarray(bank.mask[index]) > 0
+
+    def one(site: str, array: jax.Array) -> np.ndarray:
+        # Indexed on the device: a bank has many prompts, and one is wanted.
+        alone = array[(slice(None),) * BANK_AXES[site] + (index,)]
+        alone = np.asarray(jax.device_get(alone))
+        return alone if seen is None else alone[..., seen, :]
+
+    return map_sites(one, bank)
+
+
+def weighted_average(
+    bundles: Sequence[PromptBundle], weights: np.ndarray | Sequence[float]
+) -> PromptBundle:
+    """Averages prompts, position by position (SPoT §3.3).
+
+    Args:
+        bundles: [k] the chosen prompts, of one kind and length.
+        weights: [k] which sum to 1.
+
+    Returns:
+        One prompt, float32; the sums are taken in float64.
+
+    Raises:
+        ValueError: when the numbers differ, the weights do not sum to 1, or the
+            prompts are of different kinds or shapes.
+    """
+    weights = np.asarray(weights, np.float64)
+    if weights.shape != (len(bundles),) or not np.isclose(weights.sum(), 1):
+        raise ValueError(
+            f"{len(bundles)} prompts and weights of shape {weights.shape} that sum to "
+            f"{weights.sum():.6g}: an average needs a weight for each, which sum to 1. "
+            "operators.weights makes such weights."
+        )
+    check_alike(bundles)
+    shapes = sorted(set(map(described, bundles)))
+    if len(shapes) > 1:
+        raise ValueError(
+            f"Prompts of the shapes {' and '.join(shapes)} have no average, which is "
+            "taken position by position."
+        )
+
+    def average(_: str, *arrays: np.ndarray) -> np.ndarray:
+        exact = np.stack([np.asarray(array, np.float64) for array in arrays])
+        return np.einsum("k,k...->...", weights, exact).astype(np.float32)
+
+    return map_sites(average, *bundles)
+
+
+def truncate(bundle: PromptBundle, length: int) -> PromptBundle:
+    """Keeps the first `length` positions of every site."""
+    return map_sites(lambda _, array: array[..., :length, :], bundle)
+
+
+def concatenate(first: PromptBundle, second: PromptBundle) -> PromptBundle:
+    """Returns the positions of the first prompt, then those of the second.
+
+    Raises:
+        ValueError: when they are of different kinds.
+    """
+    check_alike([first, second])
+    return map_sites(lambda _, *arrays: np.concatenate(arrays, axis=-2), first, second)
+
+
+def token_matrices(bundle: PromptBundle) -> list[np.ndarray]:
+    """Returns a prompt as matrices [prompt, width], by which tasks are compared.
+
+    One for each site, layer, and key or value (a soft prompt is one matrix), always in
+    the same order.
+    """
+    return [
+        matrix
+        for array in sites(bundle).values()
+        for matrix in np.asarray(array).reshape(-1, *array.shape[-2:])
+    ]

@@ -1,0 +1,115 @@
+"""What a run says while it goes on: metrics, evaluations, progress."""
+
+import logging
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import numpy as np
+
+from spot_jax.model_dir.records import Metrics, Progress
+from spot_jax.settings import Training
+from spot_jax.training.bank import Entry
+
+logger = logging.getLogger(__name__)
+
+
+class Reports:
+    """Collects the metrics of steps, and writes and shows what they come to.
+
+    Args:
+        folder: MODEL_DIR.
+        bank: the prompts.
+        training: how long the run is.
+        done: steps done before.
+        learning_rate: from a step (from 0) to the rate.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        bank: Sequence[Entry],
+        training: Training,
+        done: int,
+        learning_rate: Callable[[int], float],
+    ):
+        self._folder, self._bank, self._rate = folder, bank, learning_rate
+        self._metrics = Metrics(folder, done)
+        examples = training.batch_size * len(bank)
+        self._progress = Progress(training.steps, done, examples)
+        self._recent: list[Mapping[str, jax.Array]] = []
+        about = "Training %d prompt(s) for %d steps; the first step compiles."
+        logger.info(about, len(bank), training.steps - done)
+
+    def step(self, metrics: Mapping[str, jax.Array]) -> None:
+        """Takes the metrics [bank] of one step, without waiting for them."""
+        self._recent.append(metrics)
+        self._progress.step()
+
+    def paused(self):
+        """Returns a context whose time does not count as that of steps."""
+        return self._progress.paused()
+
+    def write(self, number: int) -> None:
+        """Writes the means over the steps since the last line.
+
+        Raises:
+            ValueError: when a loss is not finite.
+        """
+        values = self._summary()
+        self._check_finite(number, values)
+        for index, entry in enumerate(self._bank):
+            its_own = {name: float(v[index]) for name, v in values.items()}
+            self._metrics.write(number, entry.name, "train", its_own)
+        rate = {"learning_rate": float(self._rate(number - 1))}
+        self._metrics.write(number, "", "speed", self._progress.speed() | rate)
+        self._progress.report(f"loss {values['loss'].mean():.4f}")
+
+    def _summary(self) -> dict[str, np.ndarray]:
+        """Returns metrics [bank] of the steps since the last line."""
+        recent, self._recent = jax.device_get(self._recent), []
+        values = {
+            name: np.mean([m[name] for m in recent], axis=0) for name in recent[0]
+        }
+        # A share of tokens: steps with more of them count for more.
+        tokens = sum(m["weight_sum"] for m in recent)
+        values["accuracy"] = sum(m["correct"] for m in recent) / np.maximum(tokens, 1)
+        del values["correct"]
+        return values
+
+    def _check_finite(self, number: int, values: Mapping[str, np.ndarray]) -> None:
+        finite = np.isfinite(values["loss"] + values["gradient_norm"])
+        bad = [e.name for e, ok in zip(self._bank, finite, strict=True) if not ok]
+        if bad:
+            raise ValueError(
+                f"The loss of {', '.join(bad)} is not finite near step {number}, or "
+                "its gradient is not. Lower the learning rate (--gin.LEARNING_RATE), "
+                "or compute in float32 (--gin.ACTIVATION_DTYPE=float32). Earlier "
+                f"checkpoints and prompts in {self._folder} are untouched."
+            )
+
+    def evaluated(
+        self, number: int, results: Mapping[int, Mapping[str, Mapping[str, float]]]
+    ) -> None:
+        """Writes what an evaluation gave.
+
+        Args:
+            number: steps done.
+            results: {index in the bank: {task: {metric: value}}}.
+        """
+        by_task: dict[str, list[Mapping[str, float]]] = {}
+        for index, entry in enumerate(self._bank):
+            for task, values in results[index].items():
+                self._metrics.write(number, entry.name, task, values)
+                by_task.setdefault(task, []).append(values)
+        for task, of_prompts in by_task.items():
+            means = {k: np.mean([v[k] for v in of_prompts]) for k in of_prompts[0]}
+            shown = ", ".join(f"{name} {value:.2f}" for name, value in means.items())
+            count = len(of_prompts)
+            many = f" (mean of {count} prompts)" if count > 1 else ""
+            logger.info("step %d  %s: %s%s", number, task, shown, many)
+
+    def close(self) -> None:
+        """Ends the progress bar and the files."""
+        self._progress.close()
+        self._metrics.close()
