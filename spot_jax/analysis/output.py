@@ -8,6 +8,7 @@ from matplotlib import pyplot
 from spot_jax.analysis import figures, markdown, page
 from spot_jax.analysis.contents import Figure, Report
 from spot_jax.analysis.transfers import Transfers
+from spot_jax.model_dir import storage
 
 # Dots an inch of the PNG files.
 _RESOLUTION = 200
@@ -20,8 +21,7 @@ def prepare(folder: pathlib.Path) -> None:
         ValueError: it cannot be made or written.
     """
     try:
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
-        (folder / "report.html").touch()
+        storage.check_writable(folder / "figures")
     except OSError as error:
         raise ValueError(
             f"{folder} cannot be written ({error}); name another folder with --out."
@@ -33,28 +33,30 @@ def write(folder: pathlib.Path, report: Report) -> None:
     drawings = {}
     for block in (block for section in report.sections for block in section.blocks):
         if block.data is not None:
-            block.data.to_csv(folder / f"{block.name}.csv", index=False)
+            table = block.data.to_csv(index=False)
+            storage.replace_text(folder / f"{block.name}.csv", table)
         if isinstance(block, Figure):
             drawings[block.name] = draw(folder / "figures", block)
-    (folder / "report.md").write_text(markdown.render(report), encoding="utf-8")
-    html = page.render(report, drawings)
-    (folder / "report.html").write_text(html, encoding="utf-8")
+    storage.replace_text(folder / "report.md", markdown.render(report))
+    storage.replace_text(folder / "report.html", page.render(report, drawings))
 
 
 def write_reductions(folder: pathlib.Path, found: Transfers) -> None:
     """Writes relative_error_reduction.csv: source, target, percent."""
     columns = ["source", "target", "percent"]
     path = folder / "relative_error_reduction.csv"
-    found.cells[columns].to_csv(path, index=False, float_format="%.6f")
+    table = found.cells[columns].to_csv(index=False, float_format="%.6f")
+    storage.replace_text(path, table)
 
 
 def draw(folder: pathlib.Path, figure: Figure) -> str:
     """Writes NAME.png and NAME.svg, and returns the latter."""
-    path, svg = folder / figure.name, io.StringIO()
+    path, png, svg = folder / figure.name, io.BytesIO(), io.StringIO()
     with figures.style():
-        figure.drawing.savefig(path.with_suffix(".png"), dpi=_RESOLUTION)
+        figure.drawing.savefig(png, format="png", dpi=_RESOLUTION)
         # The same study makes the same file, whenever.
         figure.drawing.savefig(svg, format="svg", metadata={"Date": None})
     pyplot.close(figure.drawing)
-    path.with_suffix(".svg").write_text(svg.getvalue(), encoding="utf-8")
+    storage.replace_file(path.with_suffix(".png"), png.getvalue())
+    storage.replace_text(path.with_suffix(".svg"), svg.getvalue())
     return svg.getvalue()

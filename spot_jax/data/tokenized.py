@@ -10,15 +10,18 @@ Example i is `inputs[offsets[i] : offsets[i + 1]]`. `spot_jax tokenize` writes i
 """
 
 import contextlib
+import io
 import json
 import pathlib
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from spot_jax.model_dir import storage
+
 FORMAT = "spot_jax tokenized 1"
 FEATURES = ("inputs", "targets")
+_HEADER = "header.json"
 
 
 class TokenizedExamples:
@@ -95,18 +98,12 @@ def write_tokenized(
     folder = pathlib.Path(folder)
     if folder.exists():
         raise ValueError(f"{folder} is already there; move or remove it first")
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    try:
+    with storage.new_folder(folder) as unfinished:
         dtype = np.uint16 if vocabulary_size <= 2**16 else np.int32
         counts = _write_arrays(unfinished, examples, np.dtype(dtype))
         whole = {"format": FORMAT, **header, **counts}
-        (unfinished / "header.json").write_text(json.dumps(whole, indent=2) + "\n")
-    except BaseException:
-        shutil.rmtree(unfinished)
-        raise
-    unfinished.rename(folder)
+        text = json.dumps(whole, indent=2) + "\n"
+        storage.replace_text(unfinished / _HEADER, text)
     return whole
 
 
@@ -128,7 +125,9 @@ def _write_arrays(
     if not count:
         raise ValueError("there are no examples to write")
     for name in FEATURES:
-        np.save(folder / f"{name}_offsets.npy", np.array(offsets[name], np.int64))
+        array = io.BytesIO()
+        np.save(array, np.array(offsets[name], np.int64))
+        storage.replace_file(folder / f"{name}_offsets.npy", array.getvalue())
     tokens = {name: offsets[name][-1] for name in FEATURES}
     return {"examples": count, "tokens": tokens, "dtype": dtype.name}
 
@@ -143,7 +142,7 @@ def _growing_array(path: pathlib.Path, dtype: np.dtype) -> Iterator:
         length += len(tokens)
         file.write(tokens.astype(dtype).tobytes())
 
-    with path.open("wb") as file:
+    with storage.open_to_fill(path) as file:
         _write_npy_header(file, dtype, 0)
         start = file.tell()
         yield append
@@ -164,13 +163,13 @@ def _write_npy_header(file, dtype: np.dtype, length: int) -> None:
 
 def _read_header(folder: pathlib.Path) -> dict:
     try:
-        header = json.loads((folder / "header.json").read_text(encoding="utf-8"))
+        header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ValueError(
             f"{folder} has no tokenized examples; `spot_jax tokenize` writes them"
         ) from error
     except json.JSONDecodeError as error:
-        message = f"{folder}/header.json is no JSON; write the folder again"
+        message = f"{folder}/{_HEADER} is no JSON; write the folder again"
         raise ValueError(message) from error
     if header.get("format") != FORMAT:
         raise ValueError(

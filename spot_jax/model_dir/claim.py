@@ -1,4 +1,4 @@
-"""MODEL_DIR: made, claimed by one configuration, and described.
+"""MODEL_DIR: made, and claimed by one configuration.
 
 Before anything expensive starts it is sure that the folder can be written and that it
 does not hold another run.
@@ -8,25 +8,36 @@ import difflib
 import json
 import pathlib
 import re
-import tempfile
 
-from spot_jax.model_dir.storage import replace_file
+from spot_jax.model_dir import names, storage
 
-# What may change when a run goes on: how long it takes, where its folder is, and how
-# much of a study is asked for.
-_MAY_CHANGE = (
-    *("TRAIN_STEPS", "TARGET_TRAIN_STEPS", "MODEL_DIR"),
-    *("STUDY_DIR", "STAGES", "BEST_KS"),
+# What may be another when a run goes on, by name. Everything else is another run.
+MAY_CHANGE = frozenset(
+    {
+        # How long it takes, and where its folder is.
+        *("TRAIN_STEPS", "TARGET_TRAIN_STEPS", "MODEL_DIR", "STUDY_DIR"),
+        # How much of a study is asked for.
+        *("STAGES", "BEST_KS"),
+        # On which machine it goes on, and what fits there.
+        *("NUM_PARTITIONS", "MICROBATCHES", "EVAL_BATCH_SIZE"),
+        # How often it is written down.
+        *("LOG_PERIOD", "CHECKPOINT_PERIOD"),
+        # The same, as parameters: of a run begun from Python, or bound without a macro.
+        *("Training.steps", "Target.steps", "train.model_dir", "study.study_dir"),
+        *("Study.stages", "Study.best_ks"),
+        *("Model.num_partitions", "Training.microbatches", "Evaluation.rows"),
+        *("Training.log_period", "Training.checkpoint_period", "Training.keep"),
+    }
 )
 
 
-def check(model_dir: str, config: str, macro: str = "MODEL_DIR") -> pathlib.Path:
+def check(model_dir: str, configuration: str, macro: str = "MODEL_DIR") -> pathlib.Path:
     """Makes MODEL_DIR, and makes sure that it is free or holds this very run.
 
     Args:
         model_dir: the folder.
-        config: the configuration as gin text.
-        macro: its name in the configuration, for the messages.
+        configuration: as gin text, or lines "NAME = VALUE" like it.
+        macro: the folder's name in the configuration, for the messages.
 
     Returns:
         The folder.
@@ -35,23 +46,23 @@ def check(model_dir: str, config: str, macro: str = "MODEL_DIR") -> pathlib.Path
         ValueError: when it cannot be written, or holds a run of another configuration.
     """
     folder = writable(model_dir, f"--gin.{macro}")
-    path = folder / "config.gin"
+    path = folder / names.CONFIG
     if path.exists():
-        _compare(path, config, macro)
-    elif (folder / "checkpoints").exists():
+        _compare(path, configuration, macro)
+    elif (folder / names.CHECKPOINTS).exists():
         raise ValueError(
-            f"MODEL_DIR {model_dir} holds checkpoints but no config.gin, so nobody can "
-            "say of which run. Choose another folder."
+            f"MODEL_DIR {model_dir} holds checkpoints but no {names.CONFIG}, so nobody "
+            "can say of which run. Choose another folder."
         )
     return folder
 
 
-def claim(folder: pathlib.Path, config: str) -> None:
+def claim(folder: pathlib.Path, configuration: str) -> None:
     """Writes config.gin, when everything else is known to be right.
 
     A mistake that is found before, and mended, is not another configuration.
     """
-    replace_file(folder / "config.gin", config.encode("utf-8"))
+    storage.replace_text(folder / names.CONFIG, configuration)
 
 
 def writable(path: str, option: str) -> pathlib.Path:
@@ -71,10 +82,7 @@ def writable(path: str, option: str) -> pathlib.Path:
         )
     folder = pathlib.Path(path).expanduser()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # Of a name of its own: several machines may look at once.
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        storage.check_writable(folder)
     except OSError as error:
         raise ValueError(
             f"{option} {path} cannot be written ({error.strerror}). Choose a folder of "
@@ -83,8 +91,9 @@ def writable(path: str, option: str) -> pathlib.Path:
     return folder
 
 
-def _compare(path: pathlib.Path, config: str, macro: str) -> None:
-    before, now = _what_matters(path.read_text(encoding="utf-8")), _what_matters(config)
+def _compare(path: pathlib.Path, configuration: str, macro: str) -> None:
+    before = _what_matters(path.read_text(encoding="utf-8"))
+    now = _what_matters(configuration)
     if before == now:
         return
     changes = [
@@ -96,19 +105,24 @@ def _compare(path: pathlib.Path, config: str, macro: str) -> None:
     raise ValueError(
         f"{macro} {path.parent} holds a run of another configuration "
         f"(- there, + asked for):\n  {shown}\nChoose another {macro}, or give the "
-        "configuration of config.gin to go on with that run. Nothing was changed."
+        f"configuration of {names.CONFIG} to go on with that run. Nothing was changed."
     )
 
 
-def _what_matters(config: str) -> list[str]:
+def _what_matters(configuration: str) -> list[str]:
+    """Returns the bindings that make a run another, a line each, sorted."""
     # gin indents what belongs to the line before.
-    statements = re.sub(r"\\?\n[ \t]+", " ", config).splitlines()
-    kept = [line.strip() for line in statements if not line.startswith("#")]
-    return sorted(
-        " ".join(line.split())
-        for line in kept
-        if line and not line.split("=")[0].strip().startswith(_MAY_CHANGE)
-    )
+    statements = re.sub(r"\\?\n[ \t]+", " ", configuration).splitlines()
+    kept = [" ".join(line.split()) for line in statements]
+    # Where a name is imported from is no setting: files move.
+    kept = [line for line in kept if line and not re.match("#|from |import ", line)]
+    return sorted(line for line in kept if not _may_change(line))
+
+
+def _may_change(binding: str) -> bool:
+    name = binding.split("=")[0].strip()
+    # "spot_jax.settings.Training.steps" is a parameter, whatever stands before it.
+    return ".".join(name.split(".")[-2:]) in MAY_CHANGE
 
 
 def check_model(folder: pathlib.Path, fingerprint: str) -> None:
@@ -117,7 +131,7 @@ def check_model(folder: pathlib.Path, fingerprint: str) -> None:
     Raises:
         ValueError: when run.json tells of another model under the same path or name.
     """
-    path = folder / "run.json"
+    path = folder / names.RUN
     if not path.exists():
         return
     before = json.loads(path.read_text(encoding="utf-8")).get("model", {})
@@ -140,9 +154,9 @@ def check_about(folder: pathlib.Path, about: dict, option: str) -> None:
     Raises:
         ValueError: when the folder was begun with something else.
     """
-    path = folder / "about.json"
+    path = folder / names.ABOUT
     if not path.exists():
-        replace_file(path, json.dumps(about, indent=1).encode("utf-8"))
+        storage.replace_text(path, json.dumps(about, indent=1))
     there = json.loads(path.read_text(encoding="utf-8"))
     other = [name for name in about if there.get(name) != about[name]]
     if other:

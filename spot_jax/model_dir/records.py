@@ -11,7 +11,7 @@ from typing import NamedTuple
 import tensorboardX
 import tqdm
 
-from spot_jax.model_dir.storage import replace_file
+from spot_jax.model_dir import names, storage
 
 
 class Metrics:
@@ -25,11 +25,11 @@ class Metrics:
     """
 
     def __init__(self, model_dir: pathlib.Path, step: int):
-        self._path = model_dir / "metrics.jsonl"
+        self._path = model_dir / names.METRICS
         _forget_after(self._path, step)
-        self._file = open(self._path, "a", encoding="utf-8")
+        self._file = storage.open_to_append(self._path)
         self._board = tensorboardX.SummaryWriter(
-            str(model_dir / "tensorboard"), purge_step=step + 1
+            str(model_dir / names.TENSORBOARD), purge_step=step + 1
         )
 
     def write(
@@ -64,7 +64,7 @@ def _forget_after(path: pathlib.Path, step: int) -> None:
         # A run that was killed may have left half a line at the end.
         if line.endswith("\n") and json.loads(line)["step"] <= step:
             kept.append(line)
-    replace_file(path, "".join(kept).encode("utf-8"))
+    storage.replace_file(path, "".join(kept).encode("utf-8"))
 
 
 def read_metrics(model_dir: pathlib.Path) -> list[dict]:
@@ -72,7 +72,7 @@ def read_metrics(model_dir: pathlib.Path) -> list[dict]:
 
     Lines that a power failure cut short are left out.
     """
-    text = (model_dir / "metrics.jsonl").read_text(encoding="utf-8")
+    text = (model_dir / names.METRICS).read_text(encoding="utf-8")
     lines = []
     for line in text.splitlines():
         with contextlib.suppress(json.JSONDecodeError):

@@ -8,6 +8,7 @@ from importlib import metadata
 
 import jax
 
+from spot_jax.model_dir import names
 from spot_jax.model_dir.storage import replace_file
 
 
@@ -20,7 +21,7 @@ def describe(folder: pathlib.Path, facts: dict) -> None:
         "devices": [str(device) for device in jax.devices()],
     }
     text = json.dumps(story | facts, indent=1)
-    replace_file(folder / "run.json", text.encode("utf-8"))
+    replace_file(folder / names.RUN, text.encode("utf-8"))
 
 
 def versions() -> dict[str, str]:

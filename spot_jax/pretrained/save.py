@@ -5,8 +5,6 @@ import contextlib
 import os
 import pathlib
 import re
-import shutil
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +12,8 @@ import jax
 import numpy as np
 import tensorstore as ts
 from flax import serialization, traverse_util
+
+from spot_jax.model_dir import storage
 
 # Version 3 keeps bfloat16 as bfloat16.
 _VERSION = 3
@@ -66,22 +66,21 @@ def save_t5x(path: str, params: Mapping[str, Any], step: int) -> None:
                 "state": {"step": np.asarray(step, np.int32)},
             },
         }
-        (folder / "checkpoint").write_bytes(serialization.msgpack_serialize(tree))
+        checkpoint = serialization.msgpack_serialize(tree)
+        storage.replace_file(folder / "checkpoint", checkpoint)
 
 
 @contextlib.contextmanager
 def _appearing(final: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a folder to fill, which gets its name when it is full."""
+    problem = f"{final} exists: choose another path, or remove it first"
     if final.exists():
-        raise ValueError(f"{final} exists: choose another path, or remove it first")
-    temporary = final.with_name(f"{final.name}.tmp-{time.time_ns()}")
-    temporary.mkdir(parents=True)
+        raise ValueError(problem)
     try:
-        yield temporary
-        temporary.rename(final)
-    except BaseException:
-        shutil.rmtree(temporary)
-        raise
+        with storage.new_folder(final) as folder:
+            yield folder
+    except FileExistsError as error:
+        raise ValueError(problem) from error
 
 
 def _write(folder: pathlib.Path, name: str, array: jax.Array | np.ndarray) -> dict:

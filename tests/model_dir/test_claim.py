@@ -76,3 +76,33 @@ def test_a_folder_of_a_bucket_is_refused_rather_than_made_here(tmp_path, monkeyp
 def test_home_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert claim.check("~/run", CONFIG) == tmp_path / "run"
+
+
+@pytest.mark.parametrize("name", sorted(claim.MAY_CHANGE))
+def test_what_may_change_may(tmp_path, name):
+    begin(tmp_path, CONFIG + f"{name} = 1\n")
+    begin(tmp_path, CONFIG + f"{name} = 2\n")
+    begin(tmp_path, CONFIG)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("BATCH_SIZE", "RANDOM_SEED", "MIXTURE_OR_TASK_NAME", "TASK_FEATURE_LENGTHS"),
+        *("INITIAL_CHECKPOINT_PATH", "LEARNING_RATE", "OPTIMIZER", "OPTIMIZER_CLOCK"),
+        *("PROMPT", "PROMPT_START", "PROMPT_LENGTH", "PACK", "EVAL_PERIOD", "BANK"),
+        *("EMBEDDING_STEP", "DROPOUT_RATE", "WEIGHTS_DTYPE", "EVALUATION"),
+        # Names that begin as others that may change.
+        *("MODEL_DIR_OF_ANOTHER", "STAGES_LEFT", "BEST_KS_TRIED", "TRAIN_STEPS_DONE"),
+        *("settings.Training.batch_size", "Training.pack", "spot_jax.optim.steps"),
+    ],
+)
+def test_what_makes_another_run_may_not(tmp_path, name):
+    begin(tmp_path, CONFIG + f"{name} = 1\n")
+    with pytest.raises(ValueError, match=f"- {name} = 1\n  \\+ {name} = 2"):
+        begin(tmp_path, CONFIG + f"{name} = 2\n")
+
+
+def test_a_file_that_moved_is_no_other_configuration(tmp_path):
+    begin(tmp_path, "from spot_jax.studies import plan\n" + CONFIG)
+    begin(tmp_path, "from spot_jax.campaign import plan\n" + CONFIG)
