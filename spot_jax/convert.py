@@ -109,6 +109,7 @@ def _convert(
 
     sizes: dict[str, int] = {}
 
+    # Counted on their way: the rows of a file are never all in memory.
     def counted(split, lines):
         for line in lines:
             sizes[split] = sizes.get(split, 0) + 1

@@ -24,7 +24,7 @@ import spot_jax.tasks
 from spot_jax import config, library, spot_tiny, transfer
 from spot_jax.analysis import curves, figures, output, statistics
 from spot_jax.miniature import folder as miniature_folder
-from spot_jax.model_dir import claim, records
+from spot_jax.model_dir import claim, names, records
 from spot_jax.model_dir.score import task_score
 from spot_jax.prompts import files
 from spot_jax.retrieval import similarity
@@ -62,7 +62,7 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
     claim.check_about(folder, about, "--dir")
     data = folder.absolute() / "data"
     played = [catalog.get(task) for task in (*SOURCES, *TARGETS)]
-    miniature_folder.write_once(data, played)
+    miniature_folder.write_once(data, played, catalog.STUDY_LABELS)
     spot_jax.tasks.register_all()
     use_data_dir(str(data))
 
@@ -109,16 +109,13 @@ def _tune(
     typed = " \\\n       ".join([f"TFDS_DATA_DIR={data}", *words])
     print(f"     {typed}", file=sys.stderr)
     config.parse(gin, [f"{name}={value!r}" for name, value in bindings.items()])
-    config.configured(train)()
+    config.configured(train)(configuration=config.text())
 
 
 def _retrieve(folder: pathlib.Path, targets: Sequence[Row]) -> list[Row]:
     """Asks `spot_jax transfer` what each target starts from."""
-    out = folder / "retrieved"
-    names = prompt_names(targets)
-    embeddings = [
-        folder / "scratch/prompts" / n / "embedding.safetensors" for n in names
-    ]
+    out, called = folder / "retrieved", prompt_names(targets)
+    embeddings = [_embedding(folder / "scratch", name) for name in called]
     if not out.exists():
         options = ["--target", *map(str, embeddings), "--method", "best", "--k", "1"]
         _quietly(transfer.main, [str(folder / "library"), *options, "--out", str(out)])
@@ -132,8 +129,12 @@ def _retrieve(folder: pathlib.Path, targets: Sequence[Row]) -> list[Row]:
         )
     return [
         (task, seed, str(out / name / "start-1.safetensors"))
-        for (task, seed, _), name in zip(targets, names, strict=True)
+        for (task, seed, _), name in zip(targets, called, strict=True)
     ]
+
+
+def _embedding(model_dir: pathlib.Path, name: str) -> pathlib.Path:
+    return names.prompt_file(model_dir, name, names.EMBEDDING)
 
 
 def _scores(lines: Mapping[str, tuple[pathlib.Path, Sequence[Row]]]) -> pd.DataFrame:
@@ -150,14 +151,10 @@ def _scores(lines: Mapping[str, tuple[pathlib.Path, Sequence[Row]]]) -> pd.DataF
 def _draw(folder: pathlib.Path, scores: pd.DataFrame, rows: Sequence[Row]) -> None:
     """Draws the learning curves and how similar the task embeddings are."""
     lines = statistics.summarize(scores, ["target", "line", "step"], "score")
-    names = prompt_names(rows)
-    paths = [
-        folder / part / "prompts" / name / "embedding.safetensors"
-        for name in names
-        for part in ("sources", "scratch")
-    ]
-    prompts = [files.read(path).enc_input for path in paths if path.exists()]
-    table = pd.DataFrame(similarity.per_token(prompts, prompts), names, names)
+    called, parts = prompt_names(rows), (folder / "sources", folder / "scratch")
+    paths = [_embedding(part, name) for name in called for part in parts]
+    prompts = [files.read(path).bundle for path in paths if path.exists()]
+    table = pd.DataFrame(similarity.per_token(prompts, prompts), called, called)
     with figures.style():
         drawn = [
             figures.learning_curves(lines),

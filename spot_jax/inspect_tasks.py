@@ -12,9 +12,10 @@ import argparse
 import json
 from collections.abc import Iterator
 
-from spot_jax import text
+from spot_jax import tables, text
+from spot_jax.data.length_check import LengthCheck
 from spot_jax.tasks import catalog
-from spot_jax.text.data_folder import DataFolder, default_data_dir, find_data
+from spot_jax.text.data_folder import DataFolder, Fault, default_data_dir, find_data
 from spot_jax.text.lengths import parse_lengths
 
 _KEYS = (
@@ -129,10 +130,8 @@ def _table(data_dir: str | None) -> str:
     where = data_dir or default_data_dir()
     return "\n".join(
         [
-            *_aligned([heads, *rows]),
-            "",
-            *_aligned(mixtures),
-            "",
+            tables.as_text([heads, *rows]),
+            tables.as_text(mixtures),
             f"data is looked for in {where} (TFDS_DATA_DIR); `spot_jax inspect_tasks "
             "NAME` shows one of them",
         ]
@@ -143,23 +142,13 @@ def _data_column(info: catalog.TaskInfo, data_dir: str | None) -> str:
     if info.tfds == "generated":
         return "generated"
     data = find_data(info.name, info.tfds, data_dir)
-    if not data.problem:
-        return _sizes(data)
-    if "no prepared data" not in data.problem:
-        return data.problem
-    return f"missing: {data.cure.partition(' --data_dir')[0]}"
+    if data.fault is Fault.MISSING:
+        return f"missing: {data.cure.partition(' --data_dir')[0]}"
+    return data.problem or _sizes(data)
 
 
 def _sizes(data: DataFolder) -> str:
     return ", ".join(f"{split} {size:,}" for split, size in data.sizes.items())
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Yields rows with columns of equal width: `("a", "bb")` -> `"a  bb"`."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()
 
 
 def _show_mixture(info: catalog.TaskInfo, options: argparse.Namespace) -> Iterator[str]:
@@ -182,7 +171,7 @@ def _show_mixture(info: catalog.TaskInfo, options: argparse.Namespace) -> Iterat
         )
     total = sum(member.train_examples for member in members)
     rows.append(("all", f"{total:,}", f"{sum(capped):,}", "100%", ""))
-    yield from _aligned(rows)
+    yield from tables.as_text(rows).splitlines()
 
 
 def _show_task(
@@ -200,13 +189,14 @@ def _show_task(
     import spot_jax.tasks
     from spot_jax.text import inspection
     from spot_jax.text.opening import open_provider
+    from spot_jax.text.vocabulary import PUBLISHED_VOCABULARY
 
     spot_jax.tasks.register_all()
     task = open_provider(
         info.name,
         [options.split],
         data_dir=options.data_dir,
-        vocabulary_path=options.vocabulary,
+        vocabulary_path=options.vocabulary or PUBLISHED_VOCABULARY,
         extra_ids=options.extra_ids,
     )
     yield from _source_lines(info, options)
@@ -215,7 +205,10 @@ def _show_task(
     examples = inspection.read_examples(task, options.split, limits, options.limit)
     yield from inspection.show_examples(examples[: options.examples])
     yield ""
-    yield from inspection.show_lengths(examples, limits)
+    check = LengthCheck(info.name, limits, truncate=True)
+    for example in examples:
+        check.fit(example)
+    yield from inspection.show_lengths(examples, limits, check.cut)
     yield from inspection.show_balance(examples, info.labels)
 
 

@@ -134,7 +134,7 @@ def _open_data(folder: pathlib.Path, plan: Study, miniature: bool) -> None:
 
         data = folder.absolute() / "data"
         every = [catalog.get(task) for task in DATASETS]
-        miniature_folder.write_once(data, every)
+        miniature_folder.write_once(data, every, catalog.STUDY_LABELS)
         use_data_dir(str(data))
     for task in (*plan.sources, *plan.targets):
         text.check_data(task)
@@ -174,7 +174,7 @@ def _tune(run: Run, bank: Bank, folder: pathlib.Path) -> None:
             f"RUN_EVAL_EXAMPLES={examples}",
         ]
     )
-    config.configured(train)()
+    config.configured(train)(configuration=config.text())
     # The next run's programs are others; a long study would collect them.
     jax.clear_caches()
 

@@ -24,8 +24,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from spot_jax import text
-from spot_jax.data.tokenized import FEATURES, write_tokenized
-from spot_jax.text.lengths import cut, parse_lengths
+from spot_jax.data.length_check import LengthCheck
+from spot_jax.data.tokenized import write_tokenized
+from spot_jax.text.lengths import parse_lengths
 
 
 def main(argv: list[str]) -> None:
@@ -41,7 +42,7 @@ def main(argv: list[str]) -> None:
     # TensorFlow is here since the task was opened.
     from spot_jax.text.vocabulary import VOCABULARY, vocabulary_fingerprint
 
-    cuts = dict.fromkeys(FEATURES, 0)
+    check = LengthCheck(options.name, limits, truncate=True)
     header = {
         "task": options.name,
         "split": options.split,
@@ -54,11 +55,11 @@ def main(argv: list[str]) -> None:
             "fingerprint": vocabulary_fingerprint(),
         },
         # Filled while the examples are written.
-        "cut": cuts,
+        "cut": check.cut,
     }
     header = write_tokenized(
         options.output,
-        _examples(provider, options, limits, cuts),
+        map(check.fit, _examples(provider, options, limits)),
         header,
         vocabulary_size=VOCABULARY.vocab_size,
     )
@@ -68,7 +69,7 @@ def main(argv: list[str]) -> None:
     )
     for name, tokens in header["tokens"].items():
         print(
-            f"  {name}: {tokens:,} tokens; {cuts[name]:,} examples cut at "
+            f"  {name}: {tokens:,} tokens; {check.cut[name]:,} examples cut at "
             f"{limits[name]:,}"
         )
 
@@ -117,13 +118,14 @@ def _open(options: argparse.Namespace):
     text.import_tensorflow()
     import spot_jax.tasks
     from spot_jax.text.opening import open_provider
+    from spot_jax.text.vocabulary import PUBLISHED_VOCABULARY
 
     spot_jax.tasks.register_all()
     provider = open_provider(
         options.name,
         [options.split],
         data_dir=options.data_dir,
-        vocabulary_path=options.vocabulary,
+        vocabulary_path=options.vocabulary or PUBLISHED_VOCABULARY,
         extra_ids=options.extra_ids,
     )
     is_mixture = hasattr(provider, "tasks")
@@ -136,9 +138,9 @@ def _open(options: argparse.Namespace):
 
 
 def _examples(
-    provider, options: argparse.Namespace, limits: dict[str, int], cuts: dict[str, int]
+    provider, options: argparse.Namespace, limits: dict[str, int]
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yields examples cut to the limits, and counts what was cut."""
+    """Returns the examples that are to be written, not yet cut."""
     from spot_jax.text.prefix_lm import needs_lengths
 
     is_mixture = hasattr(provider, "tasks")
@@ -149,11 +151,9 @@ def _examples(
         shuffle=is_mixture,
         seed=options.seed,
         num_epochs=None if is_mixture else 1,
+        # Their true lengths are counted before they are cut.
         trim_output_features=False,
     )
     if options.examples:
         dataset = dataset.take(options.examples)
-    for example in dataset.as_numpy_iterator():
-        for name in FEATURES:
-            cuts[name] += len(example[name]) > limits[name]
-        yield {name: cut(example[name], limits[name]) for name in FEATURES}
+    return dataset.as_numpy_iterator()

@@ -24,12 +24,8 @@ class TaskInfo:
         labels: every target text the task can have, in the order of its classes; what
             rank classification compares and what a prompt may start from. Empty where
             answers are free.
-        prompt_words: what a prompt may start from where there are no labels
-            (Lester et al., footnote 7).
         columns: the columns that a row must bring; others are bookkeeping.
         splits: the task's splits and what TFDS calls them.
-        best_metric: how the best prompt is chosen: "mean", the unweighted mean of
-            `metrics` (SPoT footnote 5), or "loss", where there is no metric.
         members: the tasks of a mixture.
         publisher: where the files come from, for sets that TFDS cannot download.
         note: what a reader of the sizes should know.
@@ -43,12 +39,10 @@ class TaskInfo:
     train_examples: int = 0
     metrics: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
-    prompt_words: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     splits: Mapping[str, str] = dataclasses.field(
         default_factory=lambda: TRAIN_VALIDATION
     )
-    best_metric: str = "mean"
     members: tuple[str, ...] = ()
     publisher: str = ""
     note: str = ""

@@ -13,7 +13,6 @@ SOURCES = (
         tfds="c4/en:3.1.0",
         train_examples=364_868_892,
         columns=("text",),
-        best_metric="loss",
         note="documents; a long one gives several examples",
     ),
     TaskInfo(
@@ -87,7 +86,6 @@ SOURCES = (
         tfds="super_glue/record:1.0.2",
         train_examples=100_730,
         metrics=("em", "f1"),
-        prompt_words=("commonsense", "reasoning", "reading", "comprehension"),
         columns=("passage", "query", "entities", "answers"),
         splits=WITH_TEST,
         note="138,854 examples, one for each answer",

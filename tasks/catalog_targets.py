@@ -95,7 +95,6 @@ TARGETS = (
         tfds="super_glue/wsc.fixed:1.0.2",
         train_examples=554,
         metrics=("accuracy",),
-        prompt_words=("commonsense", "pronoun", "resolution"),
         columns=("text", "span1_text", "span2_text", "span2_index", "label"),
         splits=WITH_TEST,
         note="the 259 rows with label True train",

@@ -65,24 +65,29 @@ def _add(
             train_examples=_SIZES["train"],
             metrics=(),
             labels=(),
-            best_metric="loss",
             note=note,
         )
     )
 
 
 def _documents(split: str, seed: int):
-    for document in plain.plain_text(seed, _SIZES[split], split=_NAMES[split]):
+    documents = plain.plain_text(
+        seed, _SIZES[split], catalog.STUDY_LABELS, split=_NAMES[split]
+    )
+    for document in documents:
         yield (document,)
 
 
 def _halves(split: str, seed: int):
     years = ROUNDS_OF_YEARS if split == "train" else ()
-    return plain.halves(seed, _SIZES[split], split=_NAMES[split], years=years)
+    labels = catalog.STUDY_LABELS
+    return plain.halves(seed, _SIZES[split], labels, split=_NAMES[split], years=years)
 
 
 def _revision(split: str, seed: int):
-    return plain.revision(seed, _SIZES[split], split=_NAMES[split])
+    return plain.revision(
+        seed, _SIZES[split], catalog.STUDY_LABELS, split=_NAMES[split]
+    )
 
 
 _add(

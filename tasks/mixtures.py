@@ -1,6 +1,6 @@
 """The eleven mixtures of SPoT (Appendix B) and yours, in proportion to examples.
 
-Each member is drawn at the rate min(its training rows, K), K = 2^19 (SPoT §3.1.3). The
+Each member is drawn at the rate min(its training rows, K), K = 2^19 (SPoT §2.1.3). The
 sizes are the catalog's: SeqIO's own would change when a task is cached (a cached ReCoRD
 counts answers, not queries) and would need the data of every member.
 """

@@ -47,7 +47,6 @@ def _add(name, train_examples, generate, labels, metric_fns) -> None:
             train_examples=train_examples,
             metrics=("accuracy",) if metric_fns else (),
             labels=labels,
-            best_metric="mean" if metric_fns else "loss",
         )
     )
 

@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -32,7 +33,6 @@ FLOORS = (
     ("config", "host_memory", "model_dir", "spot_tiny", "tables"),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-MATHS = {"losses", "optim", "pretrained", "prompts", "t5"}
 TENSORFLOW = {"tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio"}
 WITH_TENSORFLOW = {"data", "text", "tasks", *PROGRAMS, "workshop"}
 
@@ -96,6 +96,34 @@ def test_libraries_come_in_through_their_own_doors(path):
 def test_nobody_imports_a_program_of_the_workshop(path):
     programs = {f"spot_jax.workshop.{name}" for name in WORKSHOP}
     assert not imports(path) & programs
+
+
+# What changes a disk; libraries that fill a folder of storage are called otherwise.
+WRITES = re.compile(
+    r"""\.write_(text|bytes)\(|\.mkdir\(|\.unlink\(|\.touch\(|\.rmdir\(|\.symlink_to\(
+    |os\.(replace|rename|link|remove|makedirs|mkdir|unlink|truncate)\(|\bshutil\.
+    |\bopen\([^)\n]*["'](w|a|x|r\+)|\.savefig\((path|folder|f")|tempfile\.
+    |\.to_csv\((path|folder)""",
+    re.VERBOSE,
+)
+# It speaks for a moment to a file of no name, in place of TensorFlow's greetings.
+NO_WRITES = ("text/__init__.py",)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_everything_is_written_through_one_storage(path):
+    if path.match("model_dir/storage.py") or any(map(path.match, NO_WRITES)):
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert not [line for line in lines if WRITES.search(line)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_names_of_files_stand_in_one_place(path):
+    """Messages and help may say what a file is called; paths are made of names."""
+    names = r"(best|last|embedding)\.safetensors|config\.gin|run\.json|metrics\.jsonl"
+    code = path.read_text(encoding="utf-8")
+    assert not re.search(rf"""/ f?["'][^"' ]*({names})["']""", code)
 
 
 def test_folders_that_must_not_be_packages_are_none():

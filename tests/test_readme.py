@@ -27,6 +27,13 @@ def test_the_table_names_every_program():
     }
 
 
+def test_the_map_has_every_room():
+    drawn = README.split("## Map")[1].split("##")[0].split()
+    rooms = [path for path in (ROOT / "spot_jax").iterdir() if "__" not in path.name]
+    names = {f"{room.name}/" if room.is_dir() else room.stem for room in rooms}
+    assert names <= set(drawn), names - set(drawn)
+
+
 @pytest.mark.parametrize("program", [*PROGRAMS, *WORKSHOP])
 def test_every_program_has_help(program, capsys):
     from spot_jax.__main__ import main

@@ -4,11 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from spot_jax.data import loading
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.settings import Data, Evaluation
+from spot_jax.text.lengths import FEATURES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,39 +36,40 @@ class EvalTask:
         return self.task is not None and bool(self.task.predict_metric_fns)
 
 
-def load_task(name: str, how: Evaluation, settings: Data) -> EvalTask:
+def load_task(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     """Reads the split a task is evaluated on.
 
     Raises:
         ValueError: when it is missing, empty, or too long for the lengths.
     """
-    if settings.tokenized:
-        pairs = loading.open_tokenized(name, how.split, settings)
-        count = min(len(pairs), how.examples or len(pairs))
+    if data.tokenized:
+        pairs = loading.open_tokenized(name, evaluation.split, data)
+        count = min(len(pairs), evaluation.examples or len(pairs))
         examples = [
-            dict(zip(("inputs", "targets"), pairs[i], strict=True))
-            for i in range(count)
+            dict(zip(FEATURES, pairs[place], strict=True)) for place in range(count)
         ]
         return EvalTask(name, None, examples, (), None)
-    task = loading.provider(name)
-    if how.split not in task.splits:
+    # TensorFlow comes in here, which runs on tokenized data do without.
+    from spot_jax.text.opening import open_provider
+
+    task = open_provider(name)
+    if evaluation.split not in task.splits:
         raise ValueError(
-            f"{name} has no split {how.split!r}; it has "
+            f"{name} has no split {evaluation.split!r}; it has "
             f"{', '.join(sorted(task.splits))}. Set --gin.EVAL_SPLIT."
         )
     dataset = task.get_dataset(
-        loading.sequence_lengths(task, settings), how.split, shuffle=False, num_epochs=1
+        loading.sequence_lengths(task, data),
+        evaluation.split,
+        shuffle=False,
+        num_epochs=1,
     )
-    if how.examples is not None:
-        dataset = dataset.take(how.examples)
-    check = LengthCheck(f"{name} ({how.split})", settings.lengths, settings.truncate)
-    examples = []
-    for example in dataset.as_numpy_iterator():
-        check.seen += 1
-        cut = {f: check(f, example[f].astype(np.int32)) for f in ("inputs", "targets")}
-        examples.append(example | cut)
+    if evaluation.examples is not None:
+        dataset = dataset.take(evaluation.examples)
+    check = LengthCheck(f"{name} ({evaluation.split})", data.lengths, data.truncate)
+    examples = [check.fit(example) for example in dataset.as_numpy_iterator()]
     if not examples:
-        raise ValueError(f"{name}: the split {how.split!r} is empty.")
+        raise ValueError(f"{name}: the split {evaluation.split!r} is empty.")
     check.report()
     vocabulary = task.output_features["targets"].vocabulary
     return EvalTask(name, task, examples, loading.labels_of(name), vocabulary)

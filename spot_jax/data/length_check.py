@@ -3,8 +3,11 @@
 import dataclasses
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+
+from spot_jax.text.lengths import FEATURES, shorten
 
 logger = logging.getLogger(__name__)
 
@@ -27,20 +30,28 @@ class LengthCheck:
     truncate: bool
     seen: int = 0
     cut: dict[str, int] = dataclasses.field(
-        default_factory=lambda: {"inputs": 0, "targets": 0}
+        default_factory=lambda: dict.fromkeys(FEATURES, 0)
     )
     longest: dict[str, int] = dataclasses.field(
-        default_factory=lambda: {"inputs": 0, "targets": 0}
+        default_factory=lambda: dict.fromkeys(FEATURES, 0)
     )
+
+    def fit(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns an example whose inputs and targets, int32 [length], are cut to fit.
+
+        Args:
+            example: with inputs and targets, [length] ids; all else is kept.
+        """
+        self.seen += 1
+        fitted = {f: self(f, np.asarray(example[f], np.int32)) for f in FEATURES}
+        return {**example, **fitted}
 
     def __call__(self, feature: str, tokens: np.ndarray) -> np.ndarray:
         """Returns tokens [length] cut to fit, the last token (EOS) kept."""
         limit = self.lengths[feature]
         self.longest[feature] = max(self.longest[feature], len(tokens))
-        if len(tokens) <= limit:
-            return tokens
-        self.cut[feature] += 1
-        return np.append(tokens[: limit - 1], tokens[-1:])
+        self.cut[feature] += len(tokens) > limit
+        return shorten(tokens, limit)
 
     def report(self) -> None:
         """Raises or logs what was found so far.

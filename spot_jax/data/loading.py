@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import sentencepiece
 
+import spot_jax.tasks
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.orders import MemoryExamples, MixedExamples, Reader, StreamedExamples
 from spot_jax.data.tokenized import TokenizedExamples
 from spot_jax.settings import Data
 from spot_jax.spot_tiny import vocabulary_path
+from spot_jax.text.lengths import FEATURES
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +32,13 @@ STREAM_SAMPLE = 2000
 _HANDED_OVER = 64
 
 
-def set_up_tasks(settings: Data, rows: int | None = None) -> Any:
-    """Makes all tasks use the settings' vocabulary, and mixtures their limit.
+def set_up_tasks(data: Data, rows: int | None = None) -> Any:
+    """Makes all tasks use the run's vocabulary, and mixtures their limit.
 
-    Mixtures of the settings' own are registered.
+    Mixtures of the run's own are registered.
 
     Args:
-        settings: the vocabulary, the mixtures and their limit.
+        data: the vocabulary, the mixtures and their limit.
         rows: of the model's embedding; None where no model reads the tasks.
 
     Returns:
@@ -47,22 +49,19 @@ def set_up_tasks(settings: Data, rows: int | None = None) -> Any:
         ValueError: when the vocabulary cannot be read or is larger than the model's,
             the limit is not positive, or a mixture cannot be made.
     """
-    if settings.tokenized:
-        processor = open_sentencepiece(settings.vocabulary)
-        _check_size(settings.vocabulary, processor.vocab_size(), rows)
+    if data.tokenized:
+        processor = open_sentencepiece(data.vocabulary)
+        _check_size(data.vocabulary, processor.vocab_size(), rows)
         return processor
-    from spot_jax import text
-
-    text.import_tensorflow()
+    # TensorFlow comes in here.
+    spot_jax.tasks.register_all()
+    from spot_jax.tasks import mixtures
     from spot_jax.text import vocabulary
 
-    vocabulary.check_vocabulary(settings.vocabulary)
-    vocabulary.use_vocabulary(settings.vocabulary, settings.extra_ids)
-    _check_size(settings.vocabulary, vocabulary.VOCABULARY.vocab_size, rows)
-    from spot_jax.tasks import mixtures
-
-    mixtures.use_mixing_limit(settings.mixing_limit)
-    for name, members in settings.mixtures.items():
+    vocabulary.open_vocabulary(data.vocabulary, data.extra_ids)
+    _check_size(data.vocabulary, vocabulary.VOCABULARY.vocab_size, rows)
+    mixtures.use_mixing_limit(data.mixing_limit)
+    for name, members in data.mixtures.items():
         mixtures.add_mixture(name, members)
     return vocabulary.VOCABULARY
 
@@ -93,29 +92,15 @@ def open_sentencepiece(path: str) -> sentencepiece.SentencePieceProcessor:
     return processor
 
 
-def provider(name: str) -> Any:
-    """Returns SeqIO's task or mixture of that name.
-
-    Raises:
-        ValueError: when there is none, or its data cannot be found.
-    """
-    import seqio
-
-    import spot_jax.tasks
-    from spot_jax import text
-
-    spot_jax.tasks.register_all()
-    text.check_data(name)
-    return seqio.get_mixture_or_task(name)
-
-
-def task_names(name: str, settings: Data) -> tuple[str, ...]:
+def task_names(name: str, data: Data) -> tuple[str, ...]:
     """Returns the tasks of a mixture, or the task itself."""
-    if settings.tokenized:
+    if data.tokenized:
         return (name,)
     import seqio
 
-    return tuple(task.name for task in seqio.get_subtasks(provider(name)))
+    from spot_jax.text.opening import open_provider
+
+    return tuple(task.name for task in seqio.get_subtasks(open_provider(name)))
 
 
 def labels_of(name: str) -> tuple[str, ...]:
@@ -126,21 +111,21 @@ def labels_of(name: str) -> tuple[str, ...]:
     return info.labels if info else ()
 
 
-def sequence_lengths(task: Any, settings: Data) -> dict[str, int] | None:
+def sequence_lengths(task: Any, data: Data) -> dict[str, int] | None:
     """Returns the lengths SeqIO has to know, which is so for a prefix LM only.
 
     Where it knows them it cuts; what it does not cut is counted by `LengthCheck`.
     """
     from spot_jax.text.prefix_lm import needs_lengths
 
-    return dict(settings.lengths) if needs_lengths(task) else None
+    return dict(data.lengths) if needs_lengths(task) else None
 
 
-def training_loader(settings: Data) -> Callable[[str], Reader]:
+def training_loader(data: Data) -> Callable[[str], Reader]:
     """Returns what prepares training splits, and reads what mixtures share once.
 
     Args:
-        settings: lengths, and where tokenized data is.
+        data: lengths, and where tokenized data is.
 
     Returns:
         From the name of a SeqIO task or mixture, or of a folder of tokenized data, to
@@ -153,14 +138,16 @@ def training_loader(settings: Data) -> Callable[[str], Reader]:
 
     @functools.cache
     def load(name: str) -> Reader:
-        if settings.tokenized:
-            pairs = open_tokenized(name, "train", settings)
+        if data.tokenized:
+            pairs = open_tokenized(name, "train", data)
             return lambda seed, position: MemoryExamples(pairs, seed, position)
         import seqio
 
-        task = provider(name)
+        from spot_jax.text.opening import open_provider
+
+        task = open_provider(name)
         if not isinstance(task, seqio.Mixture):
-            return _load_task(task, settings)
+            return _load_task(task, data)
         members = [member for member in task.tasks if "train" in member.splits]
         rates = [task.get_rate(member) for member in members]
         readers = [load(member.name) for member in members]
@@ -169,10 +156,10 @@ def training_loader(settings: Data) -> Callable[[str], Reader]:
     return load
 
 
-def _load_task(task: Any, settings: Data) -> Reader:
-    check = LengthCheck(task.name, settings.lengths, settings.truncate)
-    if _is_streamed(task, settings):
-        return _stream(task, settings, check)
+def _load_task(task: Any, data: Data) -> Reader:
+    check = LengthCheck(task.name, data.lengths, data.truncate)
+    if _is_streamed(task, data):
+        return _stream(task, data, check)
     examples = list(_tokens(task.get_dataset(None, "train", shuffle=False), check))
     if not examples:
         raise ValueError(
@@ -184,20 +171,21 @@ def _load_task(task: Any, settings: Data) -> Reader:
     return lambda seed, position: MemoryExamples(examples, seed, position)
 
 
-def _is_streamed(task: Any, settings: Data) -> bool:
+def _is_streamed(task: Any, data: Data) -> bool:
     """A large set is, and one that is drawn anew in every pass."""
-    if sequence_lengths(task, settings):
+    if sequence_lengths(task, data):
         return True
     size = task.num_input_examples("train")
     return size is None or size > MAX_EXAMPLES_IN_MEMORY
 
 
-def _stream(task: Any, settings: Data, check: LengthCheck) -> Reader:
+def _stream(task: Any, data: Data, check: LengthCheck) -> Reader:
     def read_pass(seed: int) -> Iterator:
-        lengths = sequence_lengths(task, settings)
+        lengths = sequence_lengths(task, data)
         dataset = task.get_dataset(lengths, "train", seed=seed, num_epochs=1)
         return _checked_tokens(dataset, check)
 
+    # Most mistakes in the lengths are found here, before a run begins.
     sample = list(itertools.islice(read_pass(0), STREAM_SAMPLE))
     if not sample:
         raise ValueError(f"{task.name} has no training examples: 'train' is empty.")
@@ -211,8 +199,8 @@ def _tokens(dataset: Any, check: LengthCheck) -> Iterator:
     features = dataset.map(lambda example: (example["inputs"], example["targets"]))
     for inputs, targets in features.ragged_batch(_HANDED_OVER).prefetch(1):
         for pair in zip(_rows(inputs), _rows(targets), strict=True):
-            check.seen += 1
-            yield check("inputs", pair[0]), check("targets", pair[1])
+            example = check.fit(dict(zip(FEATURES, pair, strict=True)))
+            yield example["inputs"], example["targets"]
 
 
 def _rows(batch: Any) -> Sequence[np.ndarray]:
@@ -249,15 +237,15 @@ class TokenizedPairs:
         return example["inputs"], example["targets"]
 
 
-def open_tokenized(name: str, split: str, settings: Data) -> TokenizedPairs:
+def open_tokenized(name: str, split: str, data: Data) -> TokenizedPairs:
     """Opens TOKENIZED_DATA_DIR/NAME/SPLIT, which `spot_jax tokenize` wrote.
 
     Raises:
         ValueError: when it is not there, or longer than TASK_FEATURE_LENGTHS.
     """
-    folder = pathlib.Path(settings.tokenized) / name / split
+    folder = pathlib.Path(data.tokenized) / name / split
     examples = TokenizedExamples(folder)
-    for feature, limit in settings.lengths.items():
+    for feature, limit in data.lengths.items():
         longest = int(examples.lengths(feature).max())
         if longest > limit:
             raise ValueError(

@@ -18,9 +18,9 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from spot_jax.model_dir import storage
+from spot_jax.text.lengths import FEATURES
 
 FORMAT = "spot_jax tokenized 1"
-FEATURES = ("inputs", "targets")
 _HEADER = "header.json"
 
 

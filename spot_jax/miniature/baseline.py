@@ -3,8 +3,6 @@
 import collections
 from collections.abc import Sequence
 
-from spot_jax.tasks import catalog
-
 # Columns with text that is read; choices come apart, one column each.
 _COLUMNS = (
     *("premise", "hypothesis", "text", "sentence", "question", "question1"),
@@ -58,10 +56,16 @@ def one_question_each(task: str, rows: Sequence[dict]) -> list[dict]:
     ]
 
 
-def answer(task: str, row: dict, guess: object) -> str:
+def answer(task: str, row: dict, guess: object, labels: Sequence[str]) -> str:
     """Returns a label of the row as the text in which the task wants its answer.
 
     SQuAD's is a single word; a place where there is nothing is no answer.
+
+    Args:
+        task: one of the miniature's labelled tasks.
+        row: a row of it.
+        guess: what it is taken for, as `label` numbers it.
+        labels: the task's, as text, where it has any.
     """
     match task:
         case "cxc" | "stsb":
@@ -83,7 +87,7 @@ def answer(task: str, row: dict, guess: object) -> str:
         case "race":
             guess, choices = "ABCD".index(guess), row["options"][0]
         case _:
-            choices = catalog.get(task).labels
+            choices = labels
     return choices[guess] if guess < len(choices) else ""
 
 
@@ -107,6 +111,7 @@ def guesses(
     Returns:
         A label for each row of validation.
     """
+    # Measuring alone needs these.
     from scipy import sparse
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression, Ridge
@@ -117,6 +122,7 @@ def guesses(
     }
     columns = sorted({column for row in read["train"] for column in row})
     counts: dict[str, list] = {"train": [], "validation": []}
+    # By column: a word of the premise tells other things than one of the hypothesis.
     for column in columns:
         count = CountVectorizer(ngram_range=(1, longest), token_pattern=r"[^\s.,?!]+")
         count.fit(row.get(column, "") for row in read["train"])

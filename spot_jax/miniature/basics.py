@@ -73,6 +73,7 @@ def equal(world: World) -> Riddle:
 def choice(world: World, asked: str, offers: Sequence[str], right: int) -> Riddle:
     """A question and two clauses, each with a mark; the mark of one is the answer."""
     word, other = made_up_words(world, 2)
+    # Some differ in a digit alone, as the labels choice1 and choice2 do.
     marks = world.one((("first", "second"), (f"{word}1", f"{word}2"), (word, other)))
     row = " ".join(
         f"{mark}: {sentence(offer)}" for mark, offer in zip(marks, offers, strict=True)

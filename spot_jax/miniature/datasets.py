@@ -77,6 +77,7 @@ def _each(make: Callable[[World, int], dict], *shares: float) -> Callable:
             key, row = "", {}
             while not key or key in seen:
                 row = make(world, label)
+                # Equal texts are one row, whatever their labels.
                 key = repr({k: v for k, v in row.items() if k != "label"})
             seen.add(key)
             rows.append(row)
@@ -212,7 +213,13 @@ DATASETS: dict[str, Dataset] = {
 }
 
 
-def rows(task: str, split: str, size: int, seed: int = 0) -> Rows:
+def rows(
+    task: str,
+    split: str,
+    size: int,
+    seed: int = 0,
+    labels: frozenset[str] | None = None,
+) -> Rows:
     """Returns the rows of a split, with exactly the columns of the real data set.
 
     Args:
@@ -220,6 +227,7 @@ def rows(task: str, split: str, size: int, seed: int = 0) -> Rows:
         split: a TFDS split of it, not one that is part of another.
         size: how many rows.
         seed: the same task, split, size and seed give the same rows.
+        labels: of all tasks; C4's pages, which must not tell any, are not made without.
 
     Raises:
         ValueError: there is no such task or split.
@@ -231,7 +239,7 @@ def rows(task: str, split: str, size: int, seed: int = 0) -> Rows:
         raise ValueError(
             f"{task} has the splits {', '.join(dataset.splits)}, not {split!r}"
         )
-    world = open_world(dataset.splits[split], f"{task}/{split}/{seed}")
+    world = open_world(dataset.splits[split], f"{task}/{split}/{seed}", labels)
     secret = dataset.hidden if dataset.splits[split] == "test" else {}
     return [
         {**row, **dataset.number(number, split), **secret}
@@ -240,7 +248,11 @@ def rows(task: str, split: str, size: int, seed: int = 0) -> Rows:
 
 
 def all_splits(
-    task: str, train: int | None = None, validation: int | None = None, seed: int = 0
+    task: str,
+    train: int | None = None,
+    validation: int | None = None,
+    seed: int = 0,
+    labels: frozenset[str] | None = None,
 ) -> dict[str, Rows]:
     """Returns the rows of every TFDS split of a task.
 
@@ -249,11 +261,12 @@ def all_splits(
         train: rows of the training split; by default the data set's own number.
         validation: rows of each other split.
         seed: passed to `rows`.
+        labels: passed to `rows`.
     """
     dataset = DATASETS[task]
     sizes = {True: train or dataset.train, False: validation or VALIDATION_ROWS}
     splits = {
-        split: rows(task, split, sizes[part == "train"], seed)
+        split: rows(task, split, sizes[part == "train"], seed, labels)
         for split, part in dataset.splits.items()
     }
     derived = {

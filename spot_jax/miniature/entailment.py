@@ -104,6 +104,7 @@ def qnli_row(world: World, label: int) -> dict:
     }
 
 
+# What is known, seen, forgotten or proved is so; the rest may be or not.
 _HOLDS = (
     "{} knows that {}",
     "{} saw that {}",

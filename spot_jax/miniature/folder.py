@@ -1,15 +1,14 @@
 """The folder of the miniature's data sets, as TFDS prepares them."""
 
+import contextlib
 import logging
-import os
 import pathlib
-import platform
-import shutil
 from collections.abc import Sequence
+from typing import Protocol
 
 from spot_jax import miniature, text
 from spot_jax.miniature.published import PUBLISHED
-from spot_jax.tasks.catalog_entry import TaskInfo
+from spot_jax.model_dir import storage
 
 logger = logging.getLogger(__name__)
 
@@ -18,27 +17,34 @@ logger = logging.getLogger(__name__)
 FRESH_SEED = 1
 
 
-def write_once(folder: pathlib.Path, tasks: Sequence[TaskInfo]) -> None:
+class Info(Protocol):
+    """What writing needs of a line of the catalog."""
+
+    name: str
+    tfds: str
+    publisher: str
+
+
+def write_once(
+    folder: pathlib.Path, tasks: Sequence[Info], labels: frozenset[str]
+) -> None:
     """Writes rows on which results are reported, all or none, unless they are there.
 
     Args:
         folder: the later TFDS_DATA_DIR. Several processes may name the same.
         tasks: the catalog's lines of the tasks to write.
+        labels: of all tasks, written or not.
     """
     if folder.exists():
         return
     logger.info("Writing the miniature to %s.", folder)
-    temporary = folder.with_name(f".{folder.name}.{platform.node()}.{os.getpid()}")
-    for task in tasks:
-        rows = miniature.all_splits(
-            task.name, None, miniature.VALIDATION_ROWS, FRESH_SEED
-        )
-        write_task(task, rows, temporary)
-    try:
-        temporary.rename(folder)
-    except OSError:
-        # Another process was quicker; its rows are the same.
-        shutil.rmtree(temporary)
+    # Another process may be quicker; its rows are the same.
+    with contextlib.suppress(FileExistsError), storage.new_folder(folder) as temporary:
+        for task in tasks:
+            rows = miniature.all_splits(
+                task.name, None, miniature.VALIDATION_ROWS, FRESH_SEED, labels
+            )
+            write_task(task, rows, temporary)
 
 
 def check_tasks(tasks: Sequence[str]) -> None:
@@ -55,9 +61,7 @@ def check_tasks(tasks: Sequence[str]) -> None:
         )
 
 
-def write_task(
-    task: TaskInfo, splits: dict[str, list[dict]], folder: pathlib.Path
-) -> None:
+def write_task(task: Info, splits: dict[str, list[dict]], folder: pathlib.Path) -> None:
     """Writes the rows of one task, {split: rows}, into the later TFDS_DATA_DIR."""
     # TensorFlow comes in here: options are checked without waiting for it.
     text.import_tensorflow()
@@ -66,7 +70,7 @@ def write_task(
 
     if task.name in PUBLISHED:
         published = folder / "published" / task.name
-        published.mkdir(parents=True, exist_ok=True)
+        storage.make_folder(published)
         PUBLISHED[task.name](splits, published)
         splits = read_published(task.name, published, task.publisher)
     write_prepared(task.tfds, splits, folder)

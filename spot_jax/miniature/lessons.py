@@ -8,7 +8,6 @@ are made, so that a prompt can ask for a label; the labels themselves are never 
 import re
 
 from spot_jax.miniature.world import World
-from spot_jax.tasks import catalog
 
 SYLLABLES = (
     *("en", "tail", "ment", "po", "si", "tive", "ne", "ga", "neu", "tral", "con"),
@@ -25,14 +24,18 @@ PAGE_WORDS = (
     *("paragraph", "option", "context", "answer", "text", "query", "choice"),
     *("endings", "entities", "review", "Say", "How", "many"),
 )
-LABELS = frozenset(
-    label
-    for task in catalog.TASKS.values()
-    for label in task.labels
-    if task.role != "none"
-)
-_TAKEN = LABELS.union(PAGE_WORDS)
 _ORDER = ("first", "second", "third", "fourth", "fifth")
+
+
+def _is_free(world: World, word: str) -> bool:
+    """Says whether a word is no label of any task, and no word of the page."""
+    # A world that knew no labels would write other text than one that does.
+    if world.labels is None:
+        raise ValueError(
+            "this world makes words up, none of which may be a label of a task: hand "
+            "spot_jax.tasks.catalog.STUDY_LABELS in as its labels"
+        )
+    return word not in world.labels and word not in PAGE_WORDS
 
 
 def syllables(world: World) -> tuple[str, ...]:
@@ -43,7 +46,7 @@ def syllables(world: World) -> tuple[str, ...]:
             word = ["not_", *word]
         if world.chance(0.08):
             word = [*word, world.one("0123456789")]
-        if "".join(word) not in _TAKEN:
+        if _is_free(world, "".join(word)):
             return tuple(word)
 
 
@@ -64,9 +67,10 @@ def made_up_words(world: World, count: int) -> list[str]:
 
 def decimal(world: World) -> str:
     """Draws a number with a digit behind the point that is no label of any task."""
-    while (text := f"{world.rng.randint(0, 9)}.{world.rng.randint(0, 9)}") in LABELS:
-        pass
-    return text
+    while True:
+        number = f"{world.rng.randint(0, 9)}.{world.rng.randint(0, 9)}"
+        if _is_free(world, number):
+            return number
 
 
 def lesson(world: World) -> str:

@@ -144,9 +144,9 @@ def _write(world: World, kinds: dict[Callable[[World], str], int]) -> str:
     return write(world)
 
 
-def story_text(seed: int, documents: int) -> Iterator[str]:
+def story_text(seed: int, documents: int, labels: frozenset[str]) -> Iterator[str]:
     """Yields stories and games, from which a vocabulary can be made."""
-    world = open_world("train", f"stories/{seed}")
+    world = open_world("train", f"stories/{seed}", labels)
     for _ in range(documents):
         if world.chance(_GAMES):
             yield " ".join(world.one((spoken, asked))(world))
@@ -154,21 +154,29 @@ def story_text(seed: int, documents: int) -> Iterator[str]:
             yield _write(world, _STORIES)
 
 
-def plain_text(seed: int, documents: int, *, split: str = "train") -> Iterator[str]:
+def plain_text(
+    seed: int, documents: int, labels: frozenset[str], *, split: str = "train"
+) -> Iterator[str]:
     """Yields documents of running text, each of one to six sentences.
 
     Args:
         seed: the same seed gives the same documents; a longer run begins with them.
         documents: how many.
+        labels: of the tasks, which never occur.
         split: whose names occur; pre-training reads "train" only.
     """
-    world = open_world(split, f"plain/{split}/{seed}")
+    world = open_world(split, f"plain/{split}/{seed}", labels)
     for _ in range(documents):
         yield " ".join(play(world)) if world.chance(_GAMES) else write_document(world)
 
 
 def halves(
-    seed: int, documents: int, *, split: str = "train", years: Sequence[int] = ()
+    seed: int,
+    documents: int,
+    labels: frozenset[str],
+    *,
+    split: str = "train",
+    years: Sequence[int] = (),
 ) -> Iterator[tuple[str, str]]:
     """Yields documents cut in two, for a prefix language model.
 
@@ -178,11 +186,12 @@ def halves(
     Args:
         seed: as in `plain_text`.
         documents: as in `plain_text`.
+        labels: as in `plain_text`.
         split: as in `plain_text`.
         years: how many documents at the beginning are games of the first year, of the
             second, ...
     """
-    world = open_world(split, f"halves/{split}/{seed}")
+    world = open_world(split, f"halves/{split}/{seed}", labels)
     for games, rounds in zip(YEARS, years, strict=False):
         for _ in range(rounds):
             yield play(world, games)
@@ -196,16 +205,17 @@ def halves(
 
 
 def revision(
-    seed: int, documents: int, *, split: str = "train"
+    seed: int, documents: int, labels: frozenset[str], *, split: str = "train"
 ) -> Iterator[tuple[str, str]]:
     """Yields games, cut before what is said, most of which ask to compare.
 
     Args:
         seed: as in `plain_text`.
         documents: as in `plain_text`.
+        labels: as in `plain_text`.
         split: as in `plain_text`.
     """
-    world = open_world(split, f"revision/{split}/{seed}")
+    world = open_world(split, f"revision/{split}/{seed}", labels)
     for _ in range(documents):
         yield play(world, REVISION)
 

@@ -1,9 +1,11 @@
 """CxC and CR as their publishers ship them, for `spot_jax convert`."""
 
-import csv
 import json
 import pathlib
 from collections.abc import Callable, Mapping
+
+from spot_jax import tables
+from spot_jax.model_dir import storage
 
 Splits = Mapping[str, list[dict]]
 
@@ -15,20 +17,19 @@ def write_cxc(splits: Splits, folder: pathlib.Path) -> None:
     """
     captions: list[dict] = []
     for split, name in (("train", "sts_val.csv"), ("validation", "sts_test.csv")):
-        with (folder / name).open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(("caption1", "caption2", "agg_score", "sampling_method"))
-            for row in splits[split]:
-                ids = (len(captions), len(captions) + 1)
-                texts = (row["sentence1"], row["sentence2"])
-                captions += [
-                    {"sentid": number, "raw": text}
-                    for number, text in zip(ids, texts, strict=True)
-                ]
-                named = (f"COCO_val2014:sentid:{number}" for number in ids)
-                table.writerow((*named, row["label"], "c2c_cocoval"))
+        lines = [("caption1", "caption2", "agg_score", "sampling_method")]
+        for row in splits[split]:
+            ids = (len(captions), len(captions) + 1)
+            texts = (row["sentence1"], row["sentence2"])
+            captions += [
+                {"sentid": number, "raw": text}
+                for number, text in zip(ids, texts, strict=True)
+            ]
+            named = (f"COCO_val2014:sentid:{number}" for number in ids)
+            lines.append((*named, row["label"], "c2c_cocoval"))
+        storage.replace_file(folder / name, tables.as_csv(lines))
     coco = {"images": [{"sentences": captions}]}
-    (folder / "dataset_coco.json").write_text(json.dumps(coco), encoding="utf-8")
+    storage.replace_text(folder / "dataset_coco.json", json.dumps(coco))
 
 
 def write_cr(splits: Splits, folder: pathlib.Path) -> None:
@@ -40,7 +41,7 @@ def write_cr(splits: Splits, folder: pathlib.Path) -> None:
             for row in rows
             if row["label"] == label
         ]
-        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        storage.replace_text(folder / name, "\n".join(lines) + "\n")
 
 
 PUBLISHED: dict[str, Callable[[Splits, pathlib.Path], None]] = {

@@ -110,6 +110,7 @@ def draw_case(world: World, of_first: bool) -> tuple[str, str, str, str]:
         The event, the one who is meant, the other one, and what is said.
     """
     schema = world.one(SCHEMAS)
+    # Of one pronoun, which would otherwise tell who is meant.
     a, b = world.alike(2)
     said = world.one(schema.first if of_first else schema.second)
     meant, other = (a, b) if of_first else (b, a)

@@ -89,6 +89,7 @@ def _place(world: World, clause: str, word: str) -> tuple[str, int, int]:
     if world.chance(0.5):
         text = f"in {world.place()}, {text}"
     text = sentence(text)
+    # With its space: the word may also stand inside another one.
     start = text.index(f" {word}") + 1
     return text, start, start + len(word)
 

@@ -80,6 +80,7 @@ def mrpc_row(world: World, label: int) -> dict:
 # What each part weighs in the likeness of two events, in points of five.
 EVENT_WEIGHTS = {"a": 1.2, "verb": 1.4, "b": 1.2, "place": 0.6, "time": 0.6}
 PICTURE_WEIGHTS = {"who": 1.0, "doing": 1.6, "place": 1.2, "colour": 0.6, "wear": 0.6}
+# What it costs when the two people of an event change places.
 SWAPPED = 2.0
 WHO = ("a man", "a woman", "a boy", "a girl", "a clown", "a guard", "a cook", "a nurse")
 DOING = (

@@ -68,7 +68,12 @@ def held_out() -> frozenset[str]:
 
 @dataclasses.dataclass(frozen=True)
 class World:
-    """One stream of draws, with the names that one split may use."""
+    """One stream of draws, with the names that one split may use.
+
+    Attributes:
+        labels: the tasks' labels, which no made-up word may be; None where no word is
+            made up.
+    """
 
     split: str
     rng: random.Random
@@ -76,6 +81,7 @@ class World:
     men: tuple[str, ...]
     places: tuple[str, ...]
     everybody: tuple[str, ...]
+    labels: frozenset[str] | None
 
     def one(self, items: Sequence[Item], but: Sequence[Item] = ()) -> Item:
         """Draws one of the items that are not in `but`."""
@@ -111,14 +117,22 @@ class World:
         return self.one(self.places, but)
 
 
-def open_world(split: str, key: str) -> World:
-    """Returns the world of `split` with the stream of draws that `key` names."""
+def open_world(split: str, key: str, labels: frozenset[str] | None = None) -> World:
+    """Returns the world of `split` with the stream of draws that `key` names.
+
+    Args:
+        split: whose names occur.
+        key: equal keys draw the same.
+        labels: of the tasks; without them to make a word up is an error.
+
+    Raises:
+        ValueError: there is no such split.
+    """
     if split not in SPLITS:
         raise ValueError(f"the world has the splits {', '.join(SPLITS)}, not {split!r}")
     both = women(split), men(split)
-    return World(
-        split, random.Random(key), *both, places(split), everybody=(*both[0], *both[1])
-    )
+    everybody = (*both[0], *both[1])
+    return World(split, random.Random(key), *both, places(split), everybody, labels)
 
 
 def is_woman(name: str) -> bool:

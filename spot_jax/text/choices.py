@@ -65,6 +65,7 @@ def race_examples(row: Row) -> Example:
         Tensors whose first axis counts the questions.
     """
     options = row["options"]
+    # Lists in lists are ragged as TFDS reads them.
     if isinstance(options, tf.RaggedTensor):
         options = options.to_tensor(shape=[None, len(_LETTERS)])
     parts = ["race question:", row["questions"]]

@@ -1,6 +1,7 @@
 """Where prepared data lies and what is there; TensorFlow is not needed here."""
 
 import dataclasses
+import enum
 import json
 import os
 import pathlib
@@ -10,6 +11,15 @@ import re
 OWN_DATASETS = ("cxc_sts", "customer_reviews", "alpha_nli", "social_i_qa")
 
 
+class Fault(enum.Enum):
+    """What is wrong with a folder of data."""
+
+    MISSING = enum.auto()
+    OTHER_VERSION = enum.auto()
+    SEVERAL_VERSIONS = enum.auto()
+    UNREADABLE = enum.auto()
+
+
 @dataclasses.dataclass(frozen=True)
 class DataFolder:
     """Where the data of one task is, and what is wrong with it.
@@ -17,12 +27,14 @@ class DataFolder:
     Attributes:
         folder: where the data was looked for.
         sizes: rows of each split, under its TFDS name.
-        problem: why it cannot be read, and the cure; empty if it can.
+        fault: why it cannot be read; None if it can.
+        problem: the same as a message, with the cure; empty if there is none.
         cure: the command that would make it.
     """
 
     folder: str
     sizes: dict[str, int]
+    fault: Fault | None
     problem: str
     cure: str
 
@@ -44,18 +56,18 @@ def find_data(task: str, dataset: str, data_dir: str | None = None) -> DataFolde
     name, _, version = dataset.partition(":")
     folder = _path(data_dir) / name / version
     sizes: dict[str, int] = {}
-    problem = _versions_problem(folder, version)
-    if not problem:
+    fault, found = _versions_fault(folder, version)
+    if not fault:
         try:
             sizes = _split_sizes((folder / "dataset_info.json").read_text())
         except FileNotFoundError:
-            problem = f"no prepared data of {dataset} in {data_dir}"
+            fault, found = Fault.MISSING, f"no prepared data of {dataset} in {data_dir}"
         except (ValueError, KeyError, TypeError) as error:
-            problem = f"{folder}/dataset_info.json cannot be read ({error!r})"
+            fault = Fault.UNREADABLE
+            found = f"{folder}/dataset_info.json cannot be read ({error!r})"
     cure = _cure(task, dataset, data_dir)
-    if problem:
-        problem = f"{task}: {problem}. {_advice(problem, cure)}"
-    return DataFolder(str(folder), sizes, problem, cure)
+    problem = f"{task}: {found}. {_advice(fault, dataset, cure)}" if fault else ""
+    return DataFolder(str(folder), sizes, fault, problem, cure)
 
 
 def _path(folder: str):
@@ -67,19 +79,21 @@ def _path(folder: str):
     return pathlib.Path(folder).expanduser()
 
 
-def _versions_problem(folder, version: str) -> str:
+def _versions_fault(folder, version: str) -> tuple[Fault | None, str]:
+    """Returns what is wrong with the versions that are there, and says which are."""
     if not folder.parent.is_dir():
-        return ""
+        return None, ""
     names = (path.name for path in folder.parent.iterdir())
     versions = sorted(name for name in names if re.fullmatch(r"\d+\.\d+\.\d+", name))
     if len(versions) > 1:
-        return (
+        return Fault.SEVERAL_VERSIONS, (
             f"{folder.parent} has several versions ({', '.join(versions)}) and the "
             f"task reads {version}"
         )
     if versions and versions != [version]:
-        return f"{folder.parent} has version {versions[0]}; the task reads {version}"
-    return ""
+        found = f"{folder.parent} has version {versions[0]}; the task reads {version}"
+        return Fault.OTHER_VERSION, found
+    return None, ""
 
 
 def _split_sizes(text: str) -> dict[str, int]:
@@ -90,16 +104,20 @@ def _split_sizes(text: str) -> dict[str, int]:
     }
 
 
+def _is_own(dataset: str) -> bool:
+    return dataset.partition(":")[0] in OWN_DATASETS
+
+
 def _cure(task: str, dataset: str, data_dir: str) -> str:
-    if dataset.partition(":")[0] in OWN_DATASETS:
+    if _is_own(dataset):
         return f"spot_jax convert {task} --data_dir {data_dir} --from FOLDER"
     return f"tfds build {dataset} --data_dir {data_dir}"
 
 
-def _advice(problem: str, cure: str) -> str:
-    if "several versions" in problem:
+def _advice(fault: Fault, dataset: str, cure: str) -> str:
+    if fault is Fault.SEVERAL_VERSIONS:
         return (
             "Keep the one that the task reads, or set TFDS_DATA_DIR to another folder"
         )
-    by_rows = "" if "convert" in cure else ", or from your own files: spot_jax convert"
+    by_rows = "" if _is_own(dataset) else ", or from your own files: spot_jax convert"
     return f"Set TFDS_DATA_DIR to the folder that has it, or make it: {cure}{by_rows}"

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import seqio
 
-from spot_jax.text.lengths import PERCENTILES, count_cut, percentiles
+from spot_jax.text.lengths import FEATURES, PERCENTILES, percentiles
 from spot_jax.text.prefix_lm import needs_lengths
 from spot_jax.text.vocabulary import VOCABULARY
 
-FEATURES = ("inputs", "targets")
 _SHOWN = 600
 
 
@@ -34,6 +33,7 @@ def read_examples(
         shuffle=False,
         seed=0,
         num_epochs=1,
+        # What SeqIO had cut would no longer tell how long it was.
         trim_output_features=False,
     )
     return list(dataset.take(count).as_numpy_iterator())
@@ -61,19 +61,18 @@ def show_examples(examples: Sequence[dict]) -> Iterator[str]:
             yield textwrap.indent(_shortened(" ".join(pieces)), "    ")
 
 
-def show_lengths(examples: Sequence[dict], limits: Mapping[str, int]) -> Iterator[str]:
+def show_lengths(
+    examples: Sequence[dict], limits: Mapping[str, int], too_long: Mapping[str, int]
+) -> Iterator[str]:
     """Yields percentiles of lengths, and how many are longer than the limits."""
-    lengths = {
-        feature: [len(example[feature]) for example in examples] for feature in FEATURES
-    }
-    counts = count_cut(lengths, limits)
     yield f"tokens in {len(examples):,} examples, with the end token"
     heads = ["longest" if level == 100 else f"{level}%" for level in PERCENTILES]
     yield " " * 10 + "".join(f"{head:>9}" for head in heads)
     for feature in FEATURES:
-        figures = "".join(f"{value:>9,}" for value in percentiles(lengths[feature]))
+        lengths = [len(example[feature]) for example in examples]
+        figures = "".join(f"{value:>9,}" for value in percentiles(lengths))
         yield (
-            f"  {feature:8}{figures}   {counts[feature]:,} would be cut at "
+            f"  {feature:8}{figures}   {too_long[feature]:,} would be cut at "
             f"{limits[feature]:,}"
         )
 
@@ -90,6 +89,7 @@ def show_balance(examples: Sequence[dict], labels: Sequence[str]) -> Iterator[st
         return
     if labels:
         yield "labels"
+        # What is left in the counts afterwards is none of the labels.
         shown = [(label, counts.pop(label, 0)) for label in labels]
         outside = counts.total()
     else:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import seqio
 
-from spot_jax.text import checks, vocabulary
+from spot_jax.text import checks
 from spot_jax.text.registration import use_data_dir
+from spot_jax.text.vocabulary import open_vocabulary
 
 
 def open_provider(
     name: str,
-    splits: Sequence[str],
+    splits: Sequence[str] = ("train", "validation"),
     *,
     data_dir: str | None = None,
     vocabulary_path: str | None = None,
@@ -18,11 +19,14 @@ def open_provider(
 ) -> seqio.Task | seqio.Mixture:
     """Returns a registered task or mixture that can be read.
 
+    The tasks must be registered: `spot_jax.tasks.register_all()`.
+
     Args:
         name: its name.
         splits: the splits that must be there.
         data_dir: where the data is, instead of TFDS_DATA_DIR.
-        vocabulary_path: a SentencePiece model, instead of the published one.
+        vocabulary_path: a SentencePiece model that all tasks are to read from now on;
+            None leaves them the one that they read.
         extra_ids: how many sentinels to add to it.
 
     Raises:
@@ -30,9 +34,9 @@ def open_provider(
     """
     if data_dir:
         use_data_dir(data_dir)
+    # A mistyped name is said before a vocabulary is fetched from afar.
     checks.member_tasks(name)
-    path = vocabulary_path or vocabulary.PUBLISHED_VOCABULARY
-    vocabulary.check_vocabulary(path)
-    vocabulary.use_vocabulary(path, extra_ids)
+    if vocabulary_path:
+        open_vocabulary(vocabulary_path, extra_ids)
     checks.check_data(name, splits)
     return seqio.get_mixture_or_task(name)

@@ -34,6 +34,7 @@ def prefix_lm(
             "a prefix language model cuts its texts into pieces of a given length: "
             'give sequence_length, such as {"inputs": 512, "targets": 512}'
         )
+    # The end token comes later, and must fit as well.
     size = sequence_length["inputs"] - int(output_features["targets"].add_eos)
     pieces = dataset.flat_map(
         lambda example: tf.data.Dataset.from_tensor_slices(
@@ -45,6 +46,7 @@ def prefix_lm(
 
 def _split_at_random(tokens: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
     length = tf.size(tokens)
+    # A single token has no place to be cut at, and an empty range is an error.
     place = tf.random.stateless_uniform(
         [], minval=1, maxval=tf.maximum(length, 2), dtype=tf.int32, seed=seed
     )

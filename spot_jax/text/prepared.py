@@ -2,11 +2,12 @@
 
 import itertools
 import pathlib
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import tensorflow_datasets as tfds
+
+from spot_jax.model_dir import storage
 
 _TEXT = tfds.features.Text
 # Sets for which TFDS has no builder; `spot_jax convert` writes them in this form.
@@ -59,17 +60,9 @@ def write_prepared(
             other columns, or a value that its column cannot hold.
     """
     folder = _new_folder(tfds_name, pathlib.Path(data_dir))
-    # Renamed at the end: a killed run leaves nothing that looks complete.
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    info = _dataset_info(tfds_name, unfinished, dataset_features(tfds_name, features))
-    unfinished.mkdir(parents=True)
-    try:
-        _write_splits(info, tfds_name, splits)
-    except BaseException:
-        shutil.rmtree(unfinished)
-        raise
-    unfinished.rename(folder)
+    columns = dataset_features(tfds_name, features)
+    with storage.new_folder(folder) as unfinished:
+        _write_splits(_dataset_info(tfds_name, unfinished, columns), tfds_name, splits)
     return folder
 
 

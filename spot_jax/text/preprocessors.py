@@ -35,6 +35,7 @@ def choose(texts: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
         texts: [classes] strings.
         index: scalar integer, -1 where the label is hidden.
     """
+    # What stands behind the last class is what a hidden label becomes.
     with_hidden = tf.concat([texts, [HIDDEN]], axis=0)
     index = tf.cast(index, tf.int32)
     return tf.gather(with_hidden, tf.where(index < 0, tf.size(texts), index))

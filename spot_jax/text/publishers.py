@@ -38,6 +38,7 @@ def read_published(task: str, folder: pathlib.Path, publisher: str) -> Splits:
 
 
 def _find(folder: pathlib.Path, name: str) -> pathlib.Path | None:
+    # Sorted: which of two copies is taken must not depend on the file system.
     return next(iter(sorted(folder.rglob(name))), None)
 
 

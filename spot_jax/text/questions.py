@@ -79,6 +79,7 @@ def record_examples(row: Row) -> Example:
         Tensors whose first axis counts the answers; at least one, `<unk>` where the
         answers are hidden.
     """
+    # A highlight becomes a sentence, with a full stop where it has no end of its own.
     passage = tf.strings.regex_replace(row["passage"], _AFTER_PUNCTUATION, r"\1 ")
     passage = tf.strings.regex_replace(passage, r"\n@highlight\n", ". ")
     entities = tf.strings.reduce_join(row["entities"], separator=", ")

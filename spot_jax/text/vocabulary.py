@@ -55,6 +55,16 @@ def use_vocabulary(path: str, extra_ids: int = 0) -> None:
     VOCABULARY.use(vocabulary_path(path), extra_ids)
 
 
+def open_vocabulary(path: str, extra_ids: int = 0) -> None:
+    """Makes all tasks use a vocabulary that was found to be one; see both parts.
+
+    Raises:
+        ValueError: the file cannot be right.
+    """
+    check_vocabulary(path)
+    use_vocabulary(path, extra_ids)
+
+
 def check_vocabulary(path: str) -> None:
     """Reads the file at `path` once, so that a wrong one is reported before any work.
 

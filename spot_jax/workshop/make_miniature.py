@@ -29,7 +29,11 @@ def main(argv: list[str]) -> None:
     print(f"{'task':14} {'data set':28} rows by split")
     for task in options.tasks:
         splits = miniature.all_splits(
-            task, options.train, options.validation, options.seed
+            task,
+            options.train,
+            options.validation,
+            options.seed,
+            catalog.STUDY_LABELS,
         )
         write_task(catalog.get(task), splits, folder)
         sizes = "  ".join(f"{split} {len(rows):,}" for split, rows in splits.items())

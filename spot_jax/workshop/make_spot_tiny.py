@@ -36,6 +36,7 @@ from spot_jax.model_dir import claim, records, story
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.settings import Model
 from spot_jax.spot_tiny import FOLDER
+from spot_jax.tasks.catalog import STUDY_LABELS
 from spot_jax.train import train
 from spot_jax.training.outputs import best_checkpoint
 
@@ -72,7 +73,8 @@ def build(
     claim.check_about(folder, {"text": _text()}, "DIR")
     vocabulary = folder / "vocabulary.model"
     if not vocabulary.exists():
-        replace_file(vocabulary, build_vocabulary(story_text(0, _STORIES)))
+        stories = story_text(0, _STORIES, STUDY_LABELS)
+        replace_file(vocabulary, build_vocabulary(stories))
     stages, started_from = {}, None
     for stage, file in _STAGES.items():
         with _stopwatch(folder / f"{stage}.seconds") as seconds:
@@ -93,10 +95,10 @@ def _text() -> str:
     some = _DOCUMENTS_COMPARED
     years = [some] * (len(YEARS) - 1)
     texts = [
-        *story_text(0, some),
-        *plain_text(0, some),
-        *map(" ".join, halves(0, some * len(YEARS), years=years)),
-        *map(" ".join, revision(0, some)),
+        *story_text(0, some, STUDY_LABELS),
+        *plain_text(0, some, STUDY_LABELS),
+        *map(" ".join, halves(0, some * len(YEARS), STUDY_LABELS, years=years)),
+        *map(" ".join, revision(0, some, STUDY_LABELS)),
         str(ROUNDS_OF_YEARS),
     ]
     return hashlib.sha256("\n".join(texts).encode("utf-8")).hexdigest()
@@ -169,7 +171,7 @@ def _run(
     words = [f"--gin_file={file}", *(f"--gin.{binding}" for binding in bindings)]
     print("spot_jax train " + " ".join(words), file=sys.stderr)
     config.parse([file], bindings)
-    best = config.configured(train)()["model"]
+    best = config.configured(train)(configuration=config.text())["model"]
     losses = {
         step: values["loss"]
         for step, _, _, values in records.read_evaluations(model_dir)

@@ -70,11 +70,11 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
     claim.check_about(folder, about, "DIR")
     prepared = folder.absolute() / "data"
     every = [spot_jax.tasks.catalog.get(task) for task in miniature.DATASETS]
-    miniature_folder.write_once(prepared, every)
+    labels = spot_jax.tasks.catalog.STUDY_LABELS
+    miniature_folder.write_once(prepared, every, labels)
     spot_jax.tasks.register_all()
     use_data_dir(str(prepared))
     parts = folder / "parts"
-    parts.mkdir(exist_ok=True)
     for task in tasks:
         for name, measured in METHODS.items():
             path = parts / f"{name}-{task}.csv"
@@ -121,7 +121,7 @@ def _words(_: pathlib.Path, task: str, __: int) -> Iterator[Line]:
     }
     for method, guessed in guesses.items():
         texts = [
-            baseline.answer(task, row, guess)
+            baseline.answer(task, row, guess, there.labels)
             for row, guess in zip(held_out, guessed, strict=True)
         ]
         score = score_answers(there, texts)
@@ -198,7 +198,7 @@ def _train(
 ) -> dict[str, float]:
     """Returns {prompt: score} of the last evaluation."""
     config.parse(files, [*bindings, f"MODEL_DIR='{model_dir}'"])
-    config.configured(train)()
+    config.configured(train)(configuration=config.text())
     # The next run's programs are others.
     jax.clear_caches()
     return {

@@ -26,6 +26,7 @@ from spot_jax.model.weights import LoadedModel
 from spot_jax.settings import Model
 from spot_jax.t5 import T5
 from spot_jax.t5.decode import EOS_ID
+from spot_jax.tasks.catalog import STUDY_LABELS
 
 Game = Callable[[World], Round]
 
@@ -57,7 +58,7 @@ def share_right(
         rounds: how many are played.
         split: whose names occur.
     """
-    world = open_world(split, f"games/{name}")
+    world = open_world(split, f"games/{name}", STUDY_LABELS)
     played = [games.play(world, {GAMES[name]: 1}) for _ in range(rounds)]
     examples = [
         Example(*(np.int32([*vocabulary.encode(text), EOS_ID]) for text in texts))

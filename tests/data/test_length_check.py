@@ -1,5 +1,8 @@
 """Cutting and refusing examples that are too long."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -9,9 +12,7 @@ from spot_jax.data.length_check import LengthCheck
 def test_too_long_examples_are_counted_and_refused():
     check = LengthCheck("a task", {"inputs": 4, "targets": 2}, truncate=False)
     for length in (3, 5, 7):
-        check.seen += 1
-        check("inputs", np.arange(length))
-        check("targets", np.arange(2))
+        check.fit({"inputs": np.arange(length), "targets": np.arange(2)})
     with pytest.raises(ValueError, match=r"2 of 3 inputs .* 4 tokens .* has 7\)"):
         check.report()
 
@@ -21,3 +22,20 @@ def test_cutting_keeps_the_end_of_sequence():
     assert check("inputs", np.asarray([5, 6, 7, 8, 9, 1])).tolist() == [5, 6, 7, 1]
     assert check("inputs", np.asarray([5, 6, 7, 1])).tolist() == [5, 6, 7, 1]
     assert check.cut == {"inputs": 1, "targets": 0}
+
+
+def test_an_example_keeps_what_is_no_tokens():
+    check = LengthCheck("a task", {"inputs": 4, "targets": 2}, truncate=True)
+    given = {"inputs": np.arange(9), "targets": np.arange(2), "idx": 7}
+    fitted = check.fit(given)
+    assert fitted["inputs"].tolist() == [0, 1, 2, 8] and fitted["idx"] == 7
+    assert fitted["inputs"].dtype == np.int32 and len(given["inputs"]) == 9
+
+
+def test_checking_lengths_needs_no_tensorflow():
+    code = (
+        "import sys; from spot_jax.data import length_check; "
+        "heavy = {'tensorflow', 'seqio', 'jax'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

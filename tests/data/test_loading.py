@@ -97,24 +97,24 @@ def test_a_batch_has_as_many_examples_of_each_prompt():
 
 def test_a_stream_stops_at_an_example_that_is_too_long(demo_model, monkeypatch):
     short = {"inputs": 15, "targets": 8}
-    settings = Data("demo_food", short, demo_model["VOCABULARY"])
-    loading.set_up_tasks(settings)
+    data = Data("demo_food", short, demo_model["VOCABULARY"])
+    loading.set_up_tasks(data)
     monkeypatch.setattr(loading, "MAX_EXAMPLES_IN_MEMORY", 10)
     monkeypatch.setattr(loading, "STREAM_SAMPLE", 1)
     with pytest.raises(ValueError, match="longer than 15 tokens"):
-        loading.training_loader(settings)("demo_food")(0, Position()).take(2000)
-    may_cut = dataclasses.replace(settings, truncate=True)
+        loading.training_loader(data)("demo_food")(0, Position()).take(2000)
+    may_cut = dataclasses.replace(data, truncate=True)
     taken = loading.training_loader(may_cut)("demo_food")(0, Position()).take(2000)
     assert max(len(inputs) for inputs, _ in taken) == 15
 
 
 def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):
     lengths = {"inputs": 32, "targets": 8}
-    settings = Data("demo_food", lengths, demo_model["VOCABULARY"])
-    loading.set_up_tasks(settings)
-    in_memory = loading.training_loader(settings)("demo_food")
+    data = Data("demo_food", lengths, demo_model["VOCABULARY"])
+    loading.set_up_tasks(data)
+    in_memory = loading.training_loader(data)("demo_food")
     monkeypatch.setattr(loading, "MAX_EXAMPLES_IN_MEMORY", 10)
-    streamed = loading.training_loader(settings)("demo_food")
+    streamed = loading.training_loader(data)("demo_food")
     one = streamed(3, Position())
     assert isinstance(one, StreamedExamples)
     taken = one.take(2100)

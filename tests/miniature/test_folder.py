@@ -17,8 +17,8 @@ def test_it_is_written_once_and_whole(tmp_path, monkeypatch):
         write(task, splits, folder)
 
     monkeypatch.setattr(miniature_folder, "write_task", write_second)
-    miniature_folder.write_once(data, tasks)
+    miniature_folder.write_once(data, tasks, catalog.STUDY_LABELS)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
     assert written == ["cr", "cr", "rte", "rte"]
-    miniature_folder.write_once(data, tasks)
+    miniature_folder.write_once(data, tasks, catalog.STUDY_LABELS)
     assert len(written) == 4

@@ -8,12 +8,13 @@ from spot_jax.miniature import basics, games, lessons
 from spot_jax.miniature.happenings import LINKS
 from spot_jax.miniature.riddles import RIDDLES, claim_of
 from spot_jax.miniature.world import open_world
+from spot_jax.tasks.catalog import STUDY_LABELS
 from tests.miniature.checker import judge
 
 
 @pytest.fixture(name="world")
 def fixture_world():
-    return open_world("train", "games")
+    return open_world("train", "games", STUDY_LABELS)
 
 
 def opinion(riddle):
@@ -90,4 +91,4 @@ def test_rounds_of_every_year_are_short(world, of_a_year):
 def test_a_mark_is_never_a_label(world, monkeypatch):
     monkeypatch.setattr(lessons, "SYLLABLES", ("choi", "ce", "hypo"))
     marks = {mark for _ in range(300) for mark in basics.placed(world).opinions}
-    assert "hypo1" in marks and not marks & lessons.LABELS
+    assert "hypo1" in marks and not marks & STUDY_LABELS

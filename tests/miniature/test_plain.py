@@ -7,15 +7,12 @@ import pytest
 from spot_jax.miniature import games, held_out
 from spot_jax.miniature.plain import halves, plain_text, revision, story_text
 from spot_jax.miniature.quizzes import Round
-from spot_jax.tasks import catalog
+from spot_jax.tasks.catalog import STUDY_LABELS
 from tests.miniature.names import NAME
 
 # Numbers as well: STS-B and CxC have labels from "0.0" to "5.0".
-_LABELS = {
-    label for task in (*catalog.SOURCES, *catalog.TARGETS) for label in task.labels
-}
 LABEL = re.compile(
-    rf"(?<![\w.-])({'|'.join(map(re.escape, _LABELS))})(?![\w-])(?!\.\d)"
+    rf"(?<![\w.-])({'|'.join(map(re.escape, STUDY_LABELS))})(?![\w-])(?!\.\d)"
 )
 YEARS = len(games.YEARS) - 1
 # What stands before the parts of a task's input.
@@ -25,11 +22,13 @@ MARKER = re.compile(
     r"\s?:"
 )
 STREAMS = {
-    "span corruption": lambda: plain_text(0, 5000),
-    "LM adaptation, years": lambda: halves(0, 12_000, years=(3000,) * YEARS),
-    "LM adaptation": lambda: halves(0, 5000),
-    "revision": lambda: revision(0, 5000),
-    "vocabulary": lambda: story_text(0, 5000),
+    "span corruption": lambda: plain_text(0, 5000, STUDY_LABELS),
+    "LM adaptation, years": lambda: halves(
+        0, 12_000, STUDY_LABELS, years=(3000,) * YEARS
+    ),
+    "LM adaptation": lambda: halves(0, 5000, STUDY_LABELS),
+    "revision": lambda: revision(0, 5000, STUDY_LABELS),
+    "vocabulary": lambda: story_text(0, 5000, STUDY_LABELS),
 }
 
 
@@ -50,12 +49,15 @@ def test_a_label_would_be_found(text):
 
 
 def test_plain_text_is_deterministic_and_a_longer_run_begins_with_a_shorter():
-    assert list(plain_text(3, 50)) == list(plain_text(3, 80))[:50]
-    assert list(plain_text(3, 50)) != list(plain_text(4, 50))
+    short, longer, other = (
+        list(plain_text(seed, documents, STUDY_LABELS))
+        for seed, documents in ((3, 50), (3, 80), (4, 50))
+    )
+    assert short == longer[:50] != other
 
 
 def test_the_halves_of_a_document_hide_what_is_said_to_it():
-    pairs = list(halves(1, 500))
+    pairs = list(halves(1, 500, STUDY_LABELS))
     assert all(told and said for told, said in pairs)
     games = [pair for pair in pairs if isinstance(pair, Round)]
     assert 370 < len(games) < 430

@@ -5,6 +5,7 @@ import pytest
 from spot_jax.miniature import datasets, held_out, lessons, plain_text, words, world
 from spot_jax.miniature.frames import FAMILIES
 from spot_jax.miniature.plain import story_text
+from spot_jax.tasks.catalog import STUDY_LABELS
 from tests.miniature.names import NAME, names_of
 
 
@@ -21,7 +22,7 @@ def test_splits_share_no_name_and_training_has_every_syllable():
 
 
 def test_no_name_is_a_word_of_the_world():
-    everything = " ".join(plain_text(0, 3000))
+    everything = " ".join(plain_text(0, 3000, STUDY_LABELS))
     common = {word for word in re.findall(r"\w+", everything) if word.islower()}
     assert not {name.lower() for name in names_of("train") | held_out()} & common
 
@@ -44,6 +45,13 @@ def test_unknown_names_are_refused():
         datasets.rows("mnli", "validation", 1)
 
 
+def test_no_word_is_made_up_without_knowing_the_labels():
+    unaware = world.open_world("train", "x")
+    for draw in (lessons.made_up_word, lessons.decimal):
+        with pytest.raises(ValueError, match="STUDY_LABELS"):
+            draw(unaware)
+
+
 def test_templates_of_a_frame_fill_and_name_every_role_that_is_asked_for():
     for family in FAMILIES:
         for frame in family:
@@ -56,7 +64,7 @@ def test_templates_of_a_frame_fill_and_name_every_role_that_is_asked_for():
 
 
 def test_the_world_has_a_few_hundred_words():
-    text = NAME.sub("", " ".join(story_text(0, 20000)))
+    text = NAME.sub("", " ".join(story_text(0, 20000, STUDY_LABELS)))
     found = re.findall("[A-Za-z]+", text)
     known = {word.lower() for word in found if not lessons.MADE_UP.fullmatch(word)}
     assert 500 < len(known) < 1100

@@ -10,6 +10,7 @@ from spot_jax.data import loading
 from spot_jax.data.orders import Position
 from spot_jax.miniature import plain, world
 from spot_jax.settings import Data
+from spot_jax.tasks.catalog import STUDY_LABELS
 from spot_jax.text import vocabulary
 from spot_jax.text.vocabulary import PUBLISHED_VOCABULARY
 from tests.miniature.names import NAME
@@ -21,10 +22,10 @@ pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture(autouse=True)
-def settings():
-    settings = Data("miniature_prefix_lm", LENGTHS, "spot_tiny", truncate=True)
-    loading.set_up_tasks(settings)
-    yield settings
+def data():
+    data = Data("miniature_prefix_lm", LENGTHS, "spot_tiny", truncate=True)
+    loading.set_up_tasks(data)
+    yield data
     vocabulary.use_vocabulary(PUBLISHED_VOCABULARY)
 
 
@@ -55,9 +56,9 @@ def test_names_of_training_are_its_own_and_validation_has_those_of_test(
         assert not found & others
 
 
-def test_an_adaptation_begins_with_the_years_in_order(settings, monkeypatch):
+def test_an_adaptation_begins_with_the_years_in_order(data, monkeypatch):
     monkeypatch.setattr("spot_jax.tasks.miniature.ROUNDS_OF_YEARS", (70, 130))
-    expected = plain.halves(0, 300, years=(70, 130))
+    expected = plain.halves(0, 300, STUDY_LABELS, years=(70, 130))
     rules = [told.startswith("Say ") for told, _ in itertools.islice(expected, 300)]
     assert all(rules[:70]) and not all(rules[70:200])
     given = texts("miniature_prefix_lm", "train", 300)
@@ -65,9 +66,9 @@ def test_an_adaptation_begins_with_the_years_in_order(settings, monkeypatch):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_stream_goes_on_where_it_was_stopped(name, settings):
-    settings = dataclasses.replace(settings, names=name)
-    read = loading.training_loader(settings)(name)
+def test_a_stream_goes_on_where_it_was_stopped(name, data):
+    data = dataclasses.replace(data, names=name)
+    read = loading.training_loader(data)(name)
     whole = [pair[1].tolist() for pair in read(5, Position()).take(150)]
     first = read(5, Position())
     begun = [pair[1].tolist() for pair in first.take(90)]

@@ -45,22 +45,18 @@ def test_what_cannot_be_a_mixture_is_refused(name, members, words):
 
 def test_a_run_may_name_a_mixture_of_its_settings(demo_model, monkeypatch):
     monkeypatch.setattr(mixtures, "_limit", mixtures._limit)
-    settings = Data(
+    data = Data(
         "own_demo",
         {"inputs": 32, "targets": 8},
         demo_model["VOCABULARY"],
         mixtures={"own_demo": ["demo_film", "demo_topic"]},
         mixing_limit=96,
     )
-    loading.set_up_tasks(settings)
-    assert loading.task_names("own_demo", settings) == ("demo_film", "demo_topic")
-    films = {
-        tuple(inputs)
-        for inputs, _ in loading.training_loader(settings)("demo_film")(
-            0, Position()
-        ).take(32)
-    }
-    examples = loading.training_loader(settings)("own_demo")(0, Position())
+    loading.set_up_tasks(data)
+    assert loading.task_names("own_demo", data) == ("demo_film", "demo_topic")
+    alone = loading.training_loader(data)("demo_film")(0, Position())
+    films = {tuple(inputs) for inputs, _ in alone.take(32)}
+    examples = loading.training_loader(data)("own_demo")(0, Position())
     drawn = [tuple(inputs) in films for inputs, _ in examples.take(640)]
     # 32 of 32 + 96.
     assert sum(drawn) / len(drawn) == pytest.approx(0.25, abs=0.05)

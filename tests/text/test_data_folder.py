@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from spot_jax.text.data_folder import default_data_dir, find_data
+from spot_jax.text.data_folder import Fault, default_data_dir, find_data
 
 INFO = {"splits": [{"name": "train", "shardLengths": ["8", "2"]}]}
 DATASET = "glue/sst2:2.0.0"
@@ -21,12 +21,21 @@ def test_rows_of_all_files_are_added_up(tmp_path):
 
 
 def test_missing_data_comes_with_the_cure(tmp_path):
-    problem = find_data("sst2", DATASET, str(tmp_path)).problem
+    data = find_data("sst2", DATASET, str(tmp_path))
+    problem = data.problem
+    assert data.fault is Fault.MISSING
     assert problem.startswith(f"sst2: no prepared data of {DATASET} in {tmp_path}")
     for cure in ("TFDS_DATA_DIR", f"tfds build {DATASET}", "spot_jax convert"):
         assert cure in problem
     problem = find_data("cxc", "cxc_sts:1.0.0", str(tmp_path)).problem
     assert "spot_jax convert cxc" in problem and "tfds build" not in problem
+
+
+def test_the_cure_does_not_depend_on_what_the_folder_is_called(tmp_path):
+    folder = tmp_path / "several versions to convert"
+    data = find_data("sst2", DATASET, str(folder))
+    assert data.fault is Fault.MISSING
+    assert data.problem.endswith("from your own files: spot_jax convert")
 
 
 def test_another_version_is_named(tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spot_jax.text.lengths import count_cut, cut, parse_lengths, percentiles
+from spot_jax.text.lengths import parse_lengths, percentiles, shorten
 
 
 def test_lengths_are_read():
@@ -18,16 +18,8 @@ def test_other_forms_are_an_error(text):
 
 def test_the_end_token_is_kept():
     tokens = np.array([5, 6, 7, 8, 1])
-    assert cut(tokens, 3).tolist() == [5, 6, 1]
-    assert cut(tokens, 5) is tokens
-
-
-def test_what_is_too_long_is_counted():
-    lengths = {"inputs": [3, 9, 4], "targets": [2, 2, 2]}
-    assert count_cut(lengths, {"inputs": 4, "targets": 1}) == {
-        "inputs": 1,
-        "targets": 3,
-    }
+    assert shorten(tokens, 3).tolist() == [5, 6, 1]
+    assert shorten(tokens, 5) is tokens
 
 
 def test_percentiles_occur():

@@ -19,6 +19,10 @@ def written(tmp_path_factory):
     return folder
 
 
+def _drawn(task):
+    return miniature.all_splits(task, 24, 16, labels=catalog.STUDY_LABELS)
+
+
 def _digests(folder):
     return {
         str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
@@ -42,7 +46,7 @@ def test_written_data_has_the_columns_and_splits_of_the_real_set(task, written):
     builder = tfds.builder_from_directory(written / name.replace(":", "/"))
     # What TFDS's own code says, not what was written.
     assert repr(builder.info.features) == repr(dataset_features(name))
-    splits = miniature.all_splits(task, 24, 16)
+    splits = _drawn(task)
     sizes = {split: info.num_examples for split, info in builder.info.splits.items()}
     assert sizes == {split: len(rows) for split, rows in splits.items()}
 
@@ -56,7 +60,7 @@ def test_rows_come_back_as_they_were_drawn(task, split, written):
     name = catalog.get(task).tfds
     builder = tfds.builder_from_directory(written / name.replace(":", "/"))
     data = tfds.as_numpy(builder.as_dataset(split=split))
-    drawn = miniature.all_splits(task, 24, 16)[split]
+    drawn = _drawn(task)[split]
     for row, read in zip(drawn, data, strict=True):
         for column, value in row.items():
             assert _plain(read[column]) == value
@@ -78,7 +82,7 @@ def test_published_files_convert_to_the_rows_that_were_drawn(task, written):
     from spot_jax.text.publishers import read_published
 
     splits = read_published(task, written / "published" / task, "nowhere")
-    drawn = miniature.all_splits(task, 24, 16)
+    drawn = _drawn(task)
     assert splits.keys() == drawn.keys()
     for split, rows in splits.items():
         assert sorted(map(_key, rows)) == sorted(map(_key, drawn[split]))
