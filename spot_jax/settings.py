@@ -5,7 +5,6 @@ mistake costs a second and not the loading of a model.
 """
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 
 from spot_jax import losses
@@ -178,7 +177,7 @@ class Evaluation:
             labels and takes the likeliest, quicker and never off the label set.
         split: which split.
         examples: how many of its examples; None: all.
-        rows: how many rows are computed at once.
+        rows: how many rows are computed at once; packed ones are fewer and longer.
         search: what writes the answer (t5/decode.py, t5/beam.py).
         seed: of a search that samples.
     """
@@ -250,9 +249,23 @@ class Training:
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(
-                    f"{name} of the training is {getattr(self, name)}; it must be at "
-                    "least 1."
+                    f"{name} of the training is {getattr(self, name)}, not at least 1."
                 )
+
+    def due(self, number: int) -> set[str]:
+        """Returns what follows a step (from 1): log, embed, evaluate, save, last."""
+        is_last = number == self.steps
+        found = {"last"} if is_last else set()
+        if is_last or number % self.eval_period == 0:
+            found.add("evaluate")
+        if is_last or number % self.checkpoint_period == 0:
+            found.add("save")
+        if number == self.embedding_step:
+            found.add("embed")
+        # Whatever is written about a step, its metrics are there as well.
+        if found or number % self.log_period == 0:
+            found.add("log")
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -286,44 +299,3 @@ class Target:
 
     name: str
     steps: int
-
-
-def described(*settings: object, **others: object) -> str:
-    """Returns settings as text, a line each: "Training.steps = 100".
-
-    It tells a run that was begun from Python from any other, and is kept where a run
-    that was configured by gin keeps its gin text.
-
-    Args:
-        settings: dataclasses of this file, or None.
-        others: {name: value}.
-    """
-    lines = [f"{name} = {_told(value)}" for name, value in others.items()]
-    for each in settings:
-        if dataclasses.is_dataclass(each):
-            lines += _lines(each)
-    return "\n".join(sorted(lines)) + "\n"
-
-
-def _lines(settings: object) -> list[str]:
-    lines = []
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            lines += _lines(value)
-        else:
-            lines.append(f"{type(settings).__name__}.{field.name} = {_told(value)}")
-    return lines
-
-
-def _told(value: object) -> str:
-    """Returns a value as text that is the same in every process."""
-    if isinstance(value, functools.partial):
-        given = [*map(_told, value.args)]
-        given += [f"{name}={_told(v)}" for name, v in value.keywords.items()]
-        return f"{_told(value.func)}({', '.join(given)})"
-    if callable(value):
-        return f"{value.__module__}.{value.__qualname__}"
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_told, value))}]"
-    return repr(value)

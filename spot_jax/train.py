@@ -23,6 +23,7 @@ from spot_jax.data import loading
 from spot_jax.data.prefetch import prefetch
 from spot_jax.model import sharding
 from spot_jax.model_dir import claim, names, story
+from spot_jax.model_dir.described import described
 from spot_jax.optim import Optimizer
 from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import (
@@ -33,7 +34,6 @@ from spot_jax.settings import (
     Prompts,
     Target,
     Training,
-    described,
 )
 from spot_jax.training import batches, prepare, step
 from spot_jax.training.checkpoint import Checkpoints
@@ -84,23 +84,13 @@ def train(
             where that is possible, or when the loss is not finite.
     """
     if then is not None:
-        run = functools.partial(
-            train,
-            optimizer=optimizer,
-            evaluation=evaluation,
-            loss=loss,
-            prompts=prompts,
-            seed=seed,
-            configuration=configuration,
-            devices=devices,
-        )
+        run = functools.partial(train, optimizer=optimizer, evaluation=evaluation)
+        run = functools.partial(run, loss=loss, prompts=prompts, seed=seed)
+        run = functools.partial(run, configuration=configuration, devices=devices)
         return mixture_first(run, model_dir, model, data, training, then)
     if configuration is None:
-        configuration = described(
-            *(model, data, training, evaluation, loss, prompts),
-            optimizer=optimizer,
-            seed=seed,
-        )
+        given = (model, data, training, evaluation, loss, prompts)
+        configuration = described(*given, optimizer=optimizer, seed=seed)
 
     # What is asked for, checked before anything is read.
     bank = prepare.bank_of(data, prompts, seed)
@@ -153,23 +143,20 @@ def train(
         for number, (batch, positions) in enumerate(laid_out, start=done + 1):
             state, metrics = train_step(state, parts.frozen, batch, key)
             reports.step(metrics)
-            is_last = number == training.steps
-            evaluates = is_last or number % training.eval_period == 0
-            saves = is_last or number % training.checkpoint_period == 0
-            embeds = number == training.embedding_step
-            if evaluates or saves or embeds or number % training.log_period == 0:
+            due = training.due(number)
+            if "log" in due:
                 reports.write(number)
-            if embeds:
+            if "embed" in due:
                 outputs.write(names.EMBEDDING, state.trained, number)
-            if evaluates:
+            if "evaluate" in due:
                 with reports.paused():
                     results, _ = evaluator.evaluate(state.trained, parts.frozen, tasks)
                     reports.evaluated(number, results)
                     outputs.keep_best(state.trained, number, results)
-            if is_last:
+            if "last" in due:
                 # Before the last checkpoint, which says that nothing is left to do.
                 outputs.write(names.LAST, state.trained, number)
-            if saves:
+            if "save" in due:
                 progress = {"positions": positions, "best": outputs.progress()}
                 checkpoints.save(state, progress)
     reports.close()

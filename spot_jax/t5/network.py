@@ -8,7 +8,7 @@ import flax
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from spot_jax.prompts.base import PromptBundle, check_supported
 from spot_jax.t5 import inputs, masks
@@ -112,16 +112,47 @@ class T5(nn.Module):
         else:
             mask = mask & masks.same_segment(decoder_segment_ids, decoder_segment_ids)
             cross_mask = masks.same_segment(decoder_segment_ids, encoder_segment_ids)
+        return self.decode_projected(
+            self.cross_keys_values(encoded),
+            decoder_input_tokens,
+            mask=mask,
+            cross_mask=cross_mask,
+            deterministic=deterministic,
+        )
+
+    def decode_projected(
+        self,
+        cross: CrossKeysValues,
+        decoder_input_tokens: Int[Array, "batch target"],
+        *,
+        mask: Bool[Array, "#batch 1 target target"],
+        cross_mask: Bool[Array, "batch 1 #target longer"],
+        deterministic: bool = True,
+    ) -> Float[Array, "batch target vocab"]:
+        """Scores the target as `decode` does, with masks of the caller's own.
+
+        Args:
+            cross: from `cross_keys_values`.
+            decoder_input_tokens: [batch, target] the targets shifted right.
+            mask: [#batch, 1, target, target] which targets each may attend to.
+            cross_mask: [batch, 1, #target, longer] which inputs.
+            deterministic: False drops out at the configuration's rate.
+
+        Returns:
+            [batch, target, vocab] float32 logits.
+        """
         x = self.decoder(
             self.token_embedder(decoder_input_tokens),
-            self.decoder.cross_keys_values(encoded),
+            cross,
             mask=mask,
             cross_mask=cross_mask,
             deterministic=deterministic,
         )
         return self.logits(x)
 
-    def cross_keys_values(self, encoded: Array) -> CrossKeysValues:
+    def cross_keys_values(
+        self, encoded: Float[Array, "batch longer d_model"]
+    ) -> CrossKeysValues:
         """Projects the encoder's output for all decoding steps at once."""
         return self.decoder.cross_keys_values(encoded)
 
@@ -201,7 +232,7 @@ def parameter_shapes(config: T5Config) -> tuple[dict, dict]:
     return variables["params"], jax.tree.map(tuple, flax.core.unfreeze(axes))
 
 
-def initial_parameters(config: T5Config, key: jax.Array) -> dict:
+def initial_parameters(config: T5Config, key: Key[Array, ""]) -> dict:
     """Returns random float32 parameters, T5's own starting values."""
     tokens = jnp.zeros((1, 1), jnp.int32)
     return T5(config).init(key, tokens, tokens)["params"]

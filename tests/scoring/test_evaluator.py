@@ -87,9 +87,8 @@ def test_several_prompts_at_once_answer_as_each_alone(ready, prompt_files, metho
 def test_every_example_is_answered_once_whatever_the_batch(ready, prompt_files):
     for rows in (7, 16):
         evaluation = Evaluation(method="rank", examples=30, rows=rows)
-        task = task_of(evaluation)
         made, prompts = evaluator_of(ready, prompt_files[:1], evaluation)
-        answers = made.predict(prompts, ready.params, task, [0])[0]
+        answers = made.predict(prompts, ready.params, task_of(evaluation), [0])[0]
         assert [a.example for a in answers] == list(range(30))
 
 
@@ -110,13 +109,11 @@ def test_metrics_equal_those_of_seqio_evaluator(ready, prompt_files):
         sequence_length=LENGTHS,
     )
     metrics, _ = theirs.evaluate(compute_metrics=True, predict_fn=lambda ds: tokens)
-    ours = results[0]["demo_food"]
-    assert ours == pytest.approx(dict(metrics.result()["demo_food"]))
+    assert results[0]["demo_food"] == pytest.approx(metrics.result()["demo_food"])
 
 
 def test_right_and_wrong_answers_are_scored_so(ready):
-    evaluation = Evaluation(examples=10)
-    task = task_of(evaluation)
+    task = task_of(Evaluation(examples=10))
     right = [
         grading.Prediction(i, grading.target_text(task, example), 0.0)
         for i, example in enumerate(task.examples)
@@ -150,15 +147,14 @@ def test_ranking_takes_the_label_with_the_larger_probability(ready, prompt_files
     made, prompts = evaluator_of(ready, prompt_files[:1], evaluation)
     answers = made.predict(prompts, ready.params, task, [0])[0]
     prompt = files.read(prompt_files[0]).bundle
-    inputs = [example["inputs"] for example in task.examples]
-    scores = []
+    inputs, scores = [example["inputs"] for example in task.examples], []
     for label in task.labels:
         targets = [[*task.vocabulary.encode(label), 1]] * 11
         scores.append(token_scores(ready, prompt, inputs, targets).sum(axis=1))
     best = [task.labels[index] for index in np.argmax(scores, axis=0)]
     assert [a.text for a in answers] == best
-    found = [a.score for a in answers]
-    np.testing.assert_allclose(found, np.max(scores, axis=0), atol=1e-5)
+    best = np.max(scores, axis=0)
+    np.testing.assert_allclose([a.score for a in answers], best, atol=1e-5)
 
 
 @pytest.mark.parametrize("longest", [12, 32], ids=["packed", "one a row"])
@@ -167,7 +163,8 @@ def test_the_loss_is_the_mean_over_all_target_tokens(ready, prompt_files, longes
     random = np.random.default_rng(0)
     inputs = [random.integers(2, 90, n) for n in random.integers(1, longest + 1, 43)]
     targets = [random.integers(2, 90, n) for n in random.integers(1, 9, 43)]
-    examples = [{"inputs": i, "targets": t} for i, t in zip(inputs, targets)]
+    pairs = zip(inputs, targets, strict=True)
+    examples = [dict(zip(LENGTHS, pair, strict=True)) for pair in pairs]
     task = eval_tasks.EvalTask("text", None, examples, (), None)
     made, prompts = evaluator_of(ready, prompt_files, Evaluation(rows=8))
     tasks = dict.fromkeys((0, 2, 1), [task])
@@ -196,13 +193,12 @@ def test_answers_do_not_depend_on_the_lengths_of_rows(
 
 
 def settings(demo_model, task="demo_food", **evaluation_options):
-    data_settings = Data(task, LENGTHS, demo_model["VOCABULARY"])
     given = demo_model | {"MIXTURE_OR_TASK_NAME": "x", "DROPOUT_RATE": 0.0}
     bindings = [f"{name}={value}" for name, value in given.items()]
     config.parse(["tests/demo.gin", "gin/runs/shared.gin"], bindings)
     return {
         "model": config.configured(Model)(),
-        "data": data_settings,
+        "data": Data(task, LENGTHS, demo_model["VOCABULARY"]),
         "evaluation": Evaluation(**evaluation_options),
     }
 

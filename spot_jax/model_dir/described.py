@@ -1,0 +1,45 @@
+"""The configuration of a run that was begun from Python, as text."""
+
+import dataclasses
+import functools
+
+
+def described(*settings: object, **others: object) -> str:
+    """Returns settings as text, a line each: "Training.steps = 100".
+
+    It tells a run that was begun from Python from any other, and is kept where a run
+    that was configured by gin keeps its gin text.
+
+    Args:
+        settings: dataclasses, or None.
+        others: {name: value}.
+    """
+    lines = [f"{name} = {_told(value)}" for name, value in others.items()]
+    for each in settings:
+        if dataclasses.is_dataclass(each):
+            lines += _lines(each)
+    return "\n".join(sorted(lines)) + "\n"
+
+
+def _lines(settings: object) -> list[str]:
+    lines = []
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            lines += _lines(value)
+        else:
+            lines.append(f"{type(settings).__name__}.{field.name} = {_told(value)}")
+    return lines
+
+
+def _told(value: object) -> str:
+    """Returns a value as text that is the same in every process."""
+    if isinstance(value, functools.partial):
+        given = [*map(_told, value.args)]
+        given += [f"{name}={_told(v)}" for name, v in value.keywords.items()]
+        return f"{_told(value.func)}({', '.join(given)})"
+    if callable(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_told, value))}]"
+    return repr(value)
