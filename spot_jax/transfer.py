@@ -21,6 +21,7 @@ import pathlib
 from typing import Any
 
 from spot_jax.model_dir import storage
+from spot_jax.model_dir.described import as_gin
 from spot_jax.prompts import files
 from spot_jax.prompts.base import length_of
 from spot_jax.prompts.entry import LibraryEntry
@@ -210,8 +211,8 @@ def _go_on(
             model=first.model,
         )
     )
-    known = [target.configuration if target else ""]
-    known += [first.configuration] if method == "mixture" else []
+    known = [as_gin(target.configuration) if target else ""]
+    known += [as_gin(first.configuration)] if method == "mixture" else []
     return texts, commands, not all(known)
 
 

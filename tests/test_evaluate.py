@@ -13,6 +13,7 @@ from spot_jax.__main__ import main
 from spot_jax.data import eval_tasks, loading
 from spot_jax.model import weights
 from spot_jax.prompts import files
+from spot_jax.prompts.base import slots_of
 from spot_jax.scoring import grading, saved_prompts
 from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Data, Evaluation, Model
@@ -149,13 +150,13 @@ def _translated_by_hand(demo_model, paths) -> dict[str, float]:
     """The accuracy on demo_topic when prompts of demo_food answer bad or good."""
     lengths = {"inputs": 32, "targets": 8}
     loaded = weights.load(config.configured(Model)())
-    how = Evaluation(method="rank", examples=30)
-    settings = Data("demo_topic", lengths, demo_model["VOCABULARY"])
-    loading.set_up_tasks(settings)
-    task = eval_tasks.load_task("demo_topic", how, settings)
+    evaluation = Evaluation(method="rank", examples=30)
+    data = Data("demo_topic", lengths, demo_model["VOCABULARY"])
+    loading.set_up_tasks(data)
+    task = eval_tasks.load_task("demo_topic", evaluation, data)
     targets = [grading.target_text(task, example) for example in task.examples]
-    names, prompts, split, length = saved_prompts.read_bank(paths, loaded)
-    evaluator = Evaluator(loaded, split, how, lengths, length)
+    names, prompts, binding = saved_prompts.read_bank(paths, loaded)
+    evaluator = Evaluator(loaded, binding, evaluation, lengths, slots_of(prompts))
     as_food = dataclasses.replace(task, labels=("bad", "good"))
     said = evaluator.predict(prompts, loaded.params, as_food, [0, 1])
     accuracies = {}

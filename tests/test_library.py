@@ -9,7 +9,7 @@ from spot_jax import library as program
 from spot_jax.prompts import files
 from spot_jax.prompts.library import Library
 from tests import runs
-from tests.bundles import soft
+from tests.bundles import assert_same, everywhere, soft
 from tests.prompts.entries import entry, write_run
 
 MODEL = ["--model", "t5_small"]
@@ -71,7 +71,7 @@ def test_show_tells_everything(spot, run):
     spot("add", run)
     shown = spot("show", "sst2-seed0")
     for told in (
-        "5 vectors of 4, step 200",
+        "enc_input [5, 4], step 200",
         "step 100",
         "sst2 accuracy",
         "0123456789abcdef",
@@ -100,13 +100,22 @@ def test_what_is_exported_can_be_added(format, spot, run, tmp_path):
     assert f"sst2-seed0 as {format}" in spot(
         "export", "sst2-seed0", out, "--format", format
     )
-    np.testing.assert_array_equal(files.read(out).bundle.enc_input, entry().prompt)
+    assert_same(files.read(out).bundle, entry().prompt)
     assert list(out.parent.iterdir()) == [out]
     of = ["--name", "back", "--task", "sst2", "--seed", 0]
     assert spot("add", out, *of, "--model", "0123456789abcdef") == "back: added\n"
     with pytest.raises(ValueError, match="is there already. Choose another name"):
         spot("export", "rte-seed1", out, "--format", format)
-    np.testing.assert_array_equal(files.read(out).bundle.enc_input, entry().prompt)
+    assert_same(files.read(out).bundle, entry().prompt)
+
+
+@pytest.mark.parametrize("format", ["npy", "peft"])
+def test_other_sites_than_the_input_have_no_file_elsewhere(format, spot, tmp_path):
+    prompt = everywhere(5)
+    Library(tmp_path / "library").add(entry(prompt=prompt, embedding=prompt))
+    with pytest.raises(ValueError, match=r"enc_hidden .* in front of the input alone"):
+        spot("export", "sst2-seed0", tmp_path / "out", "--format", format)
+    assert [path.name for path in tmp_path.iterdir()] == ["library"]
 
 
 @pytest.mark.parametrize("format", ["npy", "peft"])
@@ -147,9 +156,9 @@ def test_the_real_prompts_of_17_tasks_make_a_library(spot, shared, tmp_path):
             spot("add", path, "--embedding", path, *of)
         assert len(spot("list").splitlines()) == 1 + 17
         for kept in Library(tmp_path / "library").entries():
-            np.testing.assert_array_equal(kept.prompt, prompts[kept.name])
-            np.testing.assert_array_equal(kept.embedding, prompts[kept.name])
-    with pytest.raises(ValueError, match=r"is \[100, 768\], .* \[100, 512\]; its m"):
+            assert_same(kept.prompt, soft(prompts[kept.name]))
+            assert_same(kept.embedding, soft(prompts[kept.name]))
+    with pytest.raises(ValueError, match=r": \[100, 768\]}, .* \[100, 512\]}; its m"):
         of = ["--name", "sst2", "--task", "sst2", "--seed", 0]
         spot("add", base / "sst2.npy", *of, "--model", "t5_1_1_lm100k_base")
     assert "17 prompts, nothing wrong" in spot("verify")
@@ -161,7 +170,7 @@ def test_a_real_run_goes_in_with_the_score_it_had(spot, demo_model, tmp_path):
     kept = Library(tmp_path / "library").read(name)
     assert kept.score == pytest.approx(best.score)
     assert (kept.prompt_step, kept.results) == (best.step, best.results)
-    assert (kept.embedding_step, kept.prompt.shape) == (6, (5, 64))
+    assert (kept.embedding_step, kept.prompt.enc_input.shape) == (6, (5, 64))
     assert "demo_food" in kept.configuration
     assert kept.provenance["run"]["versions"]
 

@@ -54,8 +54,8 @@ def test_a_bank_of_real_tasks_trains_and_is_scored(given, tmp_path, monkeypatch)
     assert {"sst2", "rte"} <= set(kinds)
     for task in TASKS:
         prompt = files.read(tmp_path / f"run/prompts/{task}-seed0/last.safetensors")
-        assert prompt.enc_input.shape == (5, 4)
-        assert np.isfinite(prompt.enc_input).all()
+        assert prompt.bundle.enc_input.shape == (5, 4)
+        assert np.isfinite(prompt.bundle.enc_input).all()
     # The model is random, and its vocabulary has 32,128 entries.
     trained = [line["loss"] for line in lines if line["kind"] == "train"]
     assert np.mean(trained) == pytest.approx(np.log(32128), abs=2)

@@ -93,7 +93,7 @@ def rows_of(folder, stage: str) -> dict:
 
 def source(folder, name: str, kind: str):
     path = folder / "runs/sources-000/prompts" / name / f"{kind}.safetensors"
-    return files.read(path).enc_input
+    return files.read(path).bundle.enc_input
 
 
 def test_an_average_is_of_the_sources_closest_to_the_target(whole):
@@ -112,7 +112,7 @@ def test_an_average_is_of_the_sources_closest_to_the_target(whole):
         for (n, s), weight in weights.items()
     )
     average = files.read(whole / "starts/average-demo_film-seed1-top3.safetensors")
-    np.testing.assert_allclose(average.enc_input, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(average.bundle.enc_input, expected, rtol=1e-5, atol=1e-6)
     assert average.story["model"] == study_stub.MODEL
 
 
@@ -138,7 +138,9 @@ def test_the_library_holds_the_sources(whole):
     ]
     entry = library.read("demo_topic-seed1")
     for array, kind in ((entry.prompt, "best"), (entry.embedding, "embedding")):
-        np.testing.assert_array_equal(array, source(whole, "demo_topic-seed1", kind))
+        np.testing.assert_array_equal(
+            array.enc_input, source(whole, "demo_topic-seed1", kind)
+        )
 
 
 def test_study_json_says_what_ran(whole):

@@ -68,8 +68,8 @@ def test_a_tokenized_run_resumes_to_the_same_prompt(demo_model, tokenized, tmp_p
     runs.train(tmp_path / "parts", given)
     name = "prompts/sevens-seed0/last.safetensors"
     np.testing.assert_array_equal(
-        files.read(tmp_path / "whole" / name).enc_input,
-        files.read(tmp_path / "parts" / name).enc_input,
+        files.read(tmp_path / "whole" / name).bundle.enc_input,
+        files.read(tmp_path / "parts" / name).bundle.enc_input,
     )
 
 

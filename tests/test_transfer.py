@@ -11,6 +11,7 @@ from spot_jax import transfer
 from spot_jax.prompts import files
 from spot_jax.prompts.library import Library
 from tests import library_on_disk
+from tests.bundles import assert_same, soft
 from tests.library_on_disk import MODEL, SOURCES, entry, towards, write_target
 
 
@@ -36,7 +37,7 @@ def test_the_best_of_top_k_are_written_in_the_order_of_the_ranking(
     assert told["chosen"] == list(SOURCES)[:3]
     for rank, name in enumerate(told["chosen"], 1):
         start = files.read(out / f"start-{rank}.safetensors")
-        np.testing.assert_array_equal(start.bundle.enc_input, library.read(name).prompt)
+        assert_same(start.bundle, library.read(name).prompt)
         assert start.story["kind"] == "start" and start.story["model"] == MODEL
         (source,) = start.story["provenance"]["sources"]
         assert (source["entry"], source["rank"]) == (name, rank)
@@ -76,7 +77,7 @@ def test_the_average_weighs_by_similarity_and_tells_of_negative_ones(run, librar
     alpha = [*(value / sum(positive) for value in positive), 0.0]
     assert [n["weight"] for n in told["ranking"]] == pytest.approx(alpha, abs=1e-6)
     start = files.read(out / "start.safetensors")
-    prompts = [library.read(name).prompt for name in told["chosen"]]
+    prompts = [library.read(name).prompt.enc_input for name in told["chosen"]]
     expected = np.tensordot(alpha, prompts, 1)
     np.testing.assert_allclose(start.bundle.enc_input, expected, atol=1e-6)
     assert "1 of the 4 similarities are negative" in " ".join(told["notes"])
@@ -91,7 +92,8 @@ def test_where_no_similarity_is_positive_the_average_is_plain(run, library, tmp_
     assert told["chosen"] == ["qqp-seed0", "mnli-seed1"]
     assert [line["weight"] for line in told["ranking"]] == [0.5, 0.5, 0, 0]
     assert "None of the 2 similarities is positive" in " ".join(told["notes"])
-    plain = (library.read("qqp-seed0").prompt + library.read("mnli-seed1").prompt) / 2
+    two = [library.read(name).prompt.enc_input for name in told["chosen"]]
+    plain = (two[0] + two[1]) / 2
     found = files.read(out / "start.safetensors").bundle.enc_input
     np.testing.assert_allclose(found, plain, atol=1e-6)
 
@@ -121,9 +123,7 @@ def test_a_named_source_is_the_start_with_and_without_a_target(
     alone = run(method, source="qqp-seed0", target=None, out=tmp_path / "b")[1]
     for out in ("a", "b"):
         start = files.read(tmp_path / out / "start.safetensors")
-        np.testing.assert_array_equal(
-            start.bundle.enc_input, library.read("qqp-seed0").prompt
-        )
+        assert_same(start.bundle, library.read("qqp-seed0").prompt)
     (line,) = [line for line in told["ranking"] if line["chosen"]]
     assert (line["rank"], line["entry"]) == (3, "qqp-seed0")
     assert alone["targets"][0]["name"] is None
@@ -149,8 +149,8 @@ def test_the_oracle_is_the_best_by_score_and_writes_a_prompt_when_asked(
     assert {n["entry"]: n["target_score"] for n in told["ranking"]}["mnli-seed0"] == 61
     assert "72.5000" in capsys.readouterr().out
     out, _ = run("oracle", scores=scores, write_prompt=True, out=tmp_path / "b")
-    start = files.read(out / "start.safetensors").bundle.enc_input
-    np.testing.assert_array_equal(start, library.read("wic-seed0").prompt)
+    start = files.read(out / "start.safetensors").bundle
+    assert_same(start, library.read("wic-seed0").prompt)
     _, record = run("oracle", scores=scores, target=None, out=tmp_path / "c")
     assert record["targets"][0]["chosen"] == ["rte-seed0"]
 
@@ -174,7 +174,7 @@ def test_each_of_several_targets_is_ranked_on_its_own(run, tmp_path):
 def test_both_measures_can_be_asked_for(run, library, tmp_path):
     # One long vector along the target outweighs the average of tokens, not the pairs.
     mixed = np.concatenate([towards(90), 100 * towards(0, 1)])
-    library.add(entry("wic-seed0", "wic", embedding=mixed[1:]))
+    library.add(entry("wic-seed0", "wic", embedding=soft(mixed[1:])))
     for measure, first in (
         ("per_token", "mnli-seed0"),
         ("average_tokens", "wic-seed0"),

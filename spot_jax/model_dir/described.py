@@ -3,6 +3,13 @@
 import dataclasses
 import functools
 
+_NO_GIN = "# Begun from Python: these are its settings, and no gin.\n"
+
+
+def as_gin(configuration: str) -> str:
+    """Returns a configuration if gin can parse it, and else ""."""
+    return "" if configuration.startswith(_NO_GIN) else configuration
+
 
 def described(*settings: object, **others: object) -> str:
     """Returns settings as text, a line each: "Training.steps = 100".
@@ -18,7 +25,7 @@ def described(*settings: object, **others: object) -> str:
     for each in settings:
         if dataclasses.is_dataclass(each):
             lines += _lines(each)
-    return "\n".join(sorted(lines)) + "\n"
+    return _NO_GIN + "\n".join(sorted(lines)) + "\n"
 
 
 def _lines(settings: object) -> list[str]:

@@ -5,6 +5,7 @@ continued, whatever their sites are. A bank's arrays are longer by the axes of
 `base.BANK_AXES`; all other bundles here are single prompts.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import jax
@@ -13,6 +14,7 @@ import numpy as np
 from spot_jax.prompts.base import (
     BANK_AXES,
     PromptBundle,
+    check_single,
     described,
     length_of,
     modes,
@@ -69,9 +71,11 @@ def stack(bundles: Sequence[PromptBundle]) -> PromptBundle:
         A bank with its mask [bank, prompt] int32; numpy arrays, float32.
 
     Raises:
-        ValueError: when they are of different kinds.
+        ValueError: when they are of different kinds, or no single prompts.
     """
     check_alike(bundles)
+    for bundle in bundles:
+        check_single(bundle)
     longest = max(map(length_of, bundles))
     banked = map_sites(
         lambda site, *arrays: np.stack(
@@ -79,8 +83,10 @@ def stack(bundles: Sequence[PromptBundle]) -> PromptBundle:
         ),
         *bundles,
     )
-    masks = [_visible(bundle, longest) for bundle in bundles]
-    return banked.replace(mask=np.stack(masks))
+    hidden = [longest - length_of(bundle) for bundle in bundles]
+    return banked.replace(
+        mask=np.int32(np.arange(longest) >= np.array(hidden)[:, None])
+    )
 
 
 def _pad_in_front(array: np.ndarray, length: int) -> np.ndarray:
@@ -90,17 +96,19 @@ def _pad_in_front(array: np.ndarray, length: int) -> np.ndarray:
     return np.pad(np.asarray(array, np.float32), missing)
 
 
-def _visible(bundle: PromptBundle, length: int) -> np.ndarray:
-    own = length_of(bundle)
-    seen = np.ones(own, np.int32) if bundle.mask is None else np.asarray(bundle.mask)
-    return np.pad(seen.astype(np.int32), (length - own, 0))
-
-
 def take(bank: PromptBundle, index: int) -> PromptBundle:
-    """Returns one prompt of a bank, on the host, as long as it was before `stack`."""
+    """Returns one prompt of a bank, on the host, as long as it was before `stack`.
+
+    Raises:
+        IndexError: when there are not so many.
+    """
+    # JAX would take the last prompt in place of one that is not there.
+    for site, array in sites(bank).items():
+        if not 0 <= index < array.shape[BANK_AXES[site]]:
+            raise IndexError(f"prompt {index} of a bank of {described(bank)}")
     seen = None if bank.mask is None else np.asarray(bank.mask[index]) > 0
 
-    def one(site: str, array: jax.Array) -> np.ndarray:
+    def one(site: str, array: jax.Array | np.ndarray) -> np.ndarray:
         # Indexed on the device: a bank has many prompts, and one is wanted.
         alone = array[(slice(None),) * BANK_AXES[site] + (index,)]
         alone = np.asarray(jax.device_get(alone))
@@ -133,6 +141,8 @@ def weighted_average(
             "operators.weights makes such weights."
         )
     check_alike(bundles)
+    for bundle in bundles:
+        check_single(bundle)
     shapes = sorted(set(map(described, bundles)))
     if len(shapes) > 1:
         raise ValueError(
@@ -149,6 +159,7 @@ def weighted_average(
 
 def truncate(bundle: PromptBundle, length: int) -> PromptBundle:
     """Keeps the first `length` positions of every site."""
+    check_single(bundle)
     return map_sites(lambda _, array: array[..., :length, :], bundle)
 
 
@@ -159,6 +170,8 @@ def concatenate(first: PromptBundle, second: PromptBundle) -> PromptBundle:
         ValueError: when they are of different kinds.
     """
     check_alike([first, second])
+    check_single(first)
+    check_single(second)
     return map_sites(lambda _, *arrays: np.concatenate(arrays, axis=-2), first, second)
 
 
@@ -171,5 +184,8 @@ def token_matrices(bundle: PromptBundle) -> list[np.ndarray]:
     return [
         matrix
         for array in sites(bundle).values()
-        for matrix in np.asarray(array).reshape(-1, *array.shape[-2:])
+        # Not -1, which numpy cannot tell of an array without elements.
+        for matrix in np.asarray(array).reshape(
+            math.prod(array.shape[:-2]), *array.shape[-2:]
+        )
     ]

@@ -7,13 +7,15 @@ kind of prompt is one module, one gin file and one test; see CONTRIBUTING.md.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import flax.struct
 import jax
 import numpy as np
 from jaxtyping import PyTree
 
+# On the devices, on the host, or no more than its shape (jax.eval_shape).
+Array = jax.Array | np.ndarray | jax.ShapeDtypeStruct
 # Where a prompt can enter a T5, in the order of a bundle's fields.
 SITES = ("enc_input", "enc_hidden", "enc_self", "dec_self", "cross")
 # The axis that a bank adds to each array. Layers come first, where a scan over layers
@@ -24,6 +26,7 @@ BANK_AXES = {
 }
 
 
+@runtime_checkable
 class Dimensions(Protocol):
     """What a prompt has to know of a T5; its T5Config says it.
 
@@ -40,6 +43,7 @@ class Dimensions(Protocol):
     decoder_layers: int
 
 
+@runtime_checkable
 class PromptSource(Protocol):
     """What every kind of prompt is: a linen module whose call returns its bundle."""
 
@@ -58,6 +62,7 @@ class PromptSource(Protocol):
         """
 
 
+@runtime_checkable
 class PromptKind(Protocol):
     """What PROMPT names: from a length and a T5 to the source of such prompts."""
 
@@ -87,12 +92,12 @@ class PromptBundle:
         bias_mode: "zero" or "contiguous", the position bias of extra keys.
     """
 
-    enc_input: jax.Array | None = None
-    enc_hidden: jax.Array | None = None
-    enc_self: jax.Array | None = None
-    dec_self: jax.Array | None = None
-    cross: jax.Array | None = None
-    mask: jax.Array | None = None
+    enc_input: Array | None = None
+    enc_hidden: Array | None = None
+    enc_self: Array | None = None
+    dec_self: Array | None = None
+    cross: Array | None = None
+    mask: Array | None = None
     hidden_mode: str = flax.struct.field(pytree_node=False, default="replace")
     bias_mode: str = flax.struct.field(pytree_node=False, default="zero")
 
@@ -163,6 +168,24 @@ def misfit(bundle: PromptBundle, model: Dimensions) -> str:
             shown = ", ".join("prompt" if s is None else str(s) for s in wanted)
             return f"its {site} is {list(array.shape)}, the model takes [{shown}]"
     return ""
+
+
+def check_single(bundle: PromptBundle) -> None:
+    """Refuses what is no prompt of its own, to be kept, compared or averaged.
+
+    A mask belongs to a bank, whose prompts may be shorter than it: one that is taken
+    out (`algebra.take`) has none.
+
+    Raises:
+        ValueError: when it has a mask, or its sites are of different lengths.
+    """
+    lengths = {array.shape[-2] for array in sites(bundle).values()}
+    if bundle.mask is not None or len(lengths) > 1:
+        masked = ", with a mask" if bundle.mask is not None else ""
+        raise ValueError(
+            f"This is {described(bundle)}{masked}; a prompt has one length at all of "
+            "its sites, and no mask. Take it out of its bank first (algebra.take)."
+        )
 
 
 def check_supported(bundle: PromptBundle) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from spot_jax.model_dir import storage
 from spot_jax.prompts import files
 from spot_jax.prompts.base import (
+    BANK_AXES,
     PromptBundle,
     described,
     modes,
@@ -109,11 +110,14 @@ def check(entry: LibraryEntry) -> None:
         bundle = getattr(entry, what)
         if bundle is None and what == "embedding":
             continue
-        shapes = shapes_of(bundle)
-        if not shapes or shapes != shapes_of(entry.prompt):
+        shapes, prompt = shapes_of(bundle), entry.prompt
+        is_one = all(len(s) == 2 + BANK_AXES[site] for site, s in shapes.items())
+        is_alike = shapes == shapes_of(prompt) and modes(bundle) == modes(prompt)
+        if not shapes or not is_one or not is_alike:
             raise ValueError(
                 f"The {what} of {entry.name} is {described(bundle)}, its prompt "
-                f"{described(entry.prompt)}; both have the same sites and shapes."
+                f"{described(prompt)}; each is one prompt (enc_input is "
+                "[prompt, d_model]), and both have the same sites, shapes and modes."
             )
         for array in sites(bundle).values():
             if array.dtype != np.float32 or not np.isfinite(array).all():

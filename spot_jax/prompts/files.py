@@ -21,10 +21,20 @@ import safetensors.numpy
 
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.prompts import peft
-from spot_jax.prompts.base import SITES, PromptBundle, described, modes, sites
+from spot_jax.prompts.base import (
+    SITES,
+    PromptBundle,
+    check_single,
+    described,
+    modes,
+    sites,
+)
 
 FORMAT = "spot_jax prompt 1"
-_MODES = ("hidden_mode", "bias_mode")
+_MODES = {
+    "hidden_mode": ("replace", "add"),
+    "bias_mode": ("zero", "contiguous"),
+}
 # As in pretrained/arrays.py.
 _DTYPES = {
     np.dtype(kind) for kind in (np.float64, np.float32, np.float16, ml_dtypes.bfloat16)
@@ -60,7 +70,8 @@ def write(path: str | os.PathLike, bundle: PromptBundle, story: Mapping) -> None
         site: np.ascontiguousarray(array, np.float32)
         for site, array in sites(bundle).items()
     }
-    said = modes(bundle) | dict(story)
+    check_single(bundle)
+    said = dict(story) | modes(bundle)
     header = {"format": FORMAT} | {k: json.dumps(v) for k, v in said.items()}
     replace_file(pathlib.Path(path), safetensors.numpy.save(arrays, header))
 
@@ -128,6 +139,7 @@ def read(path: str | os.PathLike) -> SavedPrompt:
         _check(path, site, array)
     found = {site: array.astype(np.float32) for site, array in arrays.items()}
     entered = {mode: story.pop(mode) for mode in _MODES if mode in story}
+    _check_said(path, story, entered)
     return SavedPrompt(PromptBundle(**found, **entered), story, str(path))
 
 
@@ -150,8 +162,9 @@ def _read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
         with safetensors.safe_open(path, framework="numpy") as file:
             header, names = dict(file.metadata() or {}), set(file.keys())
             if names and names <= set(SITES):
-                header.pop("format", None)
+                kept = header.pop("format", FORMAT)
                 story = {key: json.loads(value) for key, value in header.items()}
+                story |= {} if kept == FORMAT else {"format": kept}
                 return {site: file.get_tensor(site) for site in sorted(names)}, story
             if peft.ARRAY in names:
                 rows = file.get_tensor(peft.ARRAY)
@@ -162,6 +175,22 @@ def _read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
         f"{path} holds {', '.join(sorted(names)) or 'nothing'}; a prompt of spot_jax "
         f"has 'enc_input' or other sites, one of PEFT '{peft.ARRAY}'."
     )
+
+
+def _check_said(path: pathlib.Path, story: dict, entered: dict[str, str]) -> None:
+    """Refuses a header of another version, or one that says what cannot be."""
+    if "format" in story:
+        raise ValueError(
+            f"{path} has the format {story['format']!r}, this version reads "
+            f"{FORMAT!r}. Read it with the version of spot_jax that wrote it."
+        )
+    for mode, value in entered.items():
+        if value not in _MODES[mode]:
+            raise ValueError(
+                f"{path} has the {mode} {value!r}; there are "
+                f"{' and '.join(_MODES[mode])}. Copy it again from where it was "
+                "written."
+            )
 
 
 # Of each site: its axes, of which "prompt" and the last are never empty.
@@ -177,6 +206,7 @@ def _check(path: pathlib.Path, site: str, array: np.ndarray) -> None:
     if (
         array.ndim != axes.count(",") + 1
         or not array.size
+        or (array.ndim == 4 and array.shape[1] != 2)
         or array.dtype not in _DTYPES
     ):
         raise ValueError(

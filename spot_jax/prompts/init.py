@@ -8,7 +8,7 @@ model's embedding; the module turns a start into its own parameters (`parameters
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -44,6 +44,7 @@ class Surroundings:
     identity: Mapping[str, str]
 
 
+@runtime_checkable
 class Start(Protocol):
     """A starting value with its options bound."""
 

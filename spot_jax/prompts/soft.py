@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.linen.partitioning import param_with_axes
 
-from spot_jax.prompts.base import Dimensions, PromptBundle, described
+from spot_jax.prompts.base import Dimensions, PromptBundle, described, sites
 
 
 class SoftPrompt(nn.Module):
@@ -46,9 +46,9 @@ class SoftPrompt(nn.Module):
             ValueError: when the start has other sites.
         """
         del rng
-        if start.enc_input is None:
+        if set(sites(start)) != {"enc_input"}:
             raise ValueError(
-                f"A soft prompt starts from vectors at enc_input; this start has "
+                f"A soft prompt starts from vectors at enc_input alone; this start has "
                 f"{described(start)}. Choose another PROMPT_START, or another PROMPT."
             )
         return {"enc_input": np.asarray(start.enc_input, np.float32)}

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spot_jax.model_dir import names
+from spot_jax.model_dir.described import as_gin
 from spot_jax.prompts.base import length_of
 from spot_jax.retrieval.candidates import Source, Target
 from spot_jax.retrieval.operators import multi_task_mixture
@@ -48,7 +49,7 @@ def target_run(
         "MODEL_DIR": f"{folder}/tuned",
     }
     gin = ["gin/prompts/from_file.gin"]
-    if target and target.configuration:
+    if target and as_gin(target.configuration):
         if _macro(target.configuration, "BANK"):
             # The target was trained beside others; now it is trained alone.
             values["BANK"] = None
@@ -59,7 +60,7 @@ def target_run(
 
 def target_files(target: Target | None) -> dict[str, str]:
     """Returns {file name: text} that the command of `target_run` includes."""
-    if not target or not target.configuration:
+    if not target or not as_gin(target.configuration):
         return {}
     return {"target.gin": _CONTINUED.format(of=target.name) + target.configuration}
 
@@ -103,7 +104,7 @@ def mixture_files(
         "include 'gin/runs/source_prompt.gin'",
     ]
     texts = {}
-    if recipe.configuration:
+    if as_gin(recipe.configuration):
         texts["source.gin"] = _CONTINUED.format(of=recipe.name) + recipe.configuration
         lines += [
             "# Trained as the most similar of them was.",
@@ -130,7 +131,7 @@ def mixture_run(chosen: Sequence[Source], target: Target, folder: str) -> str:
         "MODEL_DIR": f"{folder}/mixture",
     }
     gin = [f"{folder}/mixture.gin", "gin/prompts/sampled_vocabulary.gin"]
-    if not recipe.configuration:
+    if not as_gin(recipe.configuration):
         gin.insert(0, "gin/models/MODEL.gin")
         unknown = _unknown(recipe.model)
         if _longest(chosen, target):

@@ -74,14 +74,20 @@ def _products(
             "least one on each side."
         )
     check_alike([*first, *second])
-    rows = [reduce(_matrices(bundle, n), n) for n, bundle in enumerate(first)]
-    columns = [reduce(_matrices(bundle, n), n) for n, bundle in enumerate(second)]
-    widths = {len(vector) for vector in (*rows, *columns)}
+    of_first = [_matrices(bundle, n) for n, bundle in enumerate(first)]
+    of_second = [_matrices(bundle, n) for n, bundle in enumerate(second)]
+    widths = {
+        tuple(matrix.shape[1] for matrix in matrices)
+        for matrices in (*of_first, *of_second)
+    }
     if len(widths) != 1:
+        shown = " and ".join(str(list(each)) for each in sorted(widths))
         raise ValueError(
-            f"Prompts of widths {sorted(widths)} cannot be compared: they are of T5s "
-            "of different sizes. Give prompts of one model."
+            f"Prompts of widths {shown} cannot be compared: they are of T5s of "
+            "different sizes. Give prompts of one model."
         )
+    rows = [reduce(matrices, n) for n, matrices in enumerate(of_first)]
+    columns = [reduce(matrices, n) for n, matrices in enumerate(of_second)]
     # Not BLAS: its rounding depends on a pair's place in the bank, and the copies of a
     # prompt would no longer be tied.
     return np.einsum("nd,md->nm", np.stack(rows), np.stack(columns))

@@ -100,6 +100,7 @@ def add_task(
             *preprocessors,
             seqio.preprocessors.tokenize,
             seqio.CacheDatasetPlaceholder(),
+            # Cuts before it adds the end token, which is therefore never cut away.
             seqio.preprocessors.append_eos_after_trim,
         ],
         output_features=FEATURES,

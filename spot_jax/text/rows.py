@@ -51,6 +51,7 @@ def read_lines(path: pathlib.Path) -> Iterator[tuple[str, dict]]:
                     is_empty = False
                     yield where, _parse(line, where)
     except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+        # Found out while reading ahead: the fault is here or behind.
         raise ValueError(f"{where} or after it: {error}") from error
     if is_empty:
         raise ValueError(f"{path} has no rows")

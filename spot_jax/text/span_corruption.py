@@ -89,11 +89,13 @@ def noise_mask(
     noise = _rounded(tf.cast(length, tf.float32) * density)
     noise = tf.clip_by_value(noise, 1, length - 1)
     spans = tf.maximum(_rounded(tf.cast(noise, tf.float32) / mean_span), 1)
+    # Before each span something is kept, and each has a sentinel of its own.
     spans = tf.reduce_min([spans, length - noise, most_spans])
     lengths = [
         _random_lengths(length - noise, spans, seeds[0]),
         _random_lengths(noise, spans, seeds[1]),
     ]
+    # The text begins with what is kept; with every start the one becomes the other.
     in_turn = tf.reshape(tf.stack(lengths, axis=1), [-1])
     is_start = tf.scatter_nd(
         tf.cumsum(in_turn)[:-1, None], tf.ones_like(in_turn)[:-1], [length]
@@ -107,6 +109,7 @@ def _rounded(x: tf.Tensor) -> tf.Tensor:
 
 def _random_lengths(total: tf.Tensor, parts: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Cuts `total` in `parts` pieces of at least one, every way equally likely."""
+    # Between the tokens are total - 1 places, of which parts - 1 are borders.
     borders = tf.cast(tf.range(total - 1) < parts - 1, tf.int32)
     borders = tf.random.experimental.stateless_shuffle(borders, seed=seed)
     piece = tf.cumsum(tf.pad(borders, [[1, 0]]))

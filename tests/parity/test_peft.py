@@ -52,10 +52,14 @@ def test_a_prompt_of_peft_gives_its_logits(submodules, make_pair, tmp_path):
         ).logits.numpy()
 
     saved = files.read(tmp_path)
-    assert saved.enc_input.shape == (PROMPT_LENGTH, pair.config.d_model)
-    found = our_logits(pair.config, pair.params, inputs, targets, saved.enc_input)
+    assert saved.bundle.enc_input.shape == (PROMPT_LENGTH, pair.config.d_model)
+    found = our_logits(
+        pair.config, pair.params, inputs, targets, saved.bundle.enc_input
+    )
     difference = np.abs(found - wanted).max()
     print(f"logits: largest difference {difference:.1e}")
     assert difference < 1e-4
-    without = our_logits(pair.config, pair.params, inputs, targets, 0 * saved.enc_input)
+    without = our_logits(
+        pair.config, pair.params, inputs, targets, 0 * saved.bundle.enc_input
+    )
     assert np.abs(without - wanted).max() > 0.1

@@ -13,7 +13,8 @@ from safetensors.numpy import save_file
 
 from spot_jax.model_dir import storage
 from spot_jax.prompts import files
-from tests.bundles import soft
+from spot_jax.prompts.base import SITES, PromptBundle, modes, sites
+from tests.bundles import assert_same, everywhere, soft
 
 FIXTURES = (
     pathlib.Path(__file__).resolve().parents[2] / "../shared/fixtures"
@@ -63,9 +64,10 @@ def test_a_process_killed_before_the_rename_leaves_the_old_file(tmp_path):
 import os, signal, sys
 import numpy as np
 from spot_jax.prompts import files
+from spot_jax.prompts.base import PromptBundle
 
 os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-files.write(sys.argv[1], soft(np.zeros((5, 4))), {"step": 2})
+files.write(sys.argv[1], PromptBundle(enc_input=np.zeros((5, 4))), {"step": 2})
 """
     killed = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
     assert killed.returncode == -9
@@ -272,3 +274,122 @@ def test_what_holds_no_vectors_of_numbers_is_refused(array, tmp_path):
     np.save(tmp_path / "prompt.npy", array)
     with pytest.raises(ValueError, match="at least one vector of floating point"):
         files.read(tmp_path / "prompt.npy")
+
+
+def test_a_prompt_of_every_site_comes_back_bit_for_bit(tmp_path):
+    path = tmp_path / "prompt.safetensors"
+    prompt = everywhere(5).replace(hidden_mode="add", bias_mode="contiguous")
+    files.write(path, prompt, STORY)
+    saved = files.read(path)
+    assert_same(saved.bundle, prompt)
+    assert saved.story == STORY
+    with safetensors.safe_open(path, framework="numpy") as file:
+        header = file.metadata()
+        assert set(file.keys()) == set(SITES)
+    assert header.pop("hidden_mode") == '"add"'
+    assert header.pop("bias_mode") == '"contiguous"'
+    assert set(header) == {"format", *STORY}
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_a_prompt_of_one_site_comes_back_with_its_modes_alone(site, tmp_path):
+    path = tmp_path / "prompt.safetensors"
+    prompt = PromptBundle(**{site: getattr(everywhere(5), site)})
+    files.write(path, prompt, {})
+    assert_same(files.read(path).bundle, prompt)
+    with safetensors.safe_open(path, framework="numpy") as file:
+        assert set(file.metadata()) - {"format"} == set(modes(prompt))
+
+
+def test_a_file_from_before_there_were_sites_is_read(tmp_path):
+    path = tmp_path / "prompt.safetensors"
+    header = {"format": "spot_jax prompt 1", "task": '"rte"', "step": "100"}
+    save_file({"enc_input": PROMPT}, path, header)
+    saved = files.read(path)
+    assert_same(saved.bundle, soft(PROMPT))
+    assert saved.story == {"task": "rte", "step": 100}
+    # And what is written now is what was written then.
+    files.write(tmp_path / "now", soft(PROMPT), saved.story)
+    with safetensors.safe_open(tmp_path / "now", framework="numpy") as file:
+        assert file.metadata() == header
+        assert list(file.keys()) == ["enc_input"]
+
+
+@pytest.mark.parametrize(
+    ("site", "shape", "axes"),
+    [
+        ("enc_input", (2, 5, 4), r"enc_input is \[prompt, d_model\]"),
+        ("enc_hidden", (5, 4), r"enc_hidden is \[layers, prompt, d_model\]"),
+        ("enc_hidden", (3, 2, 5, 4), r"enc_hidden is \[layers, prompt, d_model\]"),
+        ("enc_self", (3, 5, 6), r"enc_self is \[layers, 2, prompt, width\]"),
+        ("dec_self", (3, 2, 2, 5, 6), r"dec_self is \[layers, 2, prompt, width\]"),
+        ("cross", (5, 6), r"cross is \[layers, 2, prompt, width\]"),
+        ("cross", (3, 2, 0, 6), "at least one vector"),
+    ],
+)
+def test_an_array_of_the_wrong_rank_for_its_site_is_refused(
+    site, shape, axes, tmp_path
+):
+    path = tmp_path / "prompt.safetensors"
+    save_file({site: np.ones(shape, np.float32)}, path)
+    refused(path, axes)
+    # Beside good ones as well.
+    good = {"enc_input": PROMPT} if site != "enc_input" else {}
+    save_file(good | {site: np.ones(shape, np.float32)}, path)
+    refused(path, axes)
+
+
+def test_values_that_are_not_finite_are_refused_at_every_site(tmp_path):
+    path = tmp_path / "prompt.safetensors"
+    prompt = everywhere(5)
+    for site, array in sites(prompt).items():
+        diverged = array.copy()
+        diverged.flat[-1] = np.nan
+        files.write(path, prompt.replace(**{site: diverged}), {})
+        refused(path, "not finite.*earlier prompt")
+
+
+def test_a_site_beside_something_else_is_refused(tmp_path):
+    path = tmp_path / "prompt.safetensors"
+    save_file({"enc_input": PROMPT, "encoder": PROMPT}, path)
+    refused(path, "holds enc_input, encoder; .*other sites")
+
+
+@pytest.mark.parametrize(
+    "prompt", [everywhere(5), PromptBundle(cross=everywhere(5).cross), PromptBundle()]
+)
+def test_a_numpy_file_holds_vectors_in_front_of_the_input_alone(prompt, tmp_path):
+    with pytest.raises(ValueError, match="a numpy file can do with .*alone"):
+        files.write_numpy(tmp_path / "prompt.npy", prompt)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ({"format": "spot_jax prompt 9"}, "format 'spot_jax prompt 9', this version"),
+        (
+            {"bias_mode": '"sideways"'},
+            "bias_mode 'sideways'; there are zero and",
+        ),
+        ({"hidden_mode": '"foo"'}, "hidden_mode 'foo'; there are replace and add"),
+    ],
+)
+def test_a_header_that_cannot_be_is_refused(tmp_path, header, words):
+    path = tmp_path / "prompt.safetensors"
+    save_file({"enc_input": PROMPT}, path, header)
+    refused(path, words)
+
+
+def test_keys_without_values_are_refused(tmp_path):
+    path = tmp_path / "prompt.safetensors"
+    save_file({"cross": np.ones((5, 3, 2, 6), np.float32)}, path)
+    refused(path, r"cross is \[layers, 2, prompt, width\]")
+
+
+def test_a_story_does_not_say_how_a_prompt_enters(tmp_path):
+    path = tmp_path / "prompt.safetensors"
+    hidden = PromptBundle(enc_hidden=np.ones((2, 3, 4), np.float32), hidden_mode="add")
+    files.write(path, hidden, {"hidden_mode": "replace", "task": "rte"})
+    saved = files.read(path)
+    assert saved.bundle.hidden_mode == "add" and saved.story == {"task": "rte"}

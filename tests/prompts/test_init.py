@@ -1,12 +1,13 @@
 """Starting values land where they should, and errors name the cure."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
 
-from spot_jax.prompts import files, init
-from tests.bundles import soft
+from spot_jax.prompts import algebra, files, init
+from tests.bundles import MODEL, assert_same, everywhere, soft
 
 TABLE = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
 PIECES = {"positive": [10], "negative": [11, 12], "a long text": [13, 14, 13]}
@@ -17,13 +18,13 @@ def around():
     """Six vectors for a model of TABLE, whose task has two labels."""
     return init.Surroundings(
         length=6,
-        d_model=4,
+        model=MODEL,
         vocab_size=60,
         rng=np.random.default_rng(1),
         embed=lambda ids: TABLE[np.asarray(ids, int)],
         encode=lambda text: PIECES[text],
         labels=("positive", "negative"),
-        model="this model",
+        identity={"fingerprint": "this model"},
     )
 
 
@@ -34,25 +35,25 @@ def ids_of(vectors):
 
 def test_uniform_is_symmetric(around):
     many = dataclasses.replace(around, length=4000)
-    found = init.random_uniform(many)
+    found = init.random_uniform(many).enc_input
     assert found.shape == (4000, 4)
     assert found.min() >= -0.5 and found.max() < 0.5
     assert abs(found.mean()) < 0.01 and abs(found.std() - 12**-0.5) < 0.01
-    googles = init.random_uniform(many, low=0.0)
+    googles = init.random_uniform(many, low=0.0).enc_input
     assert googles.min() >= 0 and abs(googles.mean() - 0.25) < 0.01
 
 
 def test_sampled_tokens_are_distinct_and_common(around):
-    found = ids_of(init.sampled_vocabulary(around, population=6))
+    found = ids_of(init.sampled_vocabulary(around, population=6).enc_input)
     assert sorted(found) == [0, 1, 2, 3, 4, 5]
     assert found != sorted(found)
 
 
 def test_sampling_reaches_the_whole_population(around):
     many = dataclasses.replace(around, length=50)
-    assert max(ids_of(init.sampled_vocabulary(many, population=50))) == 49
+    assert max(ids_of(init.sampled_vocabulary(many, population=50).enc_input)) == 49
     # The vocabulary may be smaller than the usual 5,000.
-    assert len(set(ids_of(init.sampled_vocabulary(many)))) == 50
+    assert len(set(ids_of(init.sampled_vocabulary(many).enc_input))) == 50
 
 
 def test_a_population_smaller_than_the_prompt_is_refused(around):
@@ -63,7 +64,7 @@ def test_a_population_smaller_than_the_prompt_is_refused(around):
 
 
 def test_labels_come_first_averaged_over_their_pieces(around):
-    found = init.class_labels(around)
+    found = init.class_labels(around).enc_input
     assert found.shape == (6, 4)
     np.testing.assert_array_equal(found[0], TABLE[10])
     np.testing.assert_allclose(found[1], (TABLE[11] + TABLE[12]) / 2)
@@ -71,7 +72,7 @@ def test_labels_come_first_averaged_over_their_pieces(around):
 
 
 def test_labels_may_be_named(around):
-    found = init.class_labels(around, labels=["a long text"])
+    found = init.class_labels(around, labels=["a long text"]).enc_input
     np.testing.assert_allclose(found[0], TABLE[[13, 14, 13]].mean(0))
     assert len(set(ids_of(found[1:]))) == 5
 
@@ -79,7 +80,7 @@ def test_labels_may_be_named(around):
 def test_a_task_without_labels_samples_everything_and_says_so(around, caplog):
     caplog.set_level("INFO")
     found = init.class_labels(dataclasses.replace(around, labels=()), population=6)
-    assert sorted(ids_of(found)) == [0, 1, 2, 3, 4, 5]
+    assert sorted(ids_of(found.enc_input)) == [0, 1, 2, 3, 4, 5]
     assert "no class labels" in caplog.text
 
 
@@ -96,7 +97,7 @@ def test_a_label_without_pieces_is_refused(around):
 
 
 def test_a_text_gives_its_pieces_in_order(around):
-    found = ids_of(init.text(around, text="a long text"))
+    found = ids_of(init.text(around, text="a long text").enc_input)
     assert found[:3] == [13, 14, 13]
     assert len(set(found[3:])) == 3
 
@@ -104,7 +105,7 @@ def test_a_text_gives_its_pieces_in_order(around):
 @pytest.mark.parametrize(("length", "pieces"), [(3, [13, 14, 13]), (6, [])])
 def test_a_text_may_fill_the_prompt_or_be_empty(length, pieces, around):
     fits = dataclasses.replace(around, length=length, encode=lambda text: pieces)
-    found = ids_of(init.text(fits, text="anything"))
+    found = ids_of(init.text(fits, text="anything").enc_input)
     assert found[: len(pieces)] == pieces and len(found) == length
 
 
@@ -134,20 +135,20 @@ def source(tmp_path):
 
 
 def test_a_file_gives_its_prompt(around, source):
-    found = init.from_file(around, path=source(PROMPT))
+    found = init.from_file(around, path=source(PROMPT)).enc_input
     np.testing.assert_array_equal(found, PROMPT)
 
 
 def test_a_numpy_file_names_no_model_and_is_taken(around, tmp_path):
     np.save(tmp_path / "prompt.npy", PROMPT)
-    found = init.from_file(around, path=str(tmp_path / "prompt.npy"))
+    found = init.from_file(around, path=str(tmp_path / "prompt.npy")).enc_input
     np.testing.assert_array_equal(found, PROMPT)
 
 
 def test_a_longer_prompt_is_cut_only_when_asked(around, source):
     short = dataclasses.replace(around, length=4)
     path = source(PROMPT)
-    found = init.from_file(short, path=path, length_mismatch="truncate")
+    found = init.from_file(short, path=path, length_mismatch="truncate").enc_input
     np.testing.assert_array_equal(found, PROMPT[:4])
     for choice in ("error", "pad"):
         with pytest.raises(ValueError, match=r"6 vectors.* 4.*PROMPT_LENGTH=6.*trunc"):
@@ -156,7 +157,7 @@ def test_a_longer_prompt_is_cut_only_when_asked(around, source):
 
 def test_a_shorter_prompt_is_extended_only_when_asked(around, source):
     path = source(PROMPT[:2])
-    found = init.from_file(around, path=path, length_mismatch="pad")
+    found = init.from_file(around, path=path, length_mismatch="pad").enc_input
     np.testing.assert_array_equal(found[:2], PROMPT[:2])
     assert len(set(ids_of(found[2:]))) == 4
     for choice in ("error", "truncate"):
@@ -172,7 +173,9 @@ def test_a_choice_that_does_not_exist_is_refused_even_when_lengths_match(
 
 
 def test_a_prompt_of_another_width_is_refused(around, source):
-    with pytest.raises(ValueError, match=r"width 3, the model\s4.*model size"):
+    with pytest.raises(
+        ValueError, match=r"\[6, 3\], the model takes \[prompt, 4\].*size"
+    ):
         init.from_file(around, path=source(PROMPT[:, :3]))
 
 
@@ -180,12 +183,32 @@ def test_a_prompt_of_another_model_is_taken_only_when_asked(around, source):
     path = source(PROMPT, model="that model")
     with pytest.raises(ValueError, match=r"that model.*this model.*allow_other_model"):
         init.from_file(around, path=path)
-    found = init.from_file(around, path=path, allow_other_model=True)
+    found = init.from_file(around, path=path, allow_other_model=True).enc_input
     np.testing.assert_array_equal(found, PROMPT)
 
 
 def test_the_same_seed_samples_the_same(around):
     again = dataclasses.replace(around, rng=np.random.default_rng(1))
-    np.testing.assert_array_equal(
-        init.sampled_vocabulary(around), init.sampled_vocabulary(again)
-    )
+    assert_same(init.sampled_vocabulary(around), init.sampled_vocabulary(again))
+
+
+def test_a_file_of_every_site_gives_all_of_them(around, tmp_path):
+    prompt = everywhere(6).replace(hidden_mode="add", bias_mode="contiguous")
+    path = str(tmp_path / "prompt.safetensors")
+    files.write(path, prompt, {})
+    assert_same(init.from_file(around, path=path), prompt)
+    short = dataclasses.replace(around, length=4)
+    found = init.from_file(short, path=path, length_mismatch="truncate")
+    assert_same(found, algebra.truncate(prompt, 4))
+    # There is no vocabulary to sample keys and values from.
+    long = dataclasses.replace(around, length=8)
+    with pytest.raises(ValueError, match="of different kinds"):
+        init.from_file(long, path=path, length_mismatch="pad")
+
+
+def test_a_site_of_another_model_is_refused(around, tmp_path):
+    path = str(tmp_path / "prompt.safetensors")
+    other = types.SimpleNamespace(**vars(MODEL) | {"decoder_layers": 2})
+    files.write(path, everywhere(6, model=other), {})
+    with pytest.raises(ValueError, match=r"its dec_self is \[2, 2, 6, 6\].*\[5, 2, "):
+        init.from_file(around, path=path)

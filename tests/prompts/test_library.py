@@ -11,7 +11,9 @@ import pytest
 
 from spot_jax.prompts import files
 from spot_jax.prompts import library as module
+from spot_jax.prompts.base import PromptBundle
 from spot_jax.prompts.library import Library, from_run
+from tests.bundles import assert_same, everywhere, soft
 from tests.prompts.entries import entry, write_run
 
 PROMPT = np.ones((5, 4), np.float32)
@@ -30,14 +32,17 @@ def library(tmp_path):
 def same(one, other):
     for field in dataclasses.fields(one):
         a, b = getattr(one, field.name), getattr(other, field.name)
-        np.testing.assert_equal(a, b, err_msg=field.name)
+        if isinstance(a, PromptBundle):
+            assert_same(a, b)
+        else:
+            np.testing.assert_equal(a, b, err_msg=field.name)
 
 
 def test_an_entry_comes_back_as_it_was(library):
     assert library.names() == ["rte-seed1", "sst2-seed0"]
     same(library.read("sst2-seed0"), entry())
     assert [found.name for found in library.entries()] == library.names()
-    assert library.read("sst2-seed0").prompt.dtype == np.float32
+    assert library.read("sst2-seed0").prompt.enc_input.dtype == np.float32
     assert library.verify() == []
 
 
@@ -63,7 +68,7 @@ def test_whatever_is_unknown_or_odd_comes_back_too(changes, tmp_path):
 
 def test_a_prompt_of_the_library_is_a_prompt_file_like_any_other(library):
     saved = files.read(library.folder / "sst2-seed0" / "prompt.safetensors")
-    np.testing.assert_array_equal(saved.bundle.enc_input, entry().prompt)
+    assert_same(saved.bundle, entry().prompt)
     assert saved.story["model"] == entry().model
     assert saved.story["name"] == "sst2-seed0" and saved.story["step"] == 200
 
@@ -91,9 +96,9 @@ OTHER = "f" * 16
     ("changes", "match"),
     [
         (dict(fingerprint=OTHER), f"model is {OTHER} of gs:.*library's 0123456789abcd"),
-        (dict(shape=(5, 8)), r"shape is \[5, 8\], the library's \[5, 4\]"),
-        (dict(shape=(6, 4)), r"shape is \[6, 4\]"),
-        (dict(fingerprint=OTHER, shape=(6, 4)), "shape is .*; its model is"),
+        (dict(shape=(5, 8)), r"enc_input': \[5, 8\]}, the library's .*: \[5, 4\]}"),
+        (dict(shape=(6, 4)), r"sites are {'enc_input': \[6, 4\]}"),
+        (dict(fingerprint=OTHER, shape=(6, 4)), "sites are .*; its model is"),
         (
             dict(model={"source": "t5_1_1_base"}),
             "t5_1_1_base, .*both by .*--model",
@@ -107,10 +112,93 @@ def test_a_prompt_that_does_not_belong_is_refused(changes, match, library):
     assert not list(library.folder.glob(".*"))
 
 
-def test_a_prompt_of_another_kind_is_refused(library, monkeypatch):
-    monkeypatch.setattr(module, "_KIND", "prefix")
-    with pytest.raises(ValueError, match="kind is prefix, the library's soft"):
-        library.add(entry("other-seed0"))
+HIDDEN = PromptBundle(enc_hidden=everywhere(5).enc_hidden)
+
+
+def of(prompt, name="other-seed0"):
+    """Returns an entry whose embedding is its prompt."""
+    return entry(name, prompt=prompt, embedding=prompt)
+
+
+@pytest.mark.parametrize("prompt", [HIDDEN, everywhere(5)])
+def test_a_prompt_of_other_sites_is_refused(prompt, library):
+    with pytest.raises(ValueError, match="its sites are .*enc_hidden.*, the library's"):
+        library.add(of(prompt))
+    assert library.names() == ["rte-seed1", "sst2-seed0"]
+
+
+@pytest.mark.parametrize(
+    "modes", [dict(hidden_mode="add"), dict(bias_mode="contiguous")]
+)
+def test_a_prompt_that_enters_in_another_way_is_refused(modes, tmp_path):
+    library = Library(tmp_path)
+    library.add(of(everywhere(5), "sst2-seed0"))
+    library.add(of(everywhere(5, seed=1), "rte-seed0"))
+    with pytest.raises(ValueError, match="its modes are .*, the library's"):
+        library.add(of(everywhere(5).replace(**modes)))
+    assert library.names() == ["rte-seed0", "sst2-seed0"]
+
+
+def test_an_entry_of_every_site_comes_back_as_it_was(tmp_path):
+    library = Library(tmp_path)
+    prompt = everywhere(5).replace(hidden_mode="add", bias_mode="contiguous")
+    made = entry(prompt=prompt, embedding=prompt.replace(cross=-prompt.cross))
+    library.add(made)
+    same(library.read(made.name), made)
+    library.add(made)
+    with pytest.raises(ValueError, match="another prompt of the name"):
+        library.add(of(prompt, made.name))
+
+
+def test_the_same_numbers_that_enter_in_another_way_are_another_prompt():
+    prompt = PromptBundle(cross=everywhere(5).cross)
+    assert of(prompt).is_same(of(prompt))
+    assert not of(prompt).is_same(of(prompt.replace(bias_mode="contiguous")))
+    assert not of(prompt).is_same(of(PromptBundle(dec_self=prompt.cross)))
+
+
+def write_format_1(library):
+    """Makes library.json what it was when it knew soft prompts alone."""
+    old = {
+        "format": "spot_jax library 1",
+        "model": entry().model,
+        "kind": "soft",
+        "shape": [5, 4],
+    }
+    (library.folder / "library.json").write_text(json.dumps(old))
+    return old
+
+
+def test_a_library_of_the_first_format_is_read_and_added_to(library):
+    old = write_format_1(library)
+    same(library.read("sst2-seed0"), entry())
+    assert library.verify() == []
+    library.add(entry("cb-seed0"))
+    assert len(library.entries()) == 3
+    # Whoever still has an older program reads it on.
+    assert json.loads((library.folder / "library.json").read_text()) == old
+
+
+@pytest.mark.parametrize(
+    ("prompt", "match"),
+    [
+        (soft(np.ones((6, 4))), r"sites are .*\[6, 4\]}, the library's .*\[5, 4\]}"),
+        (HIDDEN, "sites are .*enc_hidden.*; its modes are {'hidden_mode': 'replace'}"),
+    ],
+)
+def test_a_library_of_the_first_format_refuses_strangers(prompt, match, library):
+    write_format_1(library)
+    with pytest.raises(ValueError, match=match):
+        library.add(of(prompt))
+    assert library.names() == ["rte-seed1", "sst2-seed0"]
+
+
+def test_models_that_only_their_names_tell_apart_are_not_mixed(tmp_path):
+    library = Library(tmp_path)
+    library.add(entry("sst2-seed0", model={"source": "t5_small"}))
+    library.add(entry("rte-seed0", model={"source": "t5_small"}))
+    with pytest.raises(ValueError, match="model is t5_base, the library's t5_small"):
+        library.add(entry("cb-seed0", model={"source": "t5_base"}))
 
 
 def test_one_model_may_have_been_read_from_two_places(library):
@@ -119,21 +207,30 @@ def test_one_model_may_have_been_read_from_two_places(library):
     assert "cb-seed0" in library.names()
 
 
+def of_shape(*shape):
+    """Returns changes of an entry that has an array of this shape alone."""
+    return dict(prompt=soft(np.zeros(shape)), embedding=None, embedding_step=None)
+
+
+ADDED = everywhere(5).replace(hidden_mode="add")
+
+
 @pytest.mark.filterwarnings("ignore:divide by zero")
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        (dict(prompt=np.zeros((5, 4))), "float64.*not float32"),
+        (dict(prompt=PromptBundle(np.zeros((5, 4)))), "float64.*not float32"),
+        (dict(prompt=soft(np.full((5, 4), np.nan))), "not finite.*earlier prompt"),
+        (dict(embedding=soft(np.full((5, 4), np.inf))), "embedding of .*finite"),
+        (dict(embedding=soft(np.zeros((4, 4)))), r"embedding.*\[4, 4\].*\[5, 4\]"),
+        (dict(prompt=PromptBundle()), "prompt of .* is nothing"),
+        (of_shape(20), r"\[20\].*\[prompt, d_model\]"),
+        (of_shape(1, 5, 4), r"\[1, 5, 4\].*each is one prompt"),
+        (dict(embedding=everywhere(5)), "embedding.*enc_hidden.*the same sites"),
         (
-            dict(prompt=np.full((5, 4), np.nan, np.float32)),
-            "not finite.*earlier prompt",
+            dict(prompt=ADDED, embedding=ADDED.replace(hidden_mode="replace")),
+            "the same sites, shapes and modes",
         ),
-        (dict(embedding=np.full((5, 4), np.inf, np.float32)), "embedding of .*finite"),
-        (
-            dict(embedding=np.zeros((4, 4), np.float32)),
-            r"embedding.*\[4, 4\].*\[5, 4\]",
-        ),
-        (dict(prompt=np.zeros(20, np.float32)), r"\[20\].*\[prompt, d_model\]"),
         (dict(model={}), "does not say of which model.*fingerprint"),
         (dict(name="../evil"), "cannot be the name.*--name"),
         (dict(name=".hidden"), "cannot be the name"),
@@ -213,7 +310,7 @@ def test_values_that_are_not_finite_are_found_whatever_the_checksum_says(
     library, monkeypatch
 ):
     monkeypatch.setattr(module.entry_folder, "check", lambda entry: None)
-    bad = np.full((5, 4), np.nan, np.float32)
+    bad = soft(np.full((5, 4), np.nan))
     library.add(entry("bad-seed0", prompt=bad))
     assert "not finite" in library.verify()[0]
 
@@ -224,7 +321,7 @@ def test_values_that_are_not_finite_are_found_whatever_the_checksum_says(
         lambda path: path.unlink(),
         lambda path: path.write_text("{}"),
         lambda path: path.write_text("[1]"),
-        lambda path: change(path, b"library 1", b"library 2"),
+        lambda path: change(path, b"library 2", b"library 3"),
     ],
 )
 def test_without_its_first_file_a_library_is_not_guessed(damage, library):
@@ -299,8 +396,8 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 def test_library_json_says_what_all_share(library):
     shared = json.loads((library.folder / "library.json").read_text())
     assert shared == {
-        "format": "spot_jax library 1",
+        "format": "spot_jax library 2",
         "model": entry().model,
-        "kind": "soft",
-        "shape": [5, 4],
+        "sites": {"enc_input": [5, 4]},
+        "modes": {},
     }

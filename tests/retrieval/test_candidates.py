@@ -6,6 +6,7 @@ import pytest
 from spot_jax import transfer
 from spot_jax.prompts.library import Library
 from tests import library_on_disk
+from tests.bundles import soft
 from tests.library_on_disk import MODEL, entry, towards, write_target
 
 
@@ -55,11 +56,11 @@ def bad_targets(tmp_path) -> dict:
         ),
         "model": (
             best | {"target": write(tmp_path / "e", model=other)},
-            "was trained for the frozen model ffff.*the library's prompts for 0123",
+            "was trained for the frozen model ffff.*this one is 0123.*That is the lib",
         ),
         "width": (
             best | {"target": write(tmp_path / "f", towards(0, width=6))},
-            "width 6, the library's prompts 4",
+            r"enc_input \[3, 6\], the library's prompts are enc_input \[3, 4\]",
         ),
         "twice": (
             best | {"target": [write(tmp_path / n) for n in "gh"]},
@@ -100,7 +101,7 @@ def test_bad_libraries_are_one_message_and_nothing_is_written(run, library, tmp_
     with pytest.raises(ValueError, match="nothing to rank .* own task"):
         transfer.main([str(few.folder), *flags])
     zero = Library(tmp_path / "zero")
-    zero.add(entry("wic-seed0", "wic", embedding=np.zeros((3, 4), np.float32)))
+    zero.add(entry("wic-seed0", "wic", embedding=soft(np.zeros((3, 4)))))
     with pytest.raises(ValueError, match="wic-seed0 has a vector of zeros"):
         transfer.main([str(zero.folder), *flags])
     prompt = library.folder / "mnli-seed1" / "embedding.safetensors"

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-import unittest.mock
+import types
 
 import jax
 import numpy as np
@@ -10,11 +10,16 @@ import pytest
 
 from spot_jax import config, settings, transfer
 from spot_jax.model import weights
+from spot_jax.model_dir.described import described
 from spot_jax.prompts import files
+from spot_jax.prompts.base import PromptBundle
 from spot_jax.prompts.init import Surroundings
 from spot_jax.prompts.library import Library
+from spot_jax.retrieval import next_runs
+from spot_jax.retrieval.candidates import Target
 from spot_jax.train import train
 from tests import runs
+from tests.bundles import MODEL, assert_same, soft
 from tests.library_on_disk import RNG, entry, write_target
 
 
@@ -30,7 +35,7 @@ def continued(demo_model, tmp_path):
     about = {"configuration": config.text(), "model": model}
     library = Library(tmp_path / "library")
     for task in ("demo_food", "demo_topic"):
-        noise = RNG.standard_normal((5, 64)).astype(np.float32)
+        noise = soft(RNG.standard_normal((5, 64)))
         made = entry(f"{task}-seed0", task, prompt=noise, embedding=noise, **about)
         library.add(made)
     noise = RNG.standard_normal((5, 64))
@@ -48,11 +53,20 @@ def continued(demo_model, tmp_path):
     return call
 
 
-def begin(start, saved) -> np.ndarray:
+def begin(start, saved) -> PromptBundle:
     """Returns where a prompt begins over the model that a saved one is of."""
-    unused = dict.fromkeys(("rng", "embed", "encode", "labels", "vocab_size"))
-    model = saved.story["model"]["fingerprint"]
-    return start(Surroundings(length=5, d_model=64, model=model, **unused))
+    return start(
+        Surroundings(
+            length=5,
+            model=types.SimpleNamespace(**vars(MODEL) | {"d_model": 64}),
+            vocab_size=0,
+            rng=np.random.default_rng(0),
+            embed=lambda ids: np.zeros((len(ids), 64)),
+            encode=lambda text: [],
+            labels=(),
+            identity=saved.story["model"],
+        )
+    )
 
 
 def test_the_command_for_the_best_makes_one_bank_of_all(continued, tmp_path):
@@ -63,15 +77,15 @@ def test_the_command_for_the_best_makes_one_bank_of_all(continued, tmp_path):
     assert made.seeds == (0,) and len(made.starts) == 2
     for number, start in enumerate(made.starts, 1):
         written = files.read(tmp_path / "out" / f"start-{number}.safetensors")
-        np.testing.assert_array_equal(begin(start, written), written.bundle.enc_input)
+        assert_same(begin(start, written), written.bundle)
 
 
 def test_the_commands_for_a_mixture_train_it_and_then_the_target(continued, tmp_path):
     (_, _, *first), (_, _, *second) = continued("mixture")
     config.parse_flags("train", first)
-    one = jax.devices()[:1]
-    with unittest.mock.patch.object(jax, "devices", lambda: one):
-        (name,) = config.configured(train)()
+    run = config.configured(train)
+    # As the command does, on one device.
+    (name,) = run(configuration=config.text(), devices=jax.devices()[:1])
     assert name == "demo_film_top2-seed0"
     text = (tmp_path / "out" / "mixture" / "config.gin").read_text()
     assert "TRAIN_STEPS = 4" in text and "PACK = False" in text
@@ -80,5 +94,15 @@ def test_the_commands_for_a_mixture_train_it_and_then_the_target(continued, tmp_
     path = tmp_path / "out" / "mixture" / "prompts" / name / "last.safetensors"
     last = files.read(path)
     assert last.story["step"] == 4
-    np.testing.assert_array_equal(begin(start, last), last.bundle.enc_input)
+    assert_same(begin(start, last), last.bundle)
     assert config.configured(settings.Data)().names == ("demo_film",)
+
+
+def test_a_run_that_was_begun_from_python_is_no_gin_to_go_on_with():
+    given = described(settings.Training(3), seed=0)
+    target = Target("rte-seed0", "e", "rte", 0, 1, soft(np.ones((2, 4))), {}, given)
+    assert next_runs.target_files(target) == {}
+    command = next_runs.target_run(
+        target, task="rte", starts=["s"], length=2, folder="out", model={}
+    )
+    assert "gin/models/MODEL.gin" in command and "target.gin" not in command

@@ -1,4 +1,4 @@
-"""Ranking, weights, averages and mixtures, as tables."""
+"""Ranking, weights and mixtures, as tables."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,8 @@ from spot_jax.retrieval.operators import (
     Ranked,
     multi_task_mixture,
     rank,
-    top,
-    weighted_average,
     weights,
 )
-
-PROMPTS = np.random.default_rng(0).standard_normal((3, 5, 4)).astype(np.float32)
 
 
 def test_the_ranking_descends_and_ties_go_by_name():
@@ -36,17 +32,6 @@ def test_the_ranking_descends_and_ties_go_by_name():
 def test_a_ranking_of_something_else_is_refused(similarities, names, message):
     with pytest.raises(ValueError, match=message):
         rank(similarities, names)
-
-
-def test_the_top_is_the_head_of_the_ranking():
-    ranking = rank([0.3, 0.2, 0.1], ["a", "b", "c"])
-    assert top(ranking, 2) == ranking[:2]
-    assert top(ranking, 3) == ranking
-    for k in (0, -1, 4):
-        with pytest.raises(ValueError, match="choose k from 1 to 3"):
-            top(ranking, k)
-    with pytest.raises(ValueError, match="no prompt is ranked"):
-        top([], 1)
 
 
 @pytest.mark.parametrize(
@@ -75,32 +60,6 @@ def test_weights_are_in_proportion_and_negative_ones_are_told(
 def test_no_weights_of_nothing(similarities):
     with pytest.raises(ValueError, match="give no weights"):
         weights(similarities)
-
-
-def test_the_average_is_that_of_each_position():
-    alpha = np.array([0.5, 0.3, 0.2])
-    found = weighted_average(PROMPTS, alpha)
-    expected = np.average(PROMPTS.astype(np.float64), axis=0, weights=alpha)
-    np.testing.assert_array_equal(found, expected.astype(np.float32))
-    assert found.dtype == np.float32
-    for n in range(3):
-        np.testing.assert_array_equal(
-            weighted_average(PROMPTS, np.eye(3)[n]), PROMPTS[n]
-        )
-
-
-@pytest.mark.parametrize(
-    "prompts, alpha, message",
-    [
-        (PROMPTS, [0.5, 0.5], "do not belong together"),
-        (PROMPTS[0], [1.0], "do not belong together"),
-        (PROMPTS, [0.5, 0.5, 0.5], "sum to 1.5"),
-        (PROMPTS, [np.nan, 0.5, 0.5], "sum to nan"),
-    ],
-)
-def test_an_average_that_is_none_is_refused(prompts, alpha, message):
-    with pytest.raises(ValueError, match=message):
-        weighted_average(prompts, alpha)
 
 
 def test_a_mixture_has_every_data_set_once_and_the_target_last():

@@ -1,0 +1,58 @@
+"""A prompt is of one frozen model, which its fingerprint tells where it is known."""
+
+import pytest
+
+from spot_jax.prompts.made_for import check_made_for, is_same_model, named
+
+A, B = {"fingerprint": "a"}, {"fingerprint": "b"}
+X, Y = {"source": "x"}, {"source": "y"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        # Both know the fingerprint, which alone decides.
+        (A, A, True),
+        (A, B, False),
+        (A | X, A | Y, True),
+        (A | X, B | X, False),
+        # One of them does: a name is no proof either way.
+        (A | X, X, None),
+        (A | X, Y, None),
+        (A, X, None),
+        # Neither does: the same name is the same model.
+        (X, X, True),
+        (X, Y, None),
+        # Somebody says nothing.
+        (A | X, {}, None),
+        (X, {}, None),
+        ({}, {}, None),
+        # What is empty is not said.
+        (A | X, {"fingerprint": None} | X, None),
+        ({"fingerprint": ""} | X, {"fingerprint": None} | X, True),
+        ({"source": ""}, {"source": ""}, None),
+    ],
+)
+def test_models_are_told_apart_by_fingerprint(one, other, is_same):
+    assert is_same_model(one, other) is is_same
+    assert is_same_model(other, one) is is_same
+
+
+def test_a_prompt_of_another_model_is_refused_naming_both():
+    with pytest.raises(ValueError) as error:
+        check_made_for("p.npy", A | X, B | Y, "Train it again.")
+    assert str(error.value) == (
+        "p.npy was trained for the frozen model a of x; this one is b of y. "
+        "Train it again."
+    )
+
+
+@pytest.mark.parametrize("made_for", [A | Y, X, Y, {}])
+def test_a_prompt_of_this_model_or_of_nobody_knows_which_is_taken(made_for):
+    check_made_for("p.npy", made_for, A | X, "Train it again.")
+
+
+def test_a_model_is_named_by_what_is_known_of_it():
+    assert named(A | X) == "a of x"
+    assert named(A) == "a" and named(X) == "x"
+    assert named({}) == named({"source": ""}) == "a model that nobody names"
