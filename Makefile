@@ -27,9 +27,15 @@ test-slow: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow
 
 # The shapes in the signatures of the maths, checked at every call.
+MATHS := spot_jax.t5,spot_jax.prompts,spot_jax.losses,spot_jax.optim
+MATHS := $(MATHS),spot_jax.retrieval.similarity,spot_jax.retrieval.operators
+MATHS_TESTS := tests/t5 tests/prompts tests/test_losses.py tests/test_optim.py \
+  tests/retrieval/test_similarity.py tests/retrieval/test_operators.py \
+  tests/training/test_step.py
+
 shapes: $(VENV)/installed-test
-	$(BIN)/python -m pytest tests/t5 tests/prompts \
-	  --jaxtyping-packages=spot_jax.t5,spot_jax.prompts,beartype.beartype
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(MATHS_TESTS) \
+	  --jaxtyping-packages=$(MATHS),beartype.beartype
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff check .

@@ -57,6 +57,8 @@ setuptools.setup(
         "optax>=0.2.5,<0.3",
         "orbax-checkpoint>=0.11,<0.13",
         "pandas>=2.2,<3",
+        "rouge-score>=0.1.2,<0.2",
+        "sacrebleu>=2.5,<3",
         "safetensors>=0.5,<1",
         "scikit-learn>=1.5,<2",
         "scipy>=1.15,<2",

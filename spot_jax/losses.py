@@ -13,9 +13,10 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Num
 
-Batch = Mapping[str, Array]
+# The encoder's arrays, which may be in it too, are of another length.
+Batch = Mapping[str, Num[Array, "rows _"]]
 
 # T5X's normalizing factors that depend on the batch; see `loss_scales`.
 FACTORS = ("NUM_REAL_TARGET_TOKENS", "NUM_TOTAL_TARGET_TOKENS", "AVERAGE_PER_SEQUENCE")

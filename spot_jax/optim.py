@@ -11,9 +11,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
 Schedule = optax.Schedule
+# Parameters, or what is like them: trees of one structure, arrays of the same shapes.
+Tree = PyTree[Float[Array, "?*shape"], " Structure"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,13 +32,13 @@ class Optimizer:
     learning_rate: Schedule
     shrinkage: float = 0.0
 
-    def init(self, parameters: PyTree) -> optax.OptState:
+    def init(self, parameters: Tree) -> optax.OptState:
         """Returns the state before the first step; its statistics are float32."""
         return self.transformation.init(_float32(parameters))
 
     def update(
-        self, gradients: PyTree, state: optax.OptState, parameters: PyTree
-    ) -> tuple[PyTree, optax.OptState]:
+        self, gradients: Tree, state: optax.OptState, parameters: Tree
+    ) -> tuple[Tree, optax.OptState]:
         """Applies one step.
 
         Args:
@@ -51,7 +53,11 @@ class Optimizer:
         exact = _float32(parameters)
         changes, state = self.transformation.update(_float32(gradients), state, exact)
 
-        def apply(parameter, old, change):
+        def apply(
+            parameter: Float[Array, "*shape"],
+            old: Float[Array, "*shape"],
+            change: Float[Array, "*shape"],
+        ) -> Float[Array, "*shape"]:
             # One expression, as in T5X: with the shrinkage folded into the change
             # (optax's add_decayed_weights) the last bit differs, and grows.
             return ((1.0 - self.shrinkage) * old + change).astype(parameter.dtype)
@@ -206,5 +212,5 @@ def _require_warmup(warmup_steps: int) -> None:
         )
 
 
-def _float32(tree: PyTree) -> PyTree:
+def _float32(tree: Tree) -> Tree:
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), tree)

@@ -1,5 +1,6 @@
 """What every test may use: virtual devices, the shared folder, a tiny T5."""
 
+import functools
 import os
 import pathlib
 
@@ -17,9 +18,29 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import jax
+import optax
 import pytest
 
 from spot_jax.t5 import T5Config, initial_parameters
+
+# Arrays of different ranks or dtypes meet by mistake as easily as on purpose.
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+def _promoting(function):
+    """Returns the function with JAX's own promotion of dtypes."""
+
+    @functools.wraps(function)
+    def call(*arguments):
+        with jax.numpy_dtype_promotion("standard"):
+            return function(*arguments)
+
+    return call
+
+
+# optax's Adam raises a float to the power of an integer step.
+optax.tree.bias_correction = _promoting(optax.tree.bias_correction)
 
 
 @pytest.fixture(scope="session")

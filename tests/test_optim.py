@@ -69,9 +69,7 @@ def follow(optimizer, parameters, gradients, vmap=False):
         (_, state), path = jax.lax.scan(step, start, gradients)
         return path, state
 
-    # optax's bias correction raises a float to an integer.
-    with jax.numpy_dtype_promotion("standard"):
-        return run(*jax.tree.map(jnp.asarray, (parameters, gradients)))
+    return run(*jax.tree.map(jnp.asarray, (parameters, gradients)))
 
 
 def adafactor_by_hand(parameters, gradients, base_step, weight_decay=1e-5, rate=0.3):

@@ -93,7 +93,7 @@ def test_it_goes_into_a_library_and_out_as_starts(
     average = files.read(tmp_path / "average/start.safetensors").bundle.enc_input
     np.testing.assert_allclose(average, expected, atol=1e-6)
 
-    # The average of two prompts of rank 3 has rank 6: training starts as near as it can.
+    # The average of two prompts of rank 3 has rank 6: training begins nearby.
     start = {
         "PROMPT_START": "@init.from_file",
         "PROMPT_FILE": str(tmp_path / "average/start.safetensors"),

@@ -5,9 +5,18 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
 
-from spot_jax.t5.decode import EOS_ID, IMPOSSIBLE, PAD_ID, Scorer, gnmt_penalty
+from spot_jax.t5.decode import (
+    EOS_ID,
+    IMPOSSIBLE,
+    PAD_ID,
+    Cache,
+    Penalty,
+    Scorer,
+    Texts,
+    gnmt_penalty,
+)
 
 
 class _Beams(NamedTuple):
@@ -18,18 +27,18 @@ class _Beams(NamedTuple):
     growing_scores: Float[Array, "batch beams"]
     ended: Int[Array, "batch beams length"]
     ended_scores: Float[Array, "batch beams"]
-    cache: dict
+    cache: Cache
 
 
 def beam_search(
     make_scorer: Callable[[int], Scorer],
     *,
     max_length: int,
-    key: Array,
+    key: Key[Array, ""],
     beams: int = 4,
     alpha: float = 0.6,
-    penalty: Callable[[Array | int, float], Array] = gnmt_penalty,
-) -> tuple[Array, Array]:
+    penalty: Penalty = gnmt_penalty,
+) -> Texts:
     """Keeps the `beams` likeliest beginnings and returns the best that ended.
 
     A hypothesis ends with EOS, or at max_length; it is ranked by the sum of its
@@ -82,7 +91,13 @@ def beam_search(
     return state.ended[:, 0], state.ended_scores[:, 0]
 
 
-def _grow(state: _Beams, scorer: Scorer, beams: int, max_length: int, penalty):
+def _grow(
+    state: _Beams,
+    scorer: Scorer,
+    beams: int,
+    max_length: int,
+    penalty: Callable[[Int[Array, ""]], Float[Array, ""]],
+) -> _Beams:
     batch, position = scorer.batch, state.position
     last = jnp.where(
         position == 0, PAD_ID, state.growing[:, :, jnp.maximum(position - 1, 0)]
@@ -100,7 +115,9 @@ def _grow(state: _Beams, scorer: Scorer, beams: int, max_length: int, penalty):
 
     # A candidate beyond the beam may not end: it would not have been kept either.
     is_in_beam = jnp.arange(2 * beams) < beams
-    ending = jnp.where(has_ended & is_in_beam, best / penalty(position + 1), IMPOSSIBLE)
+    ending = jnp.where(
+        has_ended & is_in_beam[None], best / penalty(position + 1), IMPOSSIBLE
+    )
     ended_scores, ended = _best(
         jnp.concatenate([state.ended_scores, ending], axis=1),
         jnp.concatenate([state.ended, candidates], axis=1),
@@ -117,17 +134,23 @@ def _grow(state: _Beams, scorer: Scorer, beams: int, max_length: int, penalty):
     )
 
 
-def _take(x: Array, index: Int[Array, "batch n"]) -> Array:
-    """Picks [batch, n, ...] from x [batch, m, ...]."""
-    return jnp.take_along_axis(x, index[..., None], axis=1)
+def _take(
+    hypotheses: Int[Array, "batch candidates length"], index: Int[Array, "batch kept"]
+) -> Int[Array, "batch kept length"]:
+    """Picks some hypotheses of every row."""
+    return jnp.take_along_axis(hypotheses, index[..., None], axis=1)
 
 
-def _best(scores: Array, hypotheses: Array, count: int) -> tuple[Array, Array]:
+def _best(
+    scores: Float[Array, "batch candidates"],
+    hypotheses: Int[Array, "batch candidates length"],
+    count: int,
+) -> tuple[Float[Array, "batch {count}"], Int[Array, "batch {count} length"]]:
     scores, index = jax.lax.top_k(scores, count)
     return scores, _take(hypotheses, index)
 
 
-def _reorder(cache: dict, parent: Int[Array, "batch beams"], beams: int) -> dict:
+def _reorder(cache: Cache, parent: Int[Array, "batch {beams}"], beams: int) -> Cache:
     """Gives every growing hypothesis the cache of the one it grew from."""
     first = jnp.arange(parent.shape[0])[:, None] * beams
     rows = (first + parent).reshape(-1)

@@ -6,11 +6,11 @@ as `beams` are keyword arguments that gin sets.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 
 from spot_jax.prompts.base import PromptBundle
 from spot_jax.t5.config import T5Config
@@ -19,6 +19,13 @@ from spot_jax.t5.network import T5
 PAD_ID, EOS_ID = 0, 1
 # Scores are sums of log-probabilities; nothing real comes near.
 IMPOSSIBLE = -1e9
+
+# What a T5 remembers of what it wrote.
+Cache = PyTree[Shaped[Array, "rows ..."]]
+# What a search returns: tokens and their scores.
+Texts = tuple[Int[Array, "batch max_length"], Float[Array, " batch"]]
+# From a text's length and alpha to what its score is divided by.
+Penalty = Callable[[Int[Array, ""] | int, float], Float[Array, ""]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +40,11 @@ class Scorer:
         width: how many rows each input has, next to one another (beams).
     """
 
-    next_logits: Callable[[Array, Any, Array], tuple[Array, Any]]
-    cache: Any
+    next_logits: Callable[
+        [Int[Array, " rows"], Cache, Int[Array, ""]],
+        tuple[Float[Array, "rows vocab"], Cache],
+    ]
+    cache: Cache
     batch: int
     width: int
 
@@ -44,8 +54,12 @@ class Search(Protocol):
     """What chooses the tokens."""
 
     def __call__(
-        self, make_scorer: Callable[[int], Scorer], *, max_length: int, key: Array
-    ) -> tuple[Array, Array]:
+        self,
+        make_scorer: Callable[[int], Scorer],
+        *,
+        max_length: int,
+        key: Key[Array, ""],
+    ) -> Texts:
         """Returns tokens [batch, max_length] and their scores [batch]."""
 
 
@@ -56,12 +70,12 @@ def generate(
     *,
     max_length: int,
     search: Search | None = None,
-    key: Array | None = None,
+    key: Key[Array, ""] | None = None,
     prompt: PromptBundle | None = None,
     segment_ids: Int[Array, "batch length"] | None = None,
     prompt_ids: Int[Array, "batch length"] | None = None,
     positions: Int[Array, "batch length"] | None = None,
-) -> tuple[Int[Array, "batch max_length"], Float[Array, " batch"]]:
+) -> Texts:
     """Writes a target for every row; rows are not packed, one example each.
 
     Args:
@@ -97,7 +111,11 @@ def generate(
 
 
 def _scorer_maker(
-    config: T5Config, params: dict, encoded: Array, segments: Array, max_length: int
+    config: T5Config,
+    params: dict,
+    encoded: Float[Array, "batch longer d_model"],
+    segments: Int[Array, "batch longer"],
+    max_length: int,
 ) -> Callable[[int], Scorer]:
     """Returns what makes a scorer with so many rows for every input."""
     model = T5(config)
@@ -136,8 +154,8 @@ def _scorer_maker(
 
 
 def greedy(
-    make_scorer: Callable[[int], Scorer], *, max_length: int, key: Array
-) -> tuple[Array, Array]:
+    make_scorer: Callable[[int], Scorer], *, max_length: int, key: Key[Array, ""]
+) -> Texts:
     """Takes the likeliest token at every position."""
     del key
     return _one_token_at_a_time(
@@ -149,11 +167,11 @@ def sample(
     make_scorer: Callable[[int], Scorer],
     *,
     max_length: int,
-    key: Array,
+    key: Key[Array, ""],
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
-) -> tuple[Array, Array]:
+) -> Texts:
     """Draws every token from the model's distribution, sharpened and cut.
 
     Args:
@@ -209,7 +227,13 @@ def keep_top_p(
     return jnp.where(logits < threshold, IMPOSSIBLE, logits)
 
 
-def _one_token_at_a_time(scorer: Scorer, max_length: int, choose: Callable):
+def _one_token_at_a_time(
+    scorer: Scorer,
+    max_length: int,
+    choose: Callable[
+        [Float[Array, "batch vocab"], Int[Array, ""]], Int[Array, " batch"]
+    ],
+) -> Texts:
     rows = scorer.batch
 
     def unfinished(state):
@@ -240,11 +264,11 @@ def _one_token_at_a_time(scorer: Scorer, max_length: int, choose: Callable):
     return tokens, scores
 
 
-def gnmt_penalty(length: Array | int, alpha: float) -> Array:
+def gnmt_penalty(length: Int[Array, ""] | int, alpha: float) -> Float[Array, ""]:
     """Returns ((5 + length) / 6) ** alpha, T5X's (Wu et al. 2016)."""
-    return ((5.0 + jnp.asarray(length)) / 6.0) ** alpha
+    return ((5.0 + jnp.asarray(length, jnp.float32)) / 6.0) ** alpha
 
 
-def power_penalty(length: Array | int, alpha: float) -> Array:
+def power_penalty(length: Int[Array, ""] | int, alpha: float) -> Float[Array, ""]:
     """Returns length ** alpha, the transformers library's."""
     return jnp.asarray(length, jnp.float32) ** alpha

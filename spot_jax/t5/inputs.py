@@ -38,7 +38,8 @@ def fill_slots(
     bank, mask = _as_bank(bundle)
     is_slot = prompt_ids > 0
     # Elsewhere any valid index will do: `where` does not take it.
-    prompt, position = jnp.maximum(prompt_ids - 1, 0), positions * is_slot
+    prompt = jnp.maximum(prompt_ids - 1, 0)
+    position = positions * is_slot.astype(positions.dtype)
     vectors = bank[prompt, position].astype(embedded.dtype)
     embedded = jnp.where(is_slot[..., None], vectors, embedded)
     if mask is not None:
@@ -75,7 +76,9 @@ def prepend(
     )
 
 
-def _as_bank(bundle: PromptBundle) -> tuple[Array, Array | None]:
+def _as_bank(
+    bundle: PromptBundle,
+) -> tuple[Float[Array, "bank prompt d_model"], Int[Array, "bank prompt"] | None]:
     bank, mask = bundle.enc_input, bundle.mask
     if bank.ndim == 2:
         bank = bank[None]

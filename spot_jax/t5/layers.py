@@ -17,14 +17,21 @@ MASKED = -1e10
 _fan_in = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
 _attention_init = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
 
+# What is attended to, projected: its keys and its values.
+KeysValues = tuple[
+    Float[Array, "batch key heads d_head"], Float[Array, "batch key heads d_head"]
+]
 
-def on_mesh(x: Array, *axes: str) -> Array:
+
+def on_mesh(
+    x: Float[Array, "batch length features"], *axes: str
+) -> Float[Array, "batch length features"]:
     """Pins an activation to the mesh by logical axes; nothing happens without one."""
     return nn.with_logical_constraint(x, axes)
 
 
 class Dense(nn.Module):
-    """A matrix without bias: [..., inputs] -> [..., outputs] in `dtype`."""
+    """A matrix without bias, which computes in `dtype`."""
 
     outputs: int
     axes: tuple[str, str]
@@ -32,7 +39,9 @@ class Dense(nn.Module):
     kernel_init: nn.initializers.Initializer = _fan_in
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(
+        self, x: Float[Array, "batch length inputs"]
+    ) -> Float[Array, "batch length {self.outputs}"]:
         shape = (x.shape[-1], self.outputs)
         kernel = param_with_axes(
             "kernel", self.kernel_init, shape, jnp.float32, axes=self.axes
@@ -46,7 +55,9 @@ class RMSNorm(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(
+        self, x: Float[Array, "batch length d_model"]
+    ) -> Float[Array, "batch length d_model"]:
         scale = param_with_axes(
             "scale",
             nn.initializers.ones,
@@ -57,7 +68,7 @@ class RMSNorm(nn.Module):
         x = x.astype(jnp.float32)
         mean_square = jnp.mean(jnp.square(x), axis=-1, keepdims=True)
         normed = (x * jax.lax.rsqrt(mean_square + 1e-6)).astype(self.dtype)
-        return normed * scale.astype(self.dtype)
+        return normed * scale.astype(self.dtype)[None, None]
 
 
 class Embedding(nn.Module):
@@ -93,7 +104,7 @@ class Embedding(nn.Module):
 @jax.custom_vjp
 def _add_bias(
     logits: Float[Array, "batch heads query key"],
-    bias: Float[Array, "1 heads query key"],
+    bias: Float[Array, "1 heads #query key"],
 ) -> Float[Array, "batch heads query key"]:
     """Adds the position bias to every row; its gradient sums rows by a product.
 
@@ -103,7 +114,9 @@ def _add_bias(
     return logits + bias
 
 
-def _add_bias_backward(_, gradient):
+def _add_bias_backward(
+    _: None, gradient: Float[Array, "batch heads query key"]
+) -> tuple[Float[Array, "batch heads query key"], Float[Array, "1 heads query key"]]:
     rows = jnp.ones(gradient.shape[0], gradient.dtype)
     return gradient, jnp.einsum("b,bhqk->hqk", rows, gradient)[None]
 
@@ -143,24 +156,22 @@ class Attention(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
 
-    def _heads(self, x: Array) -> Float[Array, "batch length heads d_head"]:
+    def _heads(
+        self, x: Float[Array, "batch length joined"]
+    ) -> Float[Array, "batch length heads d_head"]:
         # Pinned while the heads are joined: T5 1.1 small's 6 heads divide few meshes,
         # its 384 columns divide most.
         x = on_mesh(x, "batch", "length", "joined_kv")
         return x.reshape(*x.shape[:2], self.config.heads, self.config.d_head)
 
-    def keys_values(
-        self, x: Float[Array, "batch key d_model"]
-    ) -> tuple[
-        Float[Array, "batch key heads d_head"], Float[Array, "batch key heads d_head"]
-    ]:
+    def keys_values(self, x: Float[Array, "batch key d_model"]) -> KeysValues:
         """Projects what is attended to."""
         return self._heads(self.key(x)), self._heads(self.value(x))
 
     def attend(
         self,
         x: Float[Array, "batch query d_model"],
-        keys_values: tuple[Array, Array],
+        keys_values: KeysValues,
         *,
         mask: Bool[Array, "#batch 1 #query key"],
         bias: Float[Array, "1 heads #query key"] | None,
@@ -220,7 +231,9 @@ class MlpBlock(nn.Module):
     config: T5Config
 
     @nn.compact
-    def __call__(self, x: Array, *, deterministic: bool) -> Array:
+    def __call__(
+        self, x: Float[Array, "batch length d_model"], *, deterministic: bool
+    ) -> Float[Array, "batch length d_model"]:
         config = self.config
         functions = {
             # The tanh approximation is the one T5 was trained with.

@@ -38,7 +38,7 @@ def relative_position_buckets(
     offset = 0
     if bidirectional:
         buckets //= 2
-        offset = (distance > 0) * buckets
+        offset = (distance > 0).astype(jnp.int32) * buckets
         distance = jnp.abs(distance)
     else:
         distance = jnp.maximum(-distance, 0)
@@ -46,7 +46,9 @@ def relative_position_buckets(
     return offset + table[jnp.minimum(distance, max_distance)]
 
 
-def _bucket_of_distance(buckets: int, max_distance: int) -> np.ndarray:
+def _bucket_of_distance(
+    buckets: int, max_distance: int
+) -> Int[np.ndarray, " {max_distance}+1"]:
     """Returns [max_distance + 1] the bucket of each distance.
 
     A table, because powers of two fall exactly on a border between buckets, where a
@@ -73,11 +75,18 @@ def _look_up(
     return jnp.take(table, bucket, axis=1)
 
 
-def _look_up_forward(table, bucket):
+_Kept = tuple[Float[Array, "heads buckets"], Int[Array, "query key"]]
+
+
+def _look_up_forward(
+    table: Float[Array, "heads buckets"], bucket: Int[Array, "query key"]
+) -> tuple[Float[Array, "heads query key"], _Kept]:
     return _look_up(table, bucket), (table, bucket)
 
 
-def _look_up_backward(kept, gradient):
+def _look_up_backward(
+    kept: _Kept, gradient: Float[Array, "heads query key"]
+) -> tuple[Float[Array, "heads buckets"], None]:
     table, bucket = kept
     chosen = jax.nn.one_hot(bucket, table.shape[1], dtype=gradient.dtype)
     return jnp.einsum("hqk,qkb->hb", gradient, chosen), None
@@ -112,4 +121,5 @@ class RelativePositionBias(nn.Module):
             buckets=config.relpos_buckets,
             max_distance=config.relpos_max_distance,
         )
-        return _look_up(table, bucket)[None]
+        # The logits are float32, also where the weights are held in bfloat16.
+        return _look_up(table, bucket)[None].astype(jnp.float32)

@@ -2,15 +2,15 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Bool, Float, Int
 
 from spot_jax.t5 import masks
 from spot_jax.t5.config import T5Config
-from spot_jax.t5.layers import Attention, Dense, MlpBlock, RMSNorm, on_mesh
+from spot_jax.t5.layers import Attention, Dense, KeysValues, MlpBlock, RMSNorm, on_mesh
 from spot_jax.t5.relpos import RelativePositionBias
 
 # Per decoder layer, the projected keys and values of the encoder's output.
-CrossKeysValues = list[tuple[Array, Array]]
+CrossKeysValues = list[KeysValues]
 
 
 class EncoderLayer(nn.Module):
@@ -26,7 +26,14 @@ class EncoderLayer(nn.Module):
         self.mlp = MlpBlock(config)
         self.dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
 
-    def __call__(self, x: Array, *, mask: Array, bias: Array, deterministic: bool):
+    def __call__(
+        self,
+        x: Float[Array, "batch length d_model"],
+        *,
+        mask: Bool[Array, "batch 1 length length"],
+        bias: Float[Array, "1 heads length length"],
+        deterministic: bool,
+    ) -> Float[Array, "batch length d_model"]:
         h = self.pre_attention_layer_norm(x)
         h = self.attention.attend(
             h,
@@ -58,12 +65,12 @@ class DecoderLayer(nn.Module):
 
     def _after_self_attention(
         self,
-        x: Array,
-        cross: tuple[Array, Array],
+        x: Float[Array, "batch length d_model"],
+        cross: KeysValues,
         *,
-        cross_mask: Array,
+        cross_mask: Bool[Array, "batch 1 #length key"],
         deterministic: bool,
-    ):
+    ) -> Float[Array, "batch length d_model"]:
         h = self.encoder_decoder_attention.attend(
             self.pre_cross_attention_layer_norm(x),
             cross,
@@ -78,14 +85,14 @@ class DecoderLayer(nn.Module):
 
     def __call__(
         self,
-        x: Array,
-        cross: tuple[Array, Array],
+        x: Float[Array, "batch length d_model"],
+        cross: KeysValues,
         *,
-        mask: Array,
-        cross_mask: Array,
-        bias: Array,
+        mask: Bool[Array, "#batch 1 length length"],
+        cross_mask: Bool[Array, "batch 1 #length key"],
+        bias: Float[Array, "1 heads length length"],
         deterministic: bool,
-    ):
+    ) -> Float[Array, "batch length d_model"]:
         h = self.pre_self_attention_layer_norm(x)
         h = self.self_attention.attend(
             h,
@@ -101,13 +108,13 @@ class DecoderLayer(nn.Module):
 
     def decode_one(
         self,
-        x: Array,
-        cross: tuple[Array, Array],
+        x: Float[Array, "batch new d_model"],
+        cross: KeysValues,
         *,
-        cross_mask: Array,
-        bias: Array,
-        position: Array,
-    ):
+        cross_mask: Bool[Array, "batch 1 1 key"],
+        bias: Float[Array, "1 heads 1 max_length"],
+        position: Int[Array, ""],
+    ) -> Float[Array, "batch new d_model"]:
         """The layer for one new position; the cache holds the earlier ones."""
         h = self.self_attention.attend_cached(
             self.pre_self_attention_layer_norm(x), position=position, bias=bias
@@ -130,7 +137,13 @@ class Encoder(nn.Module):
         self.input_dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
         self.output_dropout = nn.Dropout(config.dropout_rate)
 
-    def __call__(self, x: Array, segment_ids: Array, *, deterministic: bool):
+    def __call__(
+        self,
+        x: Float[Array, "batch length d_model"],
+        segment_ids: Int[Array, "batch length"],
+        *,
+        deterministic: bool,
+    ) -> Float[Array, "batch length d_model"]:
         mask = masks.same_segment(segment_ids, segment_ids)
         # Row indices serve as positions also where rows are packed: the bias depends
         # on differences alone, and attention never leaves an example.
@@ -159,7 +172,9 @@ class Decoder(nn.Module):
                 config.vocab_size, ("embed", "vocab"), jnp.dtype(jnp.float32)
             )
 
-    def cross_keys_values(self, encoded: Array) -> CrossKeysValues:
+    def cross_keys_values(
+        self, encoded: Float[Array, "batch key d_model"]
+    ) -> CrossKeysValues:
         """Projects the encoder's output once for every layer."""
         return [
             layer.encoder_decoder_attention.keys_values(encoded)
@@ -168,13 +183,13 @@ class Decoder(nn.Module):
 
     def __call__(
         self,
-        x: Array,
+        x: Float[Array, "batch length d_model"],
         cross: CrossKeysValues,
         *,
-        mask: Array,
-        cross_mask: Array,
+        mask: Bool[Array, "#batch 1 length length"],
+        cross_mask: Bool[Array, "batch 1 #length key"],
         deterministic: bool,
-    ):
+    ) -> Float[Array, "batch length d_model"]:
         places = jnp.arange(x.shape[1])
         bias = self.relpos_bias(places, places)
         x = self.dropout(x, deterministic=deterministic)
@@ -192,13 +207,13 @@ class Decoder(nn.Module):
 
     def decode_one(
         self,
-        x: Array,
+        x: Float[Array, "batch new d_model"],
         cross: CrossKeysValues,
         *,
-        cross_mask: Array,
-        position: Array,
+        cross_mask: Bool[Array, "batch 1 1 key"],
+        position: Int[Array, ""],
         max_length: int,
-    ):
+    ) -> Float[Array, "batch new d_model"]:
         """One new position [batch, 1, d_model] through all layers."""
         bias = self.relpos_bias(jnp.reshape(position, (1,)), jnp.arange(max_length))
         for layer, keys_values in zip(self.layers, cross, strict=True):

@@ -20,18 +20,18 @@ def close(found, wanted, tolerance=1e-5):
 
 
 def test_the_norm_divides_by_the_root_of_the_mean_square():
-    x, scale = 3 * draw(2, 5) + 1, draw(5, seed=1)
+    x, scale = 3 * draw(2, 3, 5) + 1, draw(5, seed=1)
     found = layers.RMSNorm(jnp.dtype("float32")).apply({"params": {"scale": scale}}, x)
-    close(found, x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) * scale)
+    close(found, x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) * scale[None, None])
 
 
 def test_the_statistics_of_the_norm_are_float32():
     # 30 Ones beside a 64: a bfloat16 sum of squares would round them all away.
-    x = jnp.array([[64.0] + [1.0] * 30], jnp.bfloat16)
+    x = jnp.array([[[64.0] + [1.0] * 30]], jnp.bfloat16)
     norm = layers.RMSNorm(jnp.dtype("bfloat16"))
     found = norm.apply({"params": {"scale": jnp.ones(31)}}, x)
     assert found.dtype == jnp.bfloat16
-    close(found[0, 0].astype("f4"), 64 / math.sqrt((4096 + 30) / 31), 2**-8)
+    close(found[0, 0, 0].astype("f4"), 64 / math.sqrt((4096 + 30) / 31), 2**-8)
 
 
 def test_embedding_looks_up_and_scores_scaled_by_the_width(config):

@@ -96,8 +96,8 @@ def test_the_bias_depends_on_the_distance_alone(config):
 
 def test_its_gradient_equals_that_of_plain_indexing():
     rng = np.random.default_rng(0)
-    table = rng.normal(size=(4, 32)).astype(np.float32)
-    bucket = rng.integers(0, 32, (7, 9))
+    table = jnp.asarray(rng.normal(size=(4, 32)), jnp.float32)
+    bucket = jnp.asarray(rng.integers(0, 32, (7, 9)))
     weights = rng.normal(size=(4, 7, 9)).astype(np.float32)
     ours = jax.grad(lambda t: (relpos._look_up(t, bucket) * weights).sum())(table)
     plain = jax.grad(lambda t: (t[:, bucket] * weights).sum())(table)

@@ -41,3 +41,19 @@ def test_a_line_is_a_sentence():
 def test_nothing_in_common_is_zero():
     assert bleu(["a b c d e"], ["v w x y z"])["bleu"] == 0.0
     assert rouge(["a"], [""]) == {"rouge1": 0.0, "rouge2": 0.0, "rougeLsum": 0.0}
+
+
+def test_punctuation_between_numbers_stays_where_it_is():
+    # Of whatever kind the numbers are: "½" is one too.
+    for text, split in (("1,5 a b c", "1 , 5 a b c"), ("½,½ a b c", "½ , ½ a b c")):
+        assert bleu([text], [text])["bleu"] == 100.0
+        assert bleu([text], [split])["bleu"] < 100.0
+    assert bleu(["it, a b c"], ["it , a b c"])["bleu"] == 100.0
+
+
+@pytest.mark.parametrize("metric", [bleu, rouge])
+def test_every_text_has_its_reference(metric):
+    with pytest.raises(ValueError, match="1 targets and 2 predictions"):
+        metric(["a"], ["a", "b"])
+    with pytest.raises(ValueError, match="at least one"):
+        metric([], [])

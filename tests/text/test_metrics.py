@@ -56,6 +56,19 @@ def test_a_constant_correlates_with_nothing(metric, targets, predictions):
     assert list(metric(targets, predictions).values()) == [0.0]
 
 
+@pytest.mark.parametrize("constant, varied", [([1, 1], [1, 0]), ([0, 0], [0, 0])])
+def test_a_constant_has_no_matthews_correlation(constant, varied):
+    for pair in ((constant, varied), (varied, constant)):
+        assert metrics.matthews_corrcoef(*pair) == {"matthews_corrcoef": 0.0}
+
+
+def test_a_written_nan_has_the_highest_rank():
+    result = metrics.spearman_corrcoef([1.0, 2.0, 3.0], [0.5, 0.7, math.nan])
+    assert result == {"spearman_corrcoef": pytest.approx(100.0)}
+    result = metrics.pearson_corrcoef([1.0, 2.0, 3.0], [0.5, 0.7, math.nan])
+    assert math.isnan(result["pearson_corrcoef"])
+
+
 def test_one_example_of_a_group_counts():
     targets = [
         {"value": ["a", "b"], "group": (0, 1)},

@@ -92,7 +92,7 @@ def test_the_step_has_no_gradient_of_anything_frozen(tiny_config, tiny_params):
     """A forward pass and activation gradients cost about 2 forward passes, not 3."""
     binding = prompt_tuning(SoftPrompt(LENGTH, tiny_config), 1)
     loss = objective.make_loss(tiny_config, binding, OPTIONS, target_length=4)
-    batch = unpacked(some_examples(32, prompts=1))
+    batch = jax.tree.map(jnp.asarray, unpacked(some_examples(32, prompts=1)))
     start = starting_bank(tiny_config, 1)
 
     def flops(function):
