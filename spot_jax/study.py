@@ -87,7 +87,7 @@ def study(
     claim.check(study_dir, configuration, "STUDY_DIR")
     missing = [run for run in runs if not done.has(run)]
     if missing:
-        _open_data(folder, plan, miniature)
+        open_data(folder, plan, miniature)
     diary = Diary(folder, worker, command)
     wait_for = functools.partial(_wait_for, done, worker, poll_seconds)
     _write(folder, plan, done, diary)
@@ -96,7 +96,7 @@ def study(
         claim.check(study_dir, configuration, "STUDY_DIR")
         logger.info("Run %d of %d: %s.", number, len(missing), run.name)
         bank = prepare_bank(folder, run, plan, done)
-        _tune(run, bank, done.folder_of(run))
+        tune(run, bank, done.folder_of(run))
         # Not before: a mistake that is found and mended is not another study.
         claim.claim(folder, configuration)
         _write(folder, plan, done, diary)
@@ -126,8 +126,17 @@ def _check_stages(plan: Study, done: FinishedRuns) -> None:
             )
 
 
-def _open_data(folder: pathlib.Path, plan: Study, miniature: bool) -> None:
-    """Makes sure that all tasks can be read."""
+def open_data(folder: pathlib.Path, plan: Study, miniature: bool) -> None:
+    """Makes sure that all tasks of a study can be read.
+
+    Args:
+        folder: STUDY_DIR, where the data of the miniature is made.
+        plan: the study.
+        miniature: MINIATURE, whether it is made where TFDS_DATA_DIR names none.
+
+    Raises:
+        ValueError: when the data of a task cannot be read.
+    """
     spot_jax.tasks.register_all()
     if miniature and not os.environ.get("TFDS_DATA_DIR"):
         from spot_jax.text.registration import use_data_dir
@@ -153,8 +162,14 @@ def _wait_for(
         time.sleep(seconds)
 
 
-def _tune(run: Run, bank: Bank, folder: pathlib.Path) -> None:
-    """Runs `spot_jax train` in this process, in the configuration of the study."""
+def tune(run: Run, bank: Bank, folder: pathlib.Path) -> None:
+    """Runs `spot_jax train` in this process, in the configuration of the study.
+
+    Args:
+        run: how long, how often evaluated.
+        bank: what is trained.
+        folder: the run's MODEL_DIR.
+    """
     kind = "SOURCE" if STAGES[run.stage].is_source else "TARGET"
     examples = run.examples or "%EVALUATOR_NUM_EXAMPLES"
     values = {

@@ -19,8 +19,16 @@ _FEATURES = {
 _VALIDATION = 400
 
 
-def _add(name, train_examples, generate, labels, metric_fns) -> None:
-    """Registers a task whose examples `generate(count, seed)` makes."""
+def add(name, train_examples, generate, labels, metric_fns) -> None:
+    """Registers a task, with SeqIO and in the catalog.
+
+    Args:
+        name: its name.
+        train_examples: how many examples train.
+        generate: count, seed -> rows with inputs and targets.
+        labels: every target text there is; () where answers are free.
+        metric_fns: SeqIO's.
+    """
     sizes = {"train": train_examples, "validation": _VALIDATION}
     seeds = {"train": 1, "validation": 2}
 
@@ -51,16 +59,16 @@ def _add(name, train_examples, generate, labels, metric_fns) -> None:
     )
 
 
-_add("demo_text", 20_000, demo_world.prefix_examples, (), [])
-_add(
+add("demo_text", 20_000, demo_world.prefix_examples, (), [])
+add(
     "demo_food",
     2_000,
     lambda count, seed: demo_world.reviews("food", count, seed),
     ("bad", "good"),
     [metrics.accuracy],
 )
-_add("demo_topic", 2_000, demo_world.topics, ("film", "food"), [metrics.accuracy])
-_add(
+add("demo_topic", 2_000, demo_world.topics, ("film", "food"), [metrics.accuracy])
+add(
     "demo_film",
     32,
     lambda count, seed: demo_world.reviews("film", count, seed),

@@ -62,7 +62,7 @@ def add_task() -> None:
     from spot_jax.text import metrics
     from tests import demo_tasks, demo_world
 
-    demo_tasks._add(
+    demo_tasks.add(
         "demo_snack",
         32,
         lambda count, seed: demo_world.reviews("food", count, seed + 10),

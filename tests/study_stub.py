@@ -16,7 +16,7 @@ MODEL = {"fingerprint": "0123456789abcdef", "source": "nowhere"}
 
 
 def tune(run: Run, bank: Bank, folder: pathlib.Path) -> None:
-    """Leaves what a run leaves; `study._tune` with nothing trained."""
+    """Leaves what a run leaves; `study.tune` with nothing trained."""
     lines = []
     for name, (task, seed, start) in zip(
         banks.prompt_names(bank.rows), bank.rows, strict=True

@@ -4,6 +4,7 @@ import pytest
 from spot_jax import demo
 from spot_jax.analysis.curves import SCRATCH
 from spot_jax.demo import SPOT, table
+from spot_jax.miniature import folder as miniature_folder
 from spot_jax.text.registration import use_data_dir
 
 
@@ -41,8 +42,11 @@ def test_bad_options_are_refused_before_anything_is_tuned(tmp_path):
 def test_a_demo_of_other_seeds_is_refused_before_anything_is_tuned(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(demo.miniature_folder, "write_once", None)
-    with pytest.raises(TypeError):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(miniature_folder, "write_once", stop)
+    with pytest.raises(KeyboardInterrupt):
         demo.demo(tmp_path, 2)
     with pytest.raises(ValueError, match="--dir .* was begun with seeds 2, not 3"):
         demo.demo(tmp_path, 3)
@@ -56,8 +60,9 @@ def test_the_whole_demo_with_few_steps(tmp_path, monkeypatch, capsys):
     try:
         demo.main(["--dir", str(tmp_path), "--seeds", "1"])
         first = capsys.readouterr().out
-        for picture in ("learning_curves.png", f"{demo._HEATMAP}.png"):
-            assert (tmp_path / picture).stat().st_size > 10_000
+        for picture in ("learning_curves", "similarity_of_prompts_per_token"):
+            assert picture in first
+            assert (tmp_path / f"{picture}.png").stat().st_size > 10_000
         # A second demo only shows the results.
         demo.main(["--dir", str(tmp_path), "--seeds", "1"])
         again = capsys.readouterr().out

@@ -52,7 +52,12 @@ def _faults(what: str) -> int:
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", _STEPS, what]
     shown = subprocess.run(
-        command, env=environment, check=True, capture_output=True, text=True
+        command,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     return int(shown.stdout)
 

@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 def test_all_that_a_program_reads_is_installed(tmp_path):
     pytest.importorskip("setuptools")
     build = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(tmp_path)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=300)
     wanted = {
         path.relative_to(ROOT)
         for path in (ROOT / "spot_jax").rglob("*")

@@ -27,7 +27,7 @@ def snack():
 
 @pytest.fixture(autouse=True)
 def nothing_is_trained(monkeypatch):
-    monkeypatch.setattr(study, "_tune", study_stub.tune)
+    monkeypatch.setattr(study, "tune", study_stub.tune)
 
 
 def do(study_dir, *values: dict, flags: tuple[str, ...] = ()) -> None:
@@ -39,7 +39,7 @@ def whole(tmp_path_factory):
     """A study by one worker, not interrupted."""
     folder = tmp_path_factory.mktemp("study") / "whole"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study, "_tune", study_stub.tune)
+        patch.setattr(study, "tune", study_stub.tune)
         do(folder, MODEL)
     return folder
 
@@ -162,8 +162,8 @@ def test_a_finished_study_is_not_done_again(whole, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a finished run was opened")
 
-    monkeypatch.setattr(study, "_tune", refuse)
-    monkeypatch.setattr(study, "_open_data", refuse)
+    monkeypatch.setattr(study, "tune", refuse)
+    monkeypatch.setattr(study, "open_data", refuse)
     do(whole, MODEL)
     assert {name: (whole / name).read_bytes() for name in TABLES} == before
 
@@ -175,10 +175,10 @@ def test_a_study_stopped_in_every_run_ends_as_the_whole(whole, tmp_path, monkeyp
         raise KeyboardInterrupt
 
     for number in range(6):
-        monkeypatch.setattr(study, "_tune", stop)
+        monkeypatch.setattr(study, "tune", stop)
         with pytest.raises(KeyboardInterrupt):
             do(tmp_path, MODEL)
-        monkeypatch.setattr(study, "_tune", only(number))
+        monkeypatch.setattr(study, "tune", only(number))
         with pytest.raises((Stopped, SystemExit)):
             do(tmp_path, MODEL)
             raise SystemExit
@@ -204,10 +204,10 @@ def test_a_mistake_mended_before_the_first_run_is_no_other_study(tmp_path, monke
     def fail(*args):
         raise ValueError("no such vocabulary")
 
-    monkeypatch.setattr(study, "_tune", fail)
+    monkeypatch.setattr(study, "tune", fail)
     with pytest.raises(ValueError, match="no such vocabulary"):
         do(tmp_path, MODEL, {"VOCABULARY": "wrong"})
-    monkeypatch.setattr(study, "_tune", only(0))
+    monkeypatch.setattr(study, "tune", only(0))
     with pytest.raises(Stopped):
         do(tmp_path, MODEL)
     assert "baseline" not in (tmp_path / "scores.csv").read_text()

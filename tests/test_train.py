@@ -192,7 +192,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_prompt(demo_model, tmp_path
         if line.startswith("step "):
             break
     process.kill()
-    assert process.wait() == -9
+    assert process.wait(60) == -9
 
     assert runs.call(_command(killed, demo_model)).returncode == 0
     for kind in ("last", "best"):

@@ -111,6 +111,7 @@ def numbered(report: Report) -> Report:
 
     def label(block):
         kind = type(block).__name__
+        # A number that the page does not show would look like a gap.
         if kind == "Figure" and not block.in_page:
             return block
         counts[kind] += 1
@@ -131,6 +132,7 @@ def number(value: float, digits: int = 1, *, sign: bool = False) -> str:
     # "-0.0" is what rounding makes of a little less than nothing.
     if float(text) == 0:
         text = f"{0:.{digits}f}"
+    # A minus is as wide as a plus: signed numbers stand below each other.
     return text.replace("-", "−")
 
 

@@ -65,6 +65,7 @@ def _cells(path: pathlib.Path, names: list[str]) -> tuple[list[list[str]], list[
     """Returns the cells of the columns, and the number of each line."""
     cells, lines = [], []
     try:
+        # Spreadsheets put a byte order mark in front of UTF-8.
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             heads = next(reader, [])
@@ -108,6 +109,7 @@ def _value(cell: str, kind: Text | Number, where: str):
     try:
         value = float(cell)
     except ValueError:
+        # Is outside of any bounds, as is the text "nan".
         value = math.nan
     if not kind.low <= value <= kind.high or math.isinf(value):
         raise ValueError(f"{where} is {cell!r}; expected {_expected(kind)}.")
@@ -129,6 +131,7 @@ def _dtype(kind: Text | Number) -> str:
     if isinstance(kind, Text):
         return "object"
     if kind.whole:
+        # Only the dtypes with a capital hold <NA> beside numbers.
         return "Int64" if kind.optional else "int64"
     return "Float64" if kind.optional else "float64"
 
@@ -139,6 +142,7 @@ def _refuse_doubled(path: pathlib.Path, frame: pd.DataFrame, key: Sequence[str])
         return
     second = doubled.idxmax()
     same = (
+        # As text, for <NA> equals nothing, not even <NA>.
         frame[list(key)].astype(str) == frame.loc[second, list(key)].astype(str)
     ).all(axis=1)
     told = ", ".join(f"{name} {frame.loc[second, name]}" for name in key)

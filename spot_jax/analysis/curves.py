@@ -29,7 +29,9 @@ def lines(study: Study, comparison: pd.DataFrame, best_sources: dict) -> pd.Data
     ]
     for row in comparison[comparison["is_best"]].itertuples():
         there = (curves["method"] == row.method) & (curves["measure"] == row.measure)
+        # Where there is no k the comparison is <NA>, which selects nothing.
         there &= (curves["k"] == row.k).fillna(False)
         parts.append(curves[there].assign(line=f"{row.method}, k = {row.k}"))
+    # Stable, so that the lines keep this order, which the legend has.
     every = pd.concat(parts).sort_values("step", kind="stable")
     return statistics.summarize(every, ["target", "line", "step"], "score")

@@ -42,6 +42,7 @@ def style() -> Iterator[None]:
         "ytick.major.width": 0.6,
         "lines.linewidth": 1.3,
         "legend.frameon": False,
+        # Otherwise matplotlib draws the ids of an SVG file anew every time.
         "svg.hashsalt": "spot_jax",
     }
     # No window is opened, also where there is a screen.
@@ -54,6 +55,7 @@ def growth(comparison: pd.DataFrame) -> Figure:
     """Relative error reduction against k, a line a method and measure."""
     drawing = Drawing(figsize=(6.4, 4.2), layout="constrained")
     axes, points = drawing.subplots(), []
+    # The baseline and the oracle have no k, which is 0.
     lines = comparison[comparison["k"] > 0].groupby(["method", "measure"], sort=False)
     for colour, ((method, measure), rows) in zip(_cycle(), lines, strict=False):
         name = f"{method_name(method)}, {measure_name(measure)}"
@@ -99,6 +101,7 @@ def reductions(found: Transfers) -> Figure:
     seaborn.heatmap(
         table,
         ax=axes,
+        # The colours of the paper's Figure 3, as in the table.
         vmin=-25,
         vmax=25,
         cmap=_DIVERGING,
@@ -130,6 +133,7 @@ def scatter(cloud: pd.DataFrame, found: pd.DataFrame, measure: str) -> Figure:
             y=part["percent"].to_numpy(),
             ax=axes,
             ci=None,
+            # Of few or equal points there is no r, and a line would say nothing.
             fit_reg=not np.isnan(row.r),
             color=COLOURS[0],
             scatter_kws={"s": 10, "alpha": 0.75, "linewidths": 0},
@@ -249,6 +253,7 @@ def _label(label) -> str:
 
 
 def _panels(names: Sequence[str], **more) -> tuple[Drawing, list]:
+    # The paper's ten targets fill two rows.
     columns = min(5, max(1, len(names)))
     rows = -(-max(1, len(names)) // columns)
     size = (0.6 + 2.0 * columns, 0.9 + 1.75 * rows)
@@ -268,6 +273,7 @@ def _marks(drawing: Drawing, points: list[tuple]) -> dict:
     marks = []
     for axes, x, y, text in points:
         across, up = axes.transData.transform((float(x), float(y)))
+        # matplotlib counts from the bottom, the page from the top.
         marks.append([round(across / width, 4), round(1 - up / height, 4), text])
     return {"grids": [], "points": marks}
 

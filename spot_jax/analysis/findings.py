@@ -82,6 +82,7 @@ def _growth(known: pd.DataFrame) -> Iterator[Finding]:
                 f"Best of top-k grows with k, and cannot fall ({_words(measure)}).",
                 _chain(str(x) for x in paper.BEST_PERCENT.get(measure, {}).values()),
                 _chain(reductions),
+                # Not to fall is arithmetic; to grow is a finding.
                 rows["percent_mean"].is_monotonic_increasing
                 and rows["percent_mean"].iloc[-1] > rows["percent_mean"].iloc[0],
             )
@@ -126,6 +127,7 @@ def _single(known: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _retained(known: pd.DataFrame) -> Iterator[Finding]:
+    # SPoT §3.3 tells these two: about 80% and 90% of the oracle's gain.
     for k in (9, 15):
         for measure in _best_measures(known):
             rows = _best(known, measure)
@@ -173,8 +175,10 @@ def _significant(found: pd.DataFrame) -> Iterator[Finding]:
 
 def _neighbours(runs: dict[str, pd.DataFrame]) -> Iterator[Finding]:
     for measure, table in runs.items():
+        # Of one task alone every neighbour would be of the same task.
         if len(set(table.index.get_level_values("task"))) < 2:
             continue
+        # With one seed a task has no other run to be near.
         if table.index.get_level_values("seed").nunique() > 1:
             near = tasks.nearest(table)
             same = sum(label[0] == other[0] for label, other in near.items())

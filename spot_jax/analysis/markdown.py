@@ -34,6 +34,7 @@ def _section(section: Section) -> Iterator[str]:
 def _table(table: Table) -> Iterator[str]:
     yield from (f"**{table.label}.** {table.caption}", "")
     yield _row([Cell(head) for head in table.heads])
+    # What is sorted by a number is one, and stands to the right.
     numbers = table.rows[0] if table.rows else ()
     yield _row([Cell("---" if cell.sort is None else "--:") for cell in numbers])
     for row in table.rows:

@@ -7,6 +7,7 @@ from spot_jax.analysis import source_prompts, statistics
 from spot_jax.analysis.study import Study
 
 BASELINE, ORACLE, BEST = "baseline", "oracle", "best"
+# Where a row has no measure or no k they are "" and 0: groupby drops what is nan.
 _ROW = ["method", "measure", "k"]
 
 
@@ -89,6 +90,7 @@ def compare(study: Study, known: pd.DataFrame) -> pd.DataFrame:
         if key[0] != BASELINE:
             row |= _columns("change", scores - baseline)
             row |= _columns("percent", _percent(scores, baseline))
+            # Parts and wholes have to be of the same runs.
             known_both = baseline.where(scores.notna())
             row |= _ratio("cut", scores - baseline, 100.0 - known_both)
             row |= _ratio("share", scores - baseline, oracle - baseline)
@@ -132,6 +134,7 @@ def _rows(study: Study, known: pd.DataFrame) -> list[tuple[str, str, int]]:
     rows += [(BEST, measure, k) for measure in study.measures for k in study.best_ks]
     planned = (("average", study.average_ks), ("mixture", study.mixture_ks))
     for method, ks in planned:
+        # Scores of a stage that is no longer asked for are shown all the same.
         if not study.plans(method) and study.of(method).empty:
             continue
         for measure in measures_of(study, method):

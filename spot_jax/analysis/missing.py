@@ -56,6 +56,7 @@ def _baselines(study: Study) -> Iterator[tuple]:
 def _transfers(study: Study) -> Iterator[tuple]:
     prompts = itertools.product(study.targets, study.sources, study.seeds)
     key = ("target", "source", "source_seed")
+    # A single source prompt with two target seeds means that all are to have them.
     if not source_prompts.is_crossed(study):
         for target, source, seed in prompts:
             yield f"{source} seed {seed} → {target}", key, (target, source, seed)

@@ -56,6 +56,7 @@ def draw(folder: pathlib.Path, figure: Figure) -> str:
         figure.drawing.savefig(png, format="png", dpi=_RESOLUTION)
         # The same study makes the same file, whenever.
         figure.drawing.savefig(svg, format="svg", metadata={"Date": None})
+    # seaborn makes clustermaps by pyplot, which keeps all that is not closed.
     pyplot.close(figure.drawing)
     storage.replace_file(path.with_suffix(".png"), png.getvalue())
     storage.replace_text(path.with_suffix(".svg"), svg.getvalue())

@@ -22,6 +22,7 @@ def render(report: Report, drawings: Mapping[str, str]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
+        # A name that the template misspells is an error and not a blank.
         undefined=jinja2.StrictUndefined,
     )
     inline = {
@@ -40,6 +41,7 @@ def render(report: Report, drawings: Mapping[str, str]) -> str:
 
 def inline_svg(figure: Figure, drawing: str) -> str:
     """Returns an SVG file as an <svg> that can stand in a page beside others."""
+    # An XML declaration may only begin a file.
     extra = r"\A.*?(?=<svg)|<metadata>.*?</metadata>"
     svg = re.sub(extra, "", drawing, flags=re.DOTALL)
     # Names are of one page, not of one drawing.

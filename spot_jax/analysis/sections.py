@@ -186,6 +186,7 @@ def _correlation(study: Study, cloud: pd.DataFrame, found: pd.DataFrame) -> Sect
 
 def _complete_runs(study: Study) -> dict[str, pd.DataFrame]:
     tables_ = {m: tasks.complete(tasks.between_runs(study, m)) for m in study.measures}
+    # SciPy clusters two runs or more.
     return {measure: table for measure, table in tables_.items() if len(table) > 1}
 
 
@@ -248,6 +249,7 @@ def _made(study: Study, made_by: dict[str, str]) -> Section:
         "validation split, on which it is reported too, as in the paper. "
         + tables.INTERVALS
     )
+    # What study.json does not say is named in the section before this.
     facts = {name: told for name, told in (facts | made_by).items() if told}
     commands = [str(command) for command in about.get("commands") or ()]
     return Section("How this was made", [text], facts=facts, code=commands)

@@ -46,6 +46,7 @@ def similarities(study: Study, measure: str) -> pd.DataFrame:
         }
     )
     keys = ["first", "first_seed", "second", "second_seed"]
+    # A file may have a pair in one order or in both.
     both = pd.concat([pairs, swapped]).drop_duplicates(keys)
     both = both[both["first"].isin(study.targets) & both["second"].isin(study.sources)]
     table = both.pivot(index=keys[:2], columns=keys[2:], values="similarity")

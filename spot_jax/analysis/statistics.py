@@ -55,6 +55,7 @@ def interval(
         confidence_level=CONFIDENCE,
         n_resamples=RESAMPLES,
         batch=max(1, _BATCH_NUMBERS // sum(sample.size for sample in samples)),
+        # SciPy's own choice, BCa, is nan where resamples do not vary.
         method="percentile",
         rng=np.random.default_rng(0),
     )
@@ -151,6 +152,7 @@ def correlate(x, y) -> Correlation:
     x, y = np.asarray(x, float), np.asarray(y, float)
     known = ~np.isnan(x) & ~np.isnan(y)
     x, y = x[known], y[known]
+    # Fisher's interval divides by the root of the points less 3.
     if len(x) < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return Correlation(np.nan, np.nan, np.nan, np.nan, len(x))
     result = stats.pearsonr(x, y)

@@ -108,6 +108,7 @@ def read(folder: pathlib.Path) -> Study:
             f"{folder / 'scores.csv'} has no line of the method baseline, which every "
             "other score is compared with; let `spot_jax study` finish the baselines."
         )
+    # Without these there is a report, too, which names them as missing.
     curves = folder / "curves.csv"
     similarities = folder / "similarities.csv"
     return Study(
@@ -138,6 +139,7 @@ def _read_plan(path: pathlib.Path) -> dict[str, Any]:
     for name in (*_NAMES, *_NUMBERS):
         kind = str if name in _NAMES else int
         given = plan.get(name) if isinstance(plan, dict) else None
+        # Not isinstance: True is an int.
         if not isinstance(given, list) or not all(type(x) is kind for x in given):
             raise ValueError(
                 f"{path}: {name} is {given!r}; expected a list of "

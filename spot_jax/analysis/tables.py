@@ -68,6 +68,7 @@ def _reduction(found: Transfers, source: str, target: str) -> Cell:
     return Cell(
         number(cell["percent"], 0, sign=True),
         sort=float(cell["percent"]),
+        # A baseline of 100 leaves no error to reduce, and so no percent.
         shade=None if np.isnan(shade) else shade,
         hover=told,
     )
@@ -85,6 +86,7 @@ def _lookup(cells: pd.DataFrame, source: str, target: str) -> pd.Series | None:
 def scores(found: Transfers) -> Table:
     """Scores of all transfers, mean and std (the paper's Table 6)."""
     baseline = [_score(found.baseline.loc[target]) for target in found.targets]
+    # A blank sorts before all names.
     rows = [[Cell("from scratch", sort=" ", strong=True), *baseline]]
     for source in found.sources:
         cells = (_lookup(found.cells, source, target) for target in found.targets)

@@ -24,6 +24,7 @@ def between_runs(study: Study, measure: str) -> pd.DataFrame:
     table = np.full((len(runs), len(runs)), np.nan)
     if measure == "average_tokens":
         np.fill_diagonal(table, 1.0)
+    # A pair's own order comes last: where a file has both, each keeps its value.
     table[second, first] = pairs["similarity"].astype(float)
     table[first, second] = pairs["similarity"].astype(float)
     return pd.DataFrame(table, index=runs, columns=runs)

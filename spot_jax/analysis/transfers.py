@@ -43,6 +43,7 @@ def of_study(study: Study) -> Transfers:
     ends = [
         _percent_interval(study, *cell) for cell in cells[["source", "target"]].values
     ]
+    # Reshaped, for without any cell the list has no second dimension.
     cells[["percent_low", "percent_high"]] = np.reshape(ends, (-1, 2)).astype(float)
     return Transfers(study.sources, study.targets, baseline, cells)
 
@@ -52,6 +53,7 @@ def _percent_interval(study: Study, source: str, target: str) -> tuple[float, fl
     there = (runs["source"] == source) & (runs["target"] == target)
     scores = runs.loc[there, "score"].to_numpy()
     from_scratch = baseline.loc[baseline["target"] == target, "score"].to_numpy()
+    # A resample of runs that score 100 alone would leave no error to divide by.
     if not len(from_scratch) or from_scratch.max() == 100:
         return np.nan, np.nan
     low, high = statistics.interval([scores, from_scratch], _percent_of_means)
@@ -72,6 +74,7 @@ def read_table(path: pathlib.Path) -> Transfers:
     columns |= {"mean": SCORE, "std": Number(0, 100, optional=True)}
     table = csv_files.read(path, columns, ["source", "target"])
     table["std"] = table["std"].astype(float)
+    # A published table has no runs that could be resampled.
     table[["low", "high", "count", "percent_low", "percent_high"]] = np.nan
     is_baseline = table["source"] == ""
     targets = tuple(dict.fromkeys(table["target"]))
@@ -116,6 +119,7 @@ def by_source(transfers: Transfers) -> pd.DataFrame:
                 "count": score.count,
             }
         )
+    # Without a transfer there has to be the column that is sorted by.
     frame = pd.DataFrame(rows, columns=list(rows[0]) if rows else ["source", "mean"])
     return frame.sort_values("mean", ascending=False, kind="stable", ignore_index=True)
 

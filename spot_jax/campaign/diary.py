@@ -42,6 +42,7 @@ class Diary:
         seconds = time.monotonic() - self._began
         devices = jax.devices()
         entry = {
+            # A study goes on by the same command, which is told once.
             "commands": list(dict.fromkeys(commands)),
             "versions": story.versions(),
             "machine": f"{platform.machine()} of {os.cpu_count()} cores, "

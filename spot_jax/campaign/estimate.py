@@ -42,6 +42,7 @@ def describe(
 
 
 def _operations(run: Run, sizes: cost.Sizes) -> float:
+    # The last step is evaluated as well, whatever the period.
     evaluations = math.ceil(run.steps / run.eval_period)
     sizes = dataclasses.replace(sizes, examples=run.examples or sizes.examples)
     return len(run.tunings) * cost.tuning(sizes, run.steps, evaluations)

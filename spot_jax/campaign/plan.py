@@ -99,10 +99,12 @@ class Study:
 def _several(field: str, values: object, kind: type) -> tuple:
     values = [values] if isinstance(values, kind) else values
     macro = field.upper()
+    # Not isinstance: True is an int, and no seed.
     if not isinstance(values, Sequence) or not all(type(v) is kind for v in values):
         raise ValueError(f"{macro} is {values!r}; give a list of {kind.__name__}.")
     if len(set(values)) < len(values):
         raise ValueError(f"{macro} is {list(values)}: name each once.")
+    # An empty list of k leaves a method out; any other leaves no study.
     if not values and not field.endswith("_ks"):
         raise ValueError(f"{macro} is an empty list; name at least one.")
     return tuple(values)
@@ -156,6 +158,7 @@ def check_tasks(study: Study) -> None:
     """
     names = (*study.sources, *study.targets)
     if any(name not in catalog.TASKS for name in names):
+        # TensorFlow comes in here, which a plan of the catalog's tasks does without.
         from spot_jax import tasks
 
         tasks.register_all()
@@ -218,6 +221,8 @@ def tunings(stage: str, study: Study) -> Iterator[Tuning]:
         case "baselines":
             for target, seed in itertools.product(study.targets, study.seeds):
                 yield Tuning(method, seed, target)
+        # Every source prompt is tuned once on a target, with its own seed: the 48
+        # prompts of 16 tasks and 3 seeds are what SPoT §3.3 ranks.
         case "transfers":
             for target, source, seed in itertools.product(
                 study.targets, study.sources, study.seeds
@@ -233,6 +238,8 @@ def tunings(stage: str, study: Study) -> Iterator[Tuning]:
 def runs(study: Study) -> list[Run]:
     """Returns every run of the whole study, whatever its STAGES are, in order."""
     made: list[Run] = []
+    # All stages: a run's number decides its worker and its dropout, which may not
+    # depend on what is asked for now.
     for name in STAGES:
         its_own = tuple(tunings(name, study))
         for part, start in enumerate(range(0, len(its_own), study.bank_size)):

@@ -39,6 +39,7 @@ class FinishedRuns:
 
     def has(self, run: Run) -> bool:
         """Returns whether a run is finished."""
+        # Only what is finished is remembered: other workers finish the rest meanwhile.
         if run.name not in self._prompts:
             folder = self.folder_of(run)
             prompts = _read_tunings(folder)
@@ -135,6 +136,7 @@ def _rows(folder: pathlib.Path, run: Run, study: Study, done: FinishedRuns):
                 task = tuning.source
             case "transfers":
                 source = Tuning("source", tuning.source_seed, source=tuning.source)
+                # SPoT §3.1: the source's best checkpoint on its validation split.
                 start = names.in_folder(prompts[source], names.BEST)
             case "averages":
                 start = sources.write_average(tuning, folder / "starts")
@@ -144,6 +146,8 @@ def _rows(folder: pathlib.Path, run: Run, study: Study, done: FinishedRuns):
                 mixtures[task] = members
             case "mixture_targets":
                 mixture = dataclasses.replace(tuning, method="mixture_source")
+                # Of a mixture SPoT §3.3 takes the final checkpoint.
                 start = names.in_folder(prompts[mixture], names.LAST)
+        # BANK is written down as gin text, which has no paths.
         rows.append((task, tuning.seed, start and str(start)))
     return rows, mixtures

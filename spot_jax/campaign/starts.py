@@ -29,6 +29,7 @@ class Sources:
     def _ranked(self, tuning: Tuning) -> Ranking:
         baseline = self._prompts[Tuning("baseline", tuning.seed, tuning.target)]
         (target,) = candidates.read_targets([str(baseline)], tuning.target)
+        # No source is of a target's own task: the plan refuses that (plan.Study).
         return candidates.rank_entries(
             self._entries, target, self._measure, task=tuning.target, include_own=True
         )
@@ -47,6 +48,7 @@ class Sources:
         """
         start = starts.weighted_average(self._ranked(tuning), tuning.k)
         (average,) = start.prompts.values()
+        # Without the measure, of which a study has one (SIMILARITY).
         name = f"average-{tuning.target}-seed{tuning.seed}-top{tuning.k}"
         members = [source.entry.name for source in start.chosen]
         story = {

@@ -32,6 +32,7 @@ def write_tables(folder: pathlib.Path, study: Study, done: FinishedRuns) -> None
         study: the study.
         done: its finished runs.
     """
+    # What a source scores on its own task is no transfer, and stays in its run.
     finished = [run for run in done.finished() if not STAGES[run.stage].is_source]
     scores = [row for run in finished for row in _scores(run, study, done)]
     curves = [row for run in finished for row in _curves(run, study, done)]
@@ -74,6 +75,7 @@ def _similarities(prompts: dict[Tuning, pathlib.Path]) -> list[tuple]:
             names.in_folder(path, names.EMBEDDING)
         ).bundle
         for tuning, path in prompts.items()
+        # Others began from other prompts, or are of several tasks.
         if tuning.method in ("source", "baseline")
     }
     if not embedded:

@@ -68,6 +68,7 @@ class MemoryExamples:
         self._order = self._permute(position.passes)
 
     def _permute(self, passes: int) -> np.ndarray:
+        # By seed and pass alone, so that a run can go on in the middle of any pass.
         return np.random.default_rng([self._seed, passes]).permutation(
             len(self._examples)
         )
@@ -153,6 +154,7 @@ class MixedExamples:
         self._members, self._seed, self.position = members, seed, position
         self._rates = np.asarray(rates, np.float64)
         self._begin(position.passes)
+        # Where each member stands is not saved: what was drawn is drawn again.
         self._draw(0, position.offset)
 
     def _begin(self, passes: int) -> None:

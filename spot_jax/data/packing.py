@@ -97,10 +97,11 @@ def pack(examples: Sequence[Example], *, prompt_length: int, shape: Shape) -> Ba
     """
     bins = _first_fit(examples, prompt_length, *shape[1:])
     targets = _longest_targets(bins)
-    return _lay_out(
+    return lay_out(
         bins,
         prompt_length=prompt_length,
         shape=Shape(
+            # Multiples, so that what does not fit brings few programs of its own.
             shape.rows * -(-len(bins) // shape.rows),
             shape.row_length,
             shape.target_row_length * -(-targets // shape.target_row_length),
@@ -162,16 +163,27 @@ def one_per_row(
     """
     rows = len(examples) if rows is None else rows
     rows = -(-rows // rows_multiple) * rows_multiple
-    return _lay_out(
+    return lay_out(
         [[example] for example in examples],
         prompt_length=prompt_length,
         shape=Shape(rows, row_length, target_length),
     )
 
 
-def _lay_out(
+def lay_out(
     bins: Sequence[Sequence[Example]], *, prompt_length: int, shape: Shape
 ) -> Batch:
+    """Writes examples into rows that are decided on, as the top of this file shows.
+
+    Args:
+        bins: the examples of each row, in their order; further rows are padding.
+        prompt_length: slots in front of every example, 0 for none.
+        shape: of the batch.
+
+    Raises:
+        ValueError: when the examples of a row do not fit in it.
+    """
+
     def empty(length: int, dtype=np.int32) -> np.ndarray:
         return np.zeros((shape.rows, length), dtype)
 
@@ -216,7 +228,9 @@ def _write(
     text = slice(start + prompt_length, end)
     batch["encoder_input_tokens"][row, text] = example.inputs
     batch["encoder_segment_ids"][row, start:end] = segment
+    # Each example counts from 0, as it would in a row of its own.
     batch["encoder_positions"][row, start:end] = np.arange(end - start)
+    # From 1, for 0 says that a position is no slot.
     batch["encoder_prompt_ids"][row, start : text.start] = 1 + example.prompt
 
 

@@ -16,7 +16,9 @@ def prefetch(items: Iterator[T], ahead: int = 2) -> Iterator[T]:
             the item where it happened.
         ahead: how many items are made before they are asked for.
     """
+    # StopIteration, raised by a result in here, would be an error and not the end.
     end = object()
+    # One thread: an iterator cannot be run by two, and the order counts.
     with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as pool:
         pending = collections.deque(pool.submit(next, items, end) for _ in range(ahead))
         while (item := pending.popleft().result()) is not end:

@@ -18,7 +18,7 @@ from spot_jax.model_dir import storage
 # Version 3 keeps bfloat16 as bfloat16.
 _VERSION = 3
 # T5X's own size: small enough to be read in parallel, large enough to be few.
-_CHUNK_BYTES = 64 * 2**20
+CHUNK_BYTES = 64 * 2**20
 _ARRAYS_IN_FLIGHT = 4
 
 
@@ -92,7 +92,7 @@ def _write(folder: pathlib.Path, name: str, array: jax.Array | np.ndarray) -> di
         "dtype": np.dtype(array.dtype).name,
         "metadata": {
             "shape": list(array.shape),
-            "chunks": _chunks(shards[0][1]),
+            "chunks": chunks_of(shards[0][1]),
             "compressor": {"id": "gzip", "level": 1},
         },
     }
@@ -113,11 +113,21 @@ def _shards(array: jax.Array | np.ndarray) -> list[tuple[tuple[slice, ...], Any]
     ]
 
 
-def _chunks(shard: jax.Array | np.ndarray) -> list[int]:
-    """Cuts a shard into equal blocks of rows, so that no two shards share one."""
-    if shard.nbytes <= _CHUNK_BYTES:
+def chunks_of(
+    shard: jax.Array | np.ndarray, most_bytes: int = CHUNK_BYTES
+) -> list[int]:
+    """Cuts a shard into equal blocks of rows, so that no two shards share one.
+
+    Args:
+        shard: [rows, ...] what is cut.
+        most_bytes: how large a block may be, where a row is not larger already.
+
+    Returns:
+        The shape of a block.
+    """
+    if shard.nbytes <= most_bytes:
         return list(shard.shape)
     rows = shard.shape[0]
-    most = max(1, _CHUNK_BYTES * rows // shard.nbytes)
+    most = max(1, most_bytes * rows // shard.nbytes)
     divisor = next(count for count in range(most, 0, -1) if rows % count == 0)
     return [divisor, *shard.shape[1:]]

@@ -60,7 +60,7 @@ def _place(array: StoredArray, target: jax.ShapeDtypeStruct) -> jax.Array:
         return placed.block_until_ready()
     # One read for all shards of this process: a stored chunk may cover several of them
     # and is decoded as a whole.
-    box = _box(array, target.sharding)
+    box = box_of_process(array.shape, target.sharding)
     values = _read(array, box, target.dtype)
 
     def shard(index: Index) -> np.ndarray:
@@ -74,10 +74,10 @@ def _read(array: StoredArray, index: Index, dtype: np.dtype) -> np.ndarray:
     return array.read(index).astype(dtype, order="C", copy=False)
 
 
-def _box(array: StoredArray, sharding: jax.sharding.Sharding) -> Index:
-    """Returns the smallest index that covers this process's shards."""
-    shards = sharding.addressable_devices_indices_map(array.shape).values()
-    bounds = [_bounds(index, array.shape) for index in shards]
+def box_of_process(shape: tuple[int, ...], sharding: jax.sharding.Sharding) -> Index:
+    """Returns the smallest index that covers this process's shards of an array."""
+    shards = sharding.addressable_devices_indices_map(shape).values()
+    bounds = [_bounds(index, shape) for index in shards]
     return tuple(
         slice(min(starts), max(stops))
         for starts, stops in (

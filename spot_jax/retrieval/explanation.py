@@ -55,6 +55,7 @@ def story(name: str, asked: dict[str, Any], result: Result) -> dict[str, Any]:
     return {
         "name": pathlib.Path(name).stem,
         "kind": "start",
+        # A library's prompts are all of one model.
         "model": made_of[0].entry.model,
         "provenance": {
             **asked,
@@ -140,6 +141,7 @@ def text(measure: str, result: Result) -> str:
 
 def _table(result: Result) -> str:
     lines = _lines(result)
+    # What is taken is shown however far down it stands.
     shown = [line for n, line in enumerate(lines) if n < _SHOWN or line["chosen"]]
     optional = [key for key in ("weight", "target_score") if key in lines[0]]
     heads = ("", "rank", "entry", "task", "seed", "similarity", *optional)

@@ -80,6 +80,7 @@ def mixture_members(chosen: Sequence[Source], task: str) -> list[str]:
     for source in chosen:
         entry = source.entry
         known = catalog.MIXTURES.get(entry.task)
+        # A mixture of a run's own is known to its configuration alone.
         own = _macro(entry.configuration, "MIXTURES") or {}
         members += known.members if known else own.get(entry.task, [entry.task])
     return multi_task_mixture(members, task)
@@ -109,6 +110,7 @@ def mixture_files(
         lines += [
             "# Trained as the most similar of them was.",
             f"include {folder + '/source.gin'!r}",
+            # That run may have trained a bank; the mixture's prompt is alone.
             "BANK = None",
         ]
     lines += ["", f"MIXTURES = {{{name!r}: {list(members)!r}}}"]
@@ -130,10 +132,12 @@ def mixture_run(chosen: Sequence[Source], target: Target, folder: str) -> str:
         "PROMPT_LENGTH": length_of(recipe.prompt),
         "MODEL_DIR": f"{folder}/mixture",
     }
+    # SPoT §2.1.4: source prompts begin as sampled vocabulary.
     gin = [f"{folder}/mixture.gin", "gin/prompts/sampled_vocabulary.gin"]
     if not as_gin(recipe.configuration):
         gin.insert(0, "gin/models/MODEL.gin")
         unknown = _unknown(recipe.model)
+        # mixture.gin says them, and a command's own would win.
         if _longest(chosen, target):
             del unknown["TASK_FEATURE_LENGTHS"]
         values = unknown | values
@@ -159,6 +163,7 @@ def _longest(chosen: Sequence[Source], target: Target) -> dict[str, int]:
 
 def _macro(configuration: str | None, name: str) -> Any:
     """Returns a macro's value in gin text, None where it is not there or no literal."""
+    # gin breaks a long value: it goes on in the lines below, indented.
     pattern = rf"^{name} = (.*(?:\n[ \t]+.*)*)"
     found = re.search(pattern, configuration or "", flags=re.MULTILINE)
     if not found:
@@ -180,6 +185,8 @@ def _bank_of_starts(starts: Sequence[str]) -> dict[str, str]:
     """Returns the bindings that make several starting values one run."""
     if len(starts) == 1:
         return {}
+    # gin binds one path to one function: each further start is a scope of it, and the
+    # first is what from_file.gin binds to PROMPT_FILE.
     scopes = [f"start_{number}" for number in range(2, len(starts) + 1)]
     functions = ", ".join(
         ["@init.from_file", *(f"@{s}/init.from_file" for s in scopes)]

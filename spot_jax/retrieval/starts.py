@@ -45,6 +45,7 @@ def top(ranking: Ranking, k: int) -> tuple[Source, ...]:
     count = len(ranking.sources)
     if 1 <= k <= count:
         return ranking.sources[:k]
+    # Of a large library there may be hundreds; a few show what is wrong.
     why = " ".join(_reasons(ranking, list(ranking.left_out)[:5]))
     if not count:
         raise ValueError(
@@ -120,6 +121,7 @@ def named(
         raise ValueError(
             f"The library has no entry {name!r}. It has {', '.join(entries)}."
         )
+    # What has no embedding has no rank, and may be named all the same.
     ranked = {source.entry.name: source for source in ranking.sources}
     source = ranked.get(name, Source(entries[name]))
     notes = ()
@@ -159,6 +161,8 @@ def oracle(
         ValueError: when no entry that may be chosen has a score.
     """
     allowed = {source.entry.name: source for source in ranking.sources}
+    # An oracle looks at scores, so it needs no embedding; a prompt of the target's own
+    # task stays out, which would be no transfer.
     for name, why in ranking.left_out.items():
         if why is Reason.NO_EMBEDDING:
             allowed[name] = Source(entries[name])
@@ -168,6 +172,7 @@ def oracle(
             "None of the entries that may be chosen has a score. "
             + " ".join(_reasons(ranking, [n for n in ranking.left_out if n in scores]))
         )
+    # Of equal scores the first by name, as in a ranking.
     best = allowed[min(scored, key=lambda name: (-scores[name], name))]
     missing = [name for name in allowed if name not in scores]
     notes = (f"The oracle is {best.entry.name}: {scores[best.entry.name]:g}.",)
@@ -208,6 +213,7 @@ def read_scores(path: str, names: Sequence[str]) -> dict[str, float]:
             )
         scores: dict[str, float] = {}
         for line in lines:
+            # csv gives None for the cells that a short line lacks.
             source, score = line["source"], _number(line["score"])
             if source not in names or source in scores or score is None:
                 raise ValueError(
@@ -228,6 +234,7 @@ def _number(text: str | None) -> float | None:
         value = float(text or "")
     except ValueError:
         return None
+    # float() takes "nan" and "inf" as well.
     return value if math.isfinite(value) else None
 
 

@@ -63,7 +63,7 @@ def make_rank(config: T5Config, binding: Binding) -> Callable:
             cross_mask=masks.visible_keys(segments),
             method=T5.decode_projected,
         )
-        return _label_scores(labels, logits)
+        return label_scores(labels, logits)
 
     return rank
 
@@ -85,11 +85,19 @@ def own_beginning(
     return masks.causal(labels * length) & masks.same_segment(owners, owners)
 
 
-def _label_scores(
+def label_scores(
     labels: Int[Array, "labels length"],
     logits: Float[Array, "rows labels*length vocab"],
 ) -> Float[Array, "rows labels"]:
-    """Sums the log-probabilities of each label's tokens."""
+    """Sums the log-probabilities of each label's tokens.
+
+    Args:
+        labels: [labels, length] token ids, EOS included, 0 for padding.
+        logits: [rows, labels * length, vocab] of the labels side by side.
+
+    Returns:
+        [rows, labels].
+    """
     rows, (count, length) = len(logits), labels.shape
     targets = jnp.tile(labels, (rows, 1))
     scores = losses.sequence_scores(

@@ -87,8 +87,10 @@ def seen_from(
     for name, label_map in label_maps.items():
         _check_labels(name, label_map)
         away = [home for home in homes if home != name]
+        # A map that nothing needs is no mistake: a gin file may have many.
         if name in names and away:
             _check_sources(name, label_map, away)
+    # One object for all prompts of a home, which the evaluator then asks together.
     seen = {
         home: [_translated(task, home, label_maps.get(task.name, {})) for task in tasks]
         for home in dict.fromkeys(homes)
@@ -124,6 +126,7 @@ def _translated(task: EvalTask, home: str, label_map: Mapping[str, str]) -> Eval
     labels = labels_of(home)
     if home == task.name or not set(labels) & set(label_map):
         return task
+    # A label that both tasks have needs no translation.
     lost = [x for x in labels if label_map.get(x, x) not in task.labels]
     if lost:
         raise ValueError(

@@ -29,6 +29,7 @@ def majority(answers: Sequence[Sequence[Prediction]]) -> list[Prediction]:
         scores: dict[str, list[float]] = {}
         for vote in votes:
             scores.setdefault(vote.text, []).append(vote.score)
+        # max keeps the first of equals, and a dict the order of first voters.
         text, of_voters = max(
             scores.items(), key=lambda candidate: (len(candidate[1]), sum(candidate[1]))
         )

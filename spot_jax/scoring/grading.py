@@ -44,12 +44,14 @@ def score(task: EvalTask, predictions: Sequence[Prediction]) -> dict[str, float]
         )
     results: dict[str, float] = {}
     for metric in task.task.predict_metric_fns:
+        # Metrics give numpy's numbers, which JSON does not take.
         results |= {k: float(v) for k, v in metric(targets, answers).items()}
     return results
 
 
 def target_text(task: EvalTask, example: Mapping[str, Any]) -> str:
     """Returns the right answer as text."""
+    # Decoded tokens may be another text: of unknown pieces, or cut to their limit.
     if "targets_pretokenized" in example:
         return example["targets_pretokenized"].decode("utf-8")
     return task.vocabulary.decode([int(t) for t in example["targets"]])

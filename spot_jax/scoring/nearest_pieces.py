@@ -134,6 +134,7 @@ def nearest_pieces(
     Raises:
         ValueError: see `nearest_rows`.
     """
+    # All prompts together, so that the embedding is read and made unit vectors once.
     found, cosines = nearest_rows(
         np.concatenate(list(prompts.values())), embedding, list(pieces), count
     )

@@ -36,6 +36,7 @@ def read_bank(
     for prompt in saved:
         _check(prompt, model)
     bank = algebra.stack([prompt.bundle for prompt in saved])
+    # Whole on every device: a device has any rows, and so any of the prompts.
     bank = jax.device_put(bank, sharding.replicated(model.mesh))
     return _names(saved), bank, binding.saved_prompts(len(saved))
 
@@ -77,6 +78,7 @@ def _names(saved: Sequence[files.SavedPrompt]) -> list[str]:
     for prompt in saved:
         stem = pathlib.Path(prompt.path).stem
         name = prompt.story.get("name", stem)
+        # Results go by name; copies of a prompt, in two folders, have the same.
         while name in names:
             name += f"-{len(names)}"
         names.append(name)

@@ -95,6 +95,7 @@ def _listed(names: Sequence[str], prompts: Prompts) -> list[Entry]:
 
 def _checked(row: Sequence) -> tuple[str, int, str | None]:
     match row:
+        # The pattern int() takes True as well.
         case (str(), int(seed), str() | None) if seed >= 0 and type(seed) is int:
             return tuple(row)
     raise ValueError(
@@ -150,9 +151,11 @@ def starting_values(
 
     def embed(ids: Sequence[int]) -> np.ndarray:
         rows = embedding[jnp.asarray(ids, jnp.int32)] if len(ids) else embedding[:0]
+        # Weights may be held in bfloat16; what is trained is float32.
         return np.asarray(rows.astype(jnp.float32))
 
     def start(entry: Entry) -> PyTree:
+        # A prompt's own, so that it begins in any bank as it does alone.
         rng = np.random.default_rng(entry.seed)
         around = Surroundings(
             length=length,

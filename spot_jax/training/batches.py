@@ -72,6 +72,7 @@ class Rows:
                 target_length=self._lengths["targets"],
                 rows_multiple=rows_multiple,
             )
+        # The very first, also where a run goes on: it plans the same rows.
         first = self._open([Position()] * len(self._openers))
         size = self._training.batch_size
         shape = packing.plan(

@@ -24,10 +24,14 @@ class Checkpoints:
 
     def __init__(self, model_dir: pathlib.Path, keep: int):
         self._manager = ocp.CheckpointManager(
+            # orbax takes absolute paths alone.
             (model_dir / names.CHECKPOINTS).resolve(),
             item_names=("state", "progress"),
             options=ocp.CheckpointManagerOptions(
-                max_to_keep=keep, step_prefix="step", cleanup_tmp_directories=True
+                # The last of these removes what a killed run left half written.
+                max_to_keep=keep,
+                step_prefix="step",
+                cleanup_tmp_directories=True,
             ),
         )
 
@@ -58,6 +62,7 @@ class Checkpoints:
         step = self._manager.latest_step()
         if step is None:
             return None
+        # Without shardings orbax would look for the devices of the run that saved it.
         abstract = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
         )

@@ -129,11 +129,13 @@ class Outputs:
         files.write(path, prompt, story | said)
 
     def _write_model(self, params: PyTree, step: int) -> None:
+        # T5X counts a model's steps from the start of its pre-training.
         saved_at = (self._model.step or 0) + step
         path = names.tuned_model(self._folder, saved_at)
         # There already where a run was killed after this and resumes from before it.
         storage.remove_folder(path)
         save_t5x(str(path), params, saved_at)
+        # Not before: killed in between, a run still has a best model.
         for older in names.tuned_models(self._folder):
             if older != path:
                 storage.remove_folder(older)

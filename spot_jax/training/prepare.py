@@ -84,6 +84,7 @@ def tasks_of(
     bank: Sequence[Entry], evaluation: Evaluation, data: Data
 ) -> dict[int, list[EvalTask]]:
     """Reads what every prompt (by its index) is evaluated on: a mixture's members."""
+    # Prompts of a task share its examples, and the evaluator then asks them together.
     load = functools.cache(lambda name: eval_tasks.load_task(name, evaluation, data))
     return {
         index: [load(name) for name in loading.task_names(entry.task, data)]
@@ -125,6 +126,7 @@ def parts_of(
     source = prompts.kind(length=prompts.length, model=model.config)
     trained = banks.starting_values(bank, source, prompts.length, model, encode)
     binding = prompt_tuning(source, len(bank))
+    # Shapes are enough to count the slots.
     slots = slots_of(jax.eval_shape(binding.bundle, trained))
     return Parts(binding, trained, model.params, slots)
 

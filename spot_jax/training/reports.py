@@ -43,6 +43,7 @@ class Reports:
 
     def step(self, metrics: Mapping[str, jax.Array]) -> None:
         """Takes the metrics [bank] of one step, without waiting for them."""
+        # They stay on the device: to read them would be to wait for the step.
         self._recent.append(metrics)
         self._progress.step()
 
@@ -57,10 +58,12 @@ class Reports:
             ValueError: when a loss is not finite.
         """
         values = self._summary()
+        # Not at every step, for looking waits for the device.
         self._check_finite(number, values)
         for index, entry in enumerate(self._bank):
             its_own = {name: float(v[index]) for name, v in values.items()}
             self._metrics.write(number, entry.name, "train", its_own)
+        # Schedules count from 0, lines from 1.
         rate = {"learning_rate": float(self._rate(number - 1))}
         self._metrics.write(number, "", "speed", self._progress.speed() | rate)
         self._progress.report(f"loss {values['loss'].mean():.4f}")

@@ -39,6 +39,7 @@ def initial_state(
     trained: PyTree, optimizer: Optimizer, binding: Binding
 ) -> TrainState:
     """Returns the state before the first step."""
+    # One state a prompt: statistics over a whole bank would let its prompts mix.
     init = optimizer.init if binding.bank is None else jax.vmap(optimizer.init)
     return TrainState(jnp.int32(0), trained, init(trained))
 
@@ -74,6 +75,7 @@ def make_train_step(
     update = optimizer.update if binding.bank is None else jax.vmap(optimizer.update)
 
     def train_step(state, frozen, batch, key):
+        # By the step's number alone, so that a run that resumes drops the same.
         key = None if config.dropout_rate == 0 else jax.random.fold_in(key, state.step)
         gradients, metrics = _gradients(loss, state.trained, frozen, batch, key)
         trained, optimizer_state = update(gradients, state.optimizer, state.trained)
@@ -81,6 +83,7 @@ def make_train_step(
         return TrainState(state.step + 1, trained, optimizer_state), metrics
 
     def _gradients(loss, trained, frozen, batch, key):
+        # Of the whole batch, whose tokens a part of it cannot count.
         scales = scales_of(batch, binding, options, target_length)
         gradient = jax.grad(loss, has_aux=True)
         if microbatches == 1:
@@ -109,6 +112,7 @@ def _accumulate(gradient, trained, frozen, batch, key, scales, parts: int):
 
     def add_part(total, part):
         index, rows, scales = part
+        # With one key all parts would drop the same places.
         part_key = None if key is None else jax.random.fold_in(key, index)
         new = gradient(trained, frozen, rows, part_key, scales)
         return jax.tree.map(jnp.add, total, new), None

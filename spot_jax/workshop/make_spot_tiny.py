@@ -43,8 +43,6 @@ from spot_jax.training.outputs import best_checkpoint
 _STORIES = 20_000
 # Of each kind of text, to tell whether a build goes on with the text it was begun with.
 _DOCUMENTS_COMPARED = 300
-# Seconds after which a stopwatch writes its file again.
-_KEPT_EVERY = 10.0
 _STAGES = {
     "pretrain": "gin/runs/pretrain_tiny.gin",
     "adapt": "gin/runs/adapt_tiny.gin",
@@ -77,8 +75,8 @@ def build(
         replace_file(vocabulary, build_vocabulary(stories))
     stages, started_from = {}, None
     for stage, file in _STAGES.items():
-        with _stopwatch(folder / f"{stage}.seconds") as seconds:
-            made = _run(folder / stage, vocabulary, file, started_from, bindings)
+        with stopwatch(folder / f"{stage}.seconds") as seconds:
+            made = run_stage(folder / stage, vocabulary, file, started_from, bindings)
             stages[stage] = _record(folder / f"{stage}.json", made, seconds())
         started_from = best_checkpoint(str(folder / stage))
     model = _load(started_from, bindings)
@@ -129,10 +127,16 @@ def _cores() -> int | None:
 
 
 @contextlib.contextmanager
-def _stopwatch(path: pathlib.Path) -> Iterator[Callable[[], int]]:
+def stopwatch(
+    path: pathlib.Path, kept_every: float = 10.0
+) -> Iterator[Callable[[], int]]:
     """Adds the seconds spent inside to those in the file; yields what reads them.
 
     The file is written all along: a build that is killed has taken its time, too.
+
+    Args:
+        path: the file.
+        kept_every: seconds after which it is written again.
     """
     before = int(path.read_text()) if path.exists() else 0
     began, over = time.monotonic(), threading.Event()
@@ -141,7 +145,7 @@ def _stopwatch(path: pathlib.Path) -> Iterator[Callable[[], int]]:
         return before + round(time.monotonic() - began)
 
     def keep() -> None:
-        while not over.wait(_KEPT_EVERY):
+        while not over.wait(kept_every):
             replace_file(path, str(seconds()).encode())
 
     keeper = threading.Thread(target=keep, daemon=True)
@@ -154,14 +158,22 @@ def _stopwatch(path: pathlib.Path) -> Iterator[Callable[[], int]]:
         replace_file(path, str(seconds()).encode())
 
 
-def _run(
+def run_stage(
     model_dir: pathlib.Path,
     vocabulary: pathlib.Path,
     file: str,
     started_from: pathlib.Path | None,
     bindings: Sequence[str],
 ) -> dict:
-    """Runs `spot_jax train` in this process; returns what the card says of it."""
+    """Runs `spot_jax train` in this process; returns what the card says of it.
+
+    Args:
+        model_dir: MODEL_DIR, where what is finished is not done again.
+        vocabulary: the SentencePiece model.
+        file: the stage's gin file.
+        started_from: the checkpoint that it goes on from; None: weights are drawn.
+        bindings: gin bindings besides.
+    """
     bindings = [
         f"VOCABULARY='{vocabulary}'",
         f"MODEL_DIR='{model_dir}'",

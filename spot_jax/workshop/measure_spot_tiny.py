@@ -39,8 +39,8 @@ from spot_jax.train import train
 from spot_jax.training.bank import prompt_names
 
 _UNLABELLED = "c4_prefix_lm"
-_PROMPT_TUNING = ("gin/prompts/class_labels.gin", "gin/runs/miniature_prompt.gin")
-_MODEL_TUNING = ("gin/runs/miniature_model.gin",)
+PROMPT_TUNING = ("gin/prompts/class_labels.gin", "gin/runs/miniature_prompt.gin")
+MODEL_TUNING = ("gin/runs/miniature_model.gin",)
 
 # Method, task, seed, score.
 Line = tuple[str, str, int, float]
@@ -100,7 +100,7 @@ def _gather(parts: pathlib.Path) -> pd.DataFrame:
 def _recipe() -> str:
     """Returns what tells how prompts and models are tuned from any other way."""
     told = []
-    for files in (_PROMPT_TUNING, _MODEL_TUNING):
+    for files in (PROMPT_TUNING, MODEL_TUNING):
         config.parse(files, [_name("cr"), "MODEL_DIR=None"])
         told.append(config.text())
     return hashlib.sha256("".join(told).encode("utf-8")).hexdigest()
@@ -110,7 +110,7 @@ def _words(_: pathlib.Path, task: str, __: int) -> Iterator[Line]:
     """What needs no model: the most frequent label, and a bag of words."""
     if task == _UNLABELLED:
         return
-    config.parse(_PROMPT_TUNING, [_name(task), "MODEL_DIR=None"])
+    config.parse(PROMPT_TUNING, [_name(task), "MODEL_DIR=None"])
     how, settings = config.configured(Evaluation)(), config.configured(Data)()
     loading.set_up_tasks(settings)
     there = eval_tasks.load_task(task, how, settings)
@@ -169,7 +169,7 @@ def _zero_shot(folder: pathlib.Path, task: str, _: int) -> Iterator[Line]:
 
 def _prompt_tuning(folder: pathlib.Path, task: str, seeds: int) -> Iterator[Line]:
     rows = [(task, seed, None) for seed in range(seeds)]
-    last = _train(_PROMPT_TUNING, folder, [_name(task), f"BANK={rows!r}"])
+    last = _train(PROMPT_TUNING, folder, [_name(task), f"BANK={rows!r}"])
     for row, name in zip(rows, prompt_names(rows), strict=True):
         yield "prompt tuning", task, row[1], last[name]
 
@@ -177,7 +177,7 @@ def _prompt_tuning(folder: pathlib.Path, task: str, seeds: int) -> Iterator[Line
 def _model_tuning(folder: pathlib.Path, task: str, seeds: int) -> Iterator[Line]:
     for seed in range(seeds):
         bindings = [_name(task), f"RANDOM_SEED={seed}"]
-        last = _train(_MODEL_TUNING, folder / str(seed), bindings)
+        last = _train(MODEL_TUNING, folder / str(seed), bindings)
         yield "model tuning", task, seed, last["model"]
 
 

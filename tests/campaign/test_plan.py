@@ -132,7 +132,7 @@ def test_a_dry_run_of_a_worker_lists_its_own_runs(demo_model, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "baselines-000" in said
     assert "sources-000" not in said
-    assert list(cost.MACHINES) and "0.06 TFLOP/s at 100 %" in said
+    assert list(cost.MACHINES) and "0.28 TFLOP/s at 100 %" in said
 
 
 def test_sources_and_mixtures_are_evaluated_on_numbers_of_their_own():

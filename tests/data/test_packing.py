@@ -24,8 +24,8 @@ def unpack(batch):
 
 def test_the_batch_of_the_docstring():
     shape = packing.Shape(rows=1, row_length=10, target_row_length=4)
-    # First fit takes the longer example first.
-    batch = packing._lay_out(
+    # Not packed: first fit takes the longer example first.
+    batch = packing.lay_out(
         [[example([7, 1], [5, 1], 0), example([8, 9, 1], [6, 1], 1)]],
         prompt_length=2,
         shape=shape,

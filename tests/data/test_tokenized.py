@@ -92,4 +92,4 @@ def test_reading_needs_no_tensorflow():
         "heavy = {'tensorflow', 'seqio', 'jax'} & set(sys.modules); "
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

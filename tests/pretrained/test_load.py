@@ -86,8 +86,7 @@ def test_a_process_reads_only_what_covers_its_shards(spec, box, mesh):
             indices = NamedSharding(mesh, spec).devices_indices_map(shape)
             return {device: indices[device] for device in mesh.devices[1]}
 
-    array = StoredArray((8, 8), np.dtype(np.float32), read=None)
-    found = stream._box(array, SecondOfTwoProcesses())
+    found = stream.box_of_process((8, 8), SecondOfTwoProcesses())
     assert [[part.start, part.stop] for part in found] == box
 
 
@@ -210,6 +209,7 @@ def test_peak_memory_is_that_of_a_few_arrays(form, tmp_path):
         text=True,
         check=True,
         env=environment,
+        timeout=300,
     )
     peak = json.loads(result.stdout.splitlines()[-1])["peak"]
     held = count * side * side * 2 / 2**20

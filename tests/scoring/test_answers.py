@@ -67,7 +67,7 @@ def whole_pass(config, params, bank, batch, label):
 
 def test_label_scores_are_those_of_the_labels_in_order():
     logits = jax.random.normal(jax.random.key(0), (2, 12, 16))
-    scores = answers._label_scores(jnp.asarray(LABELS), logits)
+    scores = answers.label_scores(jnp.asarray(LABELS), logits)
     for row in range(2):
         for column, label in enumerate(LABELS):
             batch = {

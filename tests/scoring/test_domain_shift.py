@@ -1,12 +1,20 @@
 """Domain shift: answers are translated away from home, and nowhere else."""
 
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from spot_jax.data import loading
 from spot_jax.data.eval_tasks import EvalTask
+from spot_jax.model import sharding
+from spot_jax.model.binding import model_alone
+from spot_jax.model.weights import LoadedModel
 from spot_jax.model_dir.score import task_score
 from spot_jax.prompts import files
-from spot_jax.scoring import domain_shift
+from spot_jax.scoring import answers, domain_shift
 from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Evaluation
 from tests.bundles import soft
@@ -35,30 +43,53 @@ def tasks():
     ]
 
 
-class Canned(Evaluator):
-    """Writes these answers, whatever it is asked."""
+class OneTokenEach:
+    """A vocabulary in which an answer is one token."""
 
-    def __init__(self, texts):
-        self._texts, self._settings = texts, Evaluation(method="rank")
+    TEXTS = {2: "duplicate", 3: "not_duplicate"}
 
-    def _ranked(self, task):
-        return lambda *batch: (self._texts, [-1.0] * len(self._texts))
-
-    def _batches(self, task, prompts):
-        yield [(prompts[0], i) for i in range(len(task.examples))], {}
+    def decode(self, ids):
+        return " ".join(self.TEXTS[token] for token in ids)
 
 
-def test_a_label_map_changes_the_score_as_computed_by_hand(tasks):
+@pytest.fixture
+def echo(tiny_config, tiny_params, monkeypatch):
+    """An evaluator of a model that answers with the first token of its input."""
+
+    def make_write(config, binding, *, search, max_length):
+        def write(trained, frozen, batch, key):
+            first = batch["encoder_input_tokens"][:, :1]
+            tokens = jnp.pad(first, ((0, 0), (0, max_length - 1)))
+            return tokens, jnp.zeros(len(tokens))
+
+        return write
+
+    monkeypatch.setattr(answers, "make_write", make_write)
+    mesh = sharding.make_mesh(devices=jax.devices()[:1])
+    model = LoadedModel(tiny_config, tiny_params, mesh, 0, "0" * 16, "nowhere")
+    lengths = {"inputs": 4, "targets": 2}
+    return Evaluator(model, model_alone(), Evaluation(method="decode"), lengths, 0)
+
+
+def asked(task: EvalTask, tokens: list[int]) -> EvalTask:
+    """The task, with an input of one token for each of its examples."""
+    examples = [
+        example | {"inputs": np.int32([token])}
+        for example, token in zip(task.examples, tokens, strict=True)
+    ]
+    return dataclasses.replace(task, examples=examples, vocabulary=OneTokenEach())
+
+
+def test_a_label_map_changes_the_score_as_computed_by_hand(tasks, echo):
     qqp, mrpc = tasks
     seen = domain_shift.seen_from(["qqp"], tasks, {"mrpc": TO_MRPC})
     assert seen[0][0] is qqp
-    said = ["duplicate", "not_duplicate", "duplicate", "not_duplicate"]
     for task, expected in (
         (mrpc, {"accuracy": 0.0, "f1": 0.0}),
         # One of two found, one of two wrong.
         (seen[0][1], {"accuracy": 50.0, "f1": 50.0}),
     ):
-        results, _ = Canned(said).evaluate(None, None, {0: [task]})
+        results, _ = echo.evaluate({}, {}, {0: [asked(task, [2, 3, 2, 3])]})
         assert results[0]["mrpc"] == pytest.approx(expected)
 
 

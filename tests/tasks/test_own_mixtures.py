@@ -7,7 +7,7 @@ import spot_jax.tasks
 from spot_jax.data import loading
 from spot_jax.data.orders import Position
 from spot_jax.settings import Data
-from spot_jax.tasks import mixtures
+from spot_jax.tasks import catalog, mixtures
 
 spot_jax.tasks.register_all()
 
@@ -43,8 +43,15 @@ def test_what_cannot_be_a_mixture_is_refused(name, members, words):
         mixtures.add_mixture(name, members)
 
 
-def test_a_run_may_name_a_mixture_of_its_settings(demo_model, monkeypatch):
-    monkeypatch.setattr(mixtures, "_limit", mixtures._limit)
+@pytest.fixture
+def own_limit():
+    """A run sets K for all of its process; later tests have the paper's again."""
+    yield
+    mixtures.use_mixing_limit(catalog.MIXING_LIMIT)
+
+
+@pytest.mark.usefixtures("own_limit")
+def test_a_run_may_name_a_mixture_of_its_settings(demo_model):
     data = Data(
         "own_demo",
         {"inputs": 32, "targets": 8},

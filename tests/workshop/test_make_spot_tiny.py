@@ -23,16 +23,16 @@ def test_the_chain_goes_on_where_it_was_stopped_and_ships_a_model(
     tmp_path, monkeypatch
 ):
     runs, out = tmp_path / "runs", tmp_path / "package"
-    train, trained = make_spot_tiny._run, []
+    run_stage, trained = make_spot_tiny.run_stage, []
 
     def stopped(model_dir, *rest):
         if model_dir.name == "adapt" and not trained.count("adapt"):
             trained.append("adapt")
             raise KeyboardInterrupt
         trained.append(model_dir.name)
-        return train(model_dir, *rest)
+        return run_stage(model_dir, *rest)
 
-    monkeypatch.setattr(make_spot_tiny, "_run", stopped)
+    monkeypatch.setattr(make_spot_tiny, "run_stage", stopped)
     with pytest.raises(KeyboardInterrupt):
         make_spot_tiny.build(runs, FEW, out)
     assert not list(out.iterdir())
@@ -64,8 +64,11 @@ def _load(checkpoint):
 
 
 def test_a_build_does_not_go_on_with_other_text(tmp_path, monkeypatch):
-    monkeypatch.setattr(make_spot_tiny, "_run", None)
-    with pytest.raises(TypeError):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(make_spot_tiny, "run_stage", stop)
+    with pytest.raises(KeyboardInterrupt):
         make_spot_tiny.build(tmp_path / "runs", out=tmp_path)
     monkeypatch.setattr(make_spot_tiny, "ROUNDS_OF_YEARS", (1, 2))
     with pytest.raises(ValueError, match="DIR .* was begun with text"):
@@ -85,12 +88,12 @@ def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(tmp
     assert os.listdir(tmp_path / "runs") == []
 
 
-def test_the_time_of_a_build_that_is_killed_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(make_spot_tiny, "_KEPT_EVERY", 0.01)
+def test_the_time_of_a_build_that_is_killed_is_kept(tmp_path):
     path = tmp_path / "stage.seconds"
     path.write_text("100")
-    with make_spot_tiny._stopwatch(path) as seconds:
-        while path.read_text() == "100":
+    with make_spot_tiny.stopwatch(path, kept_every=0.01) as seconds:
+        latest = time.monotonic() + 60
+        while path.read_text() == "100" and time.monotonic() < latest:
             time.sleep(0.05)
         # What a killed build leaves.
         assert 101 <= int(path.read_text()) <= seconds()

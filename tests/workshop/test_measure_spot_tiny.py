@@ -104,19 +104,24 @@ def test_bad_options_are_refused_before_anything_is_written(tmp_path):
         measure_spot_tiny.main([str(tmp_path / "file")])
 
 
+def measured_again(folder, task, seeds):
+    raise AssertionError(f"{task} is measured a second time, in {folder}")
+
+
 @pytest.mark.slow
 def test_every_method_is_measured_and_nothing_twice(tmp_path, monkeypatch, capsys):
     macros = ("TRAIN_STEPS", "EVAL_PERIOD", "LOG_PERIOD", "EMBEDDING_STEP")
     few = tmp_path / "few.gin"
     few.write_text("".join(f"{macro} = 2\n" for macro in macros))
-    for name in ("_PROMPT_TUNING", "_MODEL_TUNING"):
+    for name in ("PROMPT_TUNING", "MODEL_TUNING"):
         files = (*getattr(measure_spot_tiny, name), str(few))
         monkeypatch.setattr(measure_spot_tiny, name, files)
     options = [str(tmp_path / "out"), "--tasks", "cb,c4_prefix_lm", "--seeds", "2"]
     try:
         measure_spot_tiny.main(options)
         first = capsys.readouterr().out
-        monkeypatch.setattr(measure_spot_tiny, "_train", None)
+        again = dict.fromkeys(measure_spot_tiny.METHODS, measured_again)
+        monkeypatch.setattr(measure_spot_tiny, "METHODS", again)
         measure_spot_tiny.main(options)
     finally:
         use_data_dir(None)
