@@ -7,6 +7,7 @@ prompt is optimized as if it were alone.
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -155,15 +156,19 @@ def adamw(
     )
 
 
+# Schedules are partial functions of this module, and no closures: a run that is begun
+# from Python is told from another by the names and values of what it was given.
+
+
 def constant(value: float) -> Schedule:
     """Returns a schedule that is `value` at every step."""
-    return optax.constant_schedule(value)
+    return functools.partial(_constant, value)
 
 
 def linear_warmup(peak: float, warmup_steps: int) -> Schedule:
     """Returns a schedule that rises from 0 to `peak` and stays there."""
     _require_warmup(warmup_steps)
-    return lambda step: peak * jnp.minimum(1.0, step / warmup_steps)
+    return functools.partial(_linear_warmup, peak, warmup_steps)
 
 
 def linear_warmup_decay(peak: float, warmup_steps: int, total_steps: int) -> Schedule:
@@ -178,26 +183,42 @@ def linear_warmup_decay(peak: float, warmup_steps: int, total_steps: int) -> Sch
             f"The schedule ends at step {total_steps}, its warm-up at {warmup_steps}. "
             "Raise --gin.TRAIN_STEPS or lower --gin.WARMUP_STEPS."
         )
-    fall = total_steps - warmup_steps
-    return lambda step: (
-        peak
-        * jnp.clip(
-            jnp.minimum(step / warmup_steps, (total_steps - step) / fall), 0.0, 1.0
-        )
-    )
+    return functools.partial(_linear_warmup_decay, peak, warmup_steps, total_steps)
 
 
 def reciprocal_square_root(base: float, warmup_steps: int) -> Schedule:
     """Returns T5X's `constant * rsqrt_decay`: base / sqrt(max(step, warmup_steps))."""
     _require_warmup(warmup_steps)
-    return lambda step: base / jnp.sqrt(jnp.maximum(step, warmup_steps))
+    return functools.partial(_reciprocal_square_root, base, warmup_steps)
 
 
 def linear_warmup_rsqrt(base: float, warmup_steps: int) -> Schedule:
     """Returns T5X's default, `constant * linear_warmup * rsqrt_decay`."""
-    warmup = linear_warmup(1.0, warmup_steps)
-    decay = reciprocal_square_root(base, warmup_steps)
-    return lambda step: warmup(step) * decay(step)
+    _require_warmup(warmup_steps)
+    return functools.partial(_linear_warmup_rsqrt, base, warmup_steps)
+
+
+def _constant(value, step):
+    del step
+    return value
+
+
+def _linear_warmup(peak, warmup_steps, step):
+    return peak * jnp.minimum(1.0, step / warmup_steps)
+
+
+def _linear_warmup_decay(peak, warmup_steps, total_steps, step):
+    fall = (total_steps - step) / (total_steps - warmup_steps)
+    return peak * jnp.clip(jnp.minimum(step / warmup_steps, fall), 0.0, 1.0)
+
+
+def _reciprocal_square_root(base, warmup_steps, step):
+    return base / jnp.sqrt(jnp.maximum(step, warmup_steps))
+
+
+def _linear_warmup_rsqrt(base, warmup_steps, step):
+    rise = _linear_warmup(1.0, warmup_steps, step)
+    return rise * _reciprocal_square_root(base, warmup_steps, step)
 
 
 def _as_schedule(learning_rate: float | Schedule) -> Schedule:

@@ -13,6 +13,7 @@ from spot_jax.prompts.init import Start
 from spot_jax.prompts.soft import SoftPrompt
 from spot_jax.t5 import T5Config
 from spot_jax.t5.decode import Search, greedy
+from spot_jax.tasks.catalog import MIXING_LIMIT
 
 
 def _require(settings: object, types: Mapping[str, tuple[type, ...]]) -> None:
@@ -85,7 +86,7 @@ class Data:
     extra_ids: int = 0
     truncate: bool = False
     tokenized: str | None = None
-    mixing_limit: int = 2**19
+    mixing_limit: int = MIXING_LIMIT
     mixtures: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -195,10 +196,8 @@ class Evaluation:
                 f"EVALUATION is {self.method!r}; choose 'decode' (the text of the "
                 "answer) or 'rank' (the likeliest of the task's labels)."
             )
-        _require(
-            self,
-            {"split": (str,), "examples": (int, type(None)), "rows": (int,)},
-        )
+        types = {"split": (str,), "examples": (int, type(None)), "rows": (int,)}
+        _require(self, types)
         if self.rows < 1 or (self.examples is not None and self.examples < 1):
             raise ValueError(
                 f"EVAL_BATCH_SIZE is {self.rows} and EVALUATOR_NUM_EXAMPLES "

@@ -83,14 +83,14 @@ def train(
         ValueError: for anything wrong with the settings, before the model is loaded
             where that is possible, or when the loss is not finite.
     """
-    if then is not None:
-        run = functools.partial(train, optimizer=optimizer, evaluation=evaluation)
-        run = functools.partial(run, loss=loss, prompts=prompts, seed=seed)
-        run = functools.partial(run, configuration=configuration, devices=devices)
-        return mixture_first(run, model_dir, model, data, training, then)
+    shared = dict(optimizer=optimizer, evaluation=evaluation, loss=loss)
+    shared |= dict(prompts=prompts, seed=seed)
     if configuration is None:
-        given = (model, data, training, evaluation, loss, prompts)
-        configuration = described(*given, optimizer=optimizer, seed=seed)
+        configuration = described(model, data, training, then, **shared)
+    if then is not None:
+        shared |= dict(configuration=configuration, devices=devices)
+        run = functools.partial(train, **shared)
+        return mixture_first(run, model_dir, model, data, training, then)
 
     # What is asked for, checked before anything is read.
     bank = prepare.bank_of(data, prompts, seed)
@@ -122,7 +122,8 @@ def train(
             return outputs.best
 
         # The machinery.
-        story.describe(folder, {"model": loaded.story(), "resumed_at": done})
+        facts = {"model": loaded.story(), "resumed_at": done}
+        story.describe(folder, facts, loaded.mesh.devices.flat)
         rows = batches.Rows(readers, data.lengths, training, parts.slots, loaded.mesh)
         laid_out = prefetch(rows.batches(positions, done))
         train_step = step.make_train_step(
@@ -133,9 +134,8 @@ def train(
             target_length=data.lengths["targets"],
             microbatches=training.microbatches,
         )
-        evaluator = Evaluator(
-            loaded, parts.binding, evaluation, data.lengths, parts.slots
-        )
+        of_data = data.lengths, parts.slots
+        evaluator = Evaluator(loaded, parts.binding, evaluation, *of_data)
         key = jax.device_put(step.dropout_key(seed), sharding.replicated(loaded.mesh))
         reports = Reports(folder, bank, training, done, moved_by.learning_rate)
 

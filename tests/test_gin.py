@@ -52,7 +52,8 @@ def test_every_model_makes_a_t5_config(path):
 def test_every_starting_value_is_a_function(path):
     from spot_jax.settings import Prompts
 
-    config.parse([MODEL, path, "gin/runs/prompt_tune.gin"], GIVEN)
+    # A kind of prompt need not say where it starts.
+    config.parse([MODEL, PROMPT, path, "gin/runs/prompt_tune.gin"], GIVEN)
     made = config.configured(Prompts)()
     assert made.length == 100
     assert all(callable(start) for start in made.starts)

@@ -12,7 +12,7 @@ from spot_jax.t5 import T5Config
 
 # Validation examples of a task where their number is not set, for only its data tells.
 # The mean of SPoT's ten targets, since their hours add up: they have 56 (CB) to 3,270
-# (BoolQ), median 390, by TFDS's split sizes; CR, which has no split, about 372.
+# (BoolQ), median 390, in their own splits; CR, which has none, about 372 in ours.
 _EXAMPLES = 777
 
 
@@ -33,8 +33,7 @@ class Machine:
 
 _PUBLISHED = "published bfloat16 peak, utilisation assumed"
 _MEASURED = "T5 1.1 small in float32, measured on 2 cores with AVX-512"
-# The 8 of v2 to v4 are cores, two a chip; a v5e has one. 35%: training of large models
-# reached 21% to 46% of the peak (Chowdhery et al. 2022, Table 3).
+# The 8 of v2 to v4 are cores, of which a chip has two and a v5e one.
 MACHINES = {
     # A step of 186 GFLOP (batch 8, prompt 100, 128 inputs, 8 targets, dropout 0.1) took
     # 0.66 s, the median of 11, on 2 idle cores of an AMD EPYC; 0.59 s without dropout.

@@ -24,6 +24,13 @@ class Sources:
         self._prompts, self._measure = prompts, measure
         folders = [p for tuning, p in prompts.items() if tuning.method == "source"]
         entries = [from_prompt_folder(folder) for folder in folders]
+        for entry in entries:
+            if entry.embedding is None:
+                raise ValueError(
+                    f"The source prompt {entry.name} has no embedding, by which it is "
+                    "ranked. Its run has lost the file: delete the run, and tune it "
+                    "again."
+                )
         self._entries = {entry.name: entry for entry in entries}
 
     def _ranked(self, tuning: Tuning) -> Ranking:

@@ -18,7 +18,8 @@ MAY_CHANGE = frozenset(
         *("TRAIN_STEPS", "TARGET_TRAIN_STEPS", "MODEL_DIR", "STUDY_DIR"),
         # How much of a study is asked for.
         *("STAGES", "BEST_KS"),
-        # On which machine it goes on, and what fits there.
+        # On which machine it goes on, and what fits there. Sums are then rounded
+        # otherwise, and a search that samples draws otherwise.
         *("NUM_PARTITIONS", "MICROBATCHES", "EVAL_BATCH_SIZE"),
         # How often it is written down.
         *("LOG_PERIOD", "CHECKPOINT_PERIOD"),
@@ -92,8 +93,14 @@ def writable(path: str, option: str) -> pathlib.Path:
 
 
 def _compare(path: pathlib.Path, configuration: str, macro: str) -> None:
-    before = _what_matters(path.read_text(encoding="utf-8"))
-    now = _what_matters(configuration)
+    there = path.read_text(encoding="utf-8")
+    before, now = _what_matters(there), _what_matters(configuration)
+    # A default that a later version has changed, in the comments of gin's text; those
+    # of one side alone are of parameters that came or went.
+    old, new = _defaults(there), _defaults(configuration)
+    changed = [name for name in old if new.get(name, old[name]) != old[name]]
+    before = sorted(before + [f"{name} = {old[name]}" for name in changed])
+    now = sorted(now + [f"{name} = {new[name]}" for name in changed])
     if before == now:
         return
     changes = [
@@ -107,6 +114,14 @@ def _compare(path: pathlib.Path, configuration: str, macro: str) -> None:
         f"(- there, + asked for):\n  {shown}\nChoose another {macro}, or give the "
         f"configuration of {names.CONFIG} to go on with that run. Nothing was changed."
     )
+
+
+def _defaults(configuration: str) -> dict[str, str]:
+    """Returns the defaults that a configuration tells in comments: {name: value}."""
+    found = re.findall(r"^# ([\w.]+) = (.*)$", configuration, flags=re.MULTILINE)
+    # By the last two parts of its name, for modules move.
+    named = {".".join(name.split(".")[-2:]): value for name, value in found}
+    return {name: value for name, value in named.items() if name not in MAY_CHANGE}
 
 
 def _what_matters(configuration: str) -> list[str]:

@@ -20,8 +20,14 @@ def described(*settings: object, **others: object) -> str:
     Args:
         settings: dataclasses, or None.
         others: {name: value}.
+
+    Raises:
+        ValueError: when a function among them has no name: a lambda or a closure.
     """
-    lines = [f"{name} = {_told(value)}" for name, value in others.items()]
+    lines = []
+    for name, value in others.items():
+        is_one = dataclasses.is_dataclass(value) and not isinstance(value, type)
+        lines += _lines(value) if is_one else [f"{name} = {_told(value)}"]
     for each in settings:
         if dataclasses.is_dataclass(each):
             lines += _lines(each)
@@ -46,7 +52,15 @@ def _told(value: object) -> str:
         given += [f"{name}={_told(v)}" for name, v in value.keywords.items()]
         return f"{_told(value.func)}({', '.join(given)})"
     if callable(value):
-        return f"{value.__module__}.{value.__qualname__}"
+        name = getattr(value, "__qualname__", "<")
+        # What a closure holds has no text, so another one would be the same run.
+        if "<" in name:
+            raise ValueError(
+                f"{value!r} has no name by which a run could be told from another. "
+                "Give a function of a module, or functools.partial of one, or say what "
+                "runs yourself: train(configuration=...)."
+            )
+        return f"{value.__module__}.{name}"
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_told, value))}]"
     return repr(value)

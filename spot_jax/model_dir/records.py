@@ -164,9 +164,11 @@ class Progress:
     def paused(self) -> Iterator[None]:
         """Leaves what happens inside out of the speed."""
         began = time.monotonic()
-        yield
-        if self._since is not None:
-            self._since += time.monotonic() - began
+        try:
+            yield
+        finally:
+            if self._since is not None:
+                self._since += time.monotonic() - began
 
     def close(self) -> None:
         """Ends the bar."""

@@ -4,6 +4,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib import metadata
 
 import jax
@@ -12,13 +13,15 @@ from spot_jax.model_dir import names
 from spot_jax.model_dir.storage import replace_file
 
 
-def describe(folder: pathlib.Path, facts: dict) -> None:
+def describe(
+    folder: pathlib.Path, facts: dict, devices: Iterable[jax.Device] = ()
+) -> None:
     """Writes MODEL_DIR/run.json: the command, versions, commit, devices and `facts`."""
     story = {
         "command": sys.argv,
         "versions": versions(),
         "git_commit": _git_commit(),
-        "devices": [str(device) for device in jax.devices()],
+        "devices": [str(device) for device in devices],
     }
     text = json.dumps(story | facts, indent=1)
     replace_file(folder / names.RUN, text.encode("utf-8"))

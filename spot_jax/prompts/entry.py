@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from spot_jax.model_dir import storage
+from spot_jax.model_dir import names, storage
 from spot_jax.prompts import files
 from spot_jax.prompts.base import (
     BANK_AXES,
@@ -134,14 +134,14 @@ def write(folder: pathlib.Path, entry: LibraryEntry) -> None:
         "configuration": entry.configuration,
     }
     best = {
-        "kind": "best",
+        "kind": names.BEST,
         "step": entry.prompt_step,
         "results": entry.results,
         "score": entry.score,
     }
     files.write(folder / PROMPT, entry.prompt, shared | best)
     if entry.embedding is not None:
-        early = {"kind": "embedding", "step": entry.embedding_step, "results": {}}
+        early = {"kind": names.EMBEDDING, "step": entry.embedding_step, "results": {}}
         files.write(folder / EMBEDDING, entry.embedding, shared | early)
     checksums = {path.name: _checksum(path) for path in sorted(folder.iterdir())}
     checksums[STORY] = _digest(entry.story())

@@ -164,7 +164,9 @@ def _read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
             if names and names <= set(SITES):
                 kept = header.pop("format", FORMAT)
                 story = {key: json.loads(value) for key, value in header.items()}
-                story |= {} if kept == FORMAT else {"format": kept}
+                # "pt" and the like are other programs' words for safetensors itself.
+                is_ours = kept.startswith("spot_jax")
+                story |= {"format": kept} if is_ours and kept != FORMAT else {}
                 return {site: file.get_tensor(site) for site in sorted(names)}, story
             if peft.ARRAY in names:
                 rows = file.get_tensor(peft.ARRAY)

@@ -27,8 +27,8 @@ class Checkpoints:
             # orbax takes absolute paths alone.
             (model_dir / names.CHECKPOINTS).resolve(),
             item_names=("state", "progress"),
+            # A temporary folder is what a killed run left half written.
             options=ocp.CheckpointManagerOptions(
-                # The last of these removes what a killed run left half written.
                 max_to_keep=keep,
                 step_prefix="step",
                 cleanup_tmp_directories=True,

@@ -81,7 +81,7 @@ class Outputs:
             if before is None or not before.score >= score:
                 self.best[entry.name] = Best(score, step, results[index])
                 better[index] = {"results": results[index], "score": score}
-        self._write("best", trained, step, better)
+        self._write(names.BEST, trained, step, better)
 
     def write(self, kind: str, trained: PyTree, step: int) -> None:
         """Writes all prompts as they are: "embedding" or "last".

@@ -111,10 +111,12 @@ def _words(_: pathlib.Path, task: str, __: int) -> Iterator[Line]:
     if task == _UNLABELLED:
         return
     config.parse(PROMPT_TUNING, [_name(task), "MODEL_DIR=None"])
-    how, settings = config.configured(Evaluation)(), config.configured(Data)()
-    loading.set_up_tasks(settings)
-    there = eval_tasks.load_task(task, how, settings)
-    train_rows, held_out = (rows_of_examples(there, s) for s in ("train", how.split))
+    evaluation, data = config.configured(Evaluation)(), config.configured(Data)()
+    loading.set_up_tasks(data)
+    there = eval_tasks.load_task(task, evaluation, data)
+    train_rows, held_out = (
+        rows_of_examples(there, s) for s in ("train", evaluation.split)
+    )
     guesses = {
         "majority": [baseline.most_frequent(task, train_rows)] * len(held_out),
         "bag of words": baseline.guesses(task, train_rows, held_out, longest=2),

@@ -106,3 +106,14 @@ def test_what_makes_another_run_may_not(tmp_path, name):
 def test_a_file_that_moved_is_no_other_configuration(tmp_path):
     begin(tmp_path, "from spot_jax.studies import plan\n" + CONFIG)
     begin(tmp_path, "from spot_jax.campaign import plan\n" + CONFIG)
+
+
+def test_a_default_that_a_later_version_changed_is_seen(tmp_path):
+    comment = "# spot_jax.optim.adafactor.decay_rate = 0.8\n"
+    begin(tmp_path, CONFIG + comment)
+    begin(tmp_path, CONFIG + comment.replace("spot_jax.optim", "elsewhere"))
+    begin(tmp_path, CONFIG + "# spot_jax.optim.adafactor.new = 1\n" + comment)
+    begin(tmp_path, CONFIG + comment + "# spot_jax.settings.Training.keep = 3\n")
+    begin(tmp_path, CONFIG + comment + "# spot_jax.settings.Training.keep = 4\n")
+    with pytest.raises(ValueError, match=r"\+ adafactor.decay_rate = 0.9"):
+        begin(tmp_path, CONFIG + comment.replace("0.8", "0.9"))
