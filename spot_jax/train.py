@@ -104,7 +104,7 @@ def train(
 
     # The model on its mesh, what of it is trained, and what moves that.
     loaded = prepare.load_model(model, prompts, seed, devices)
-    claim.check_model(folder, loaded.fingerprint)
+    claim.check_model(folder, loaded.story())
     parts = prepare.parts_of(loaded, bank, prompts, vocabulary.encode)
     moved_by = optimizer(base_step=prepare.base_step(training, loaded))
     claim.claim(folder, configuration)

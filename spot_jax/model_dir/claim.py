@@ -8,8 +8,10 @@ import difflib
 import json
 import pathlib
 import re
+from collections.abc import Mapping
 
 from spot_jax.model_dir import names, storage
+from spot_jax.model_dir.made_for import is_same_model, named
 
 # What may be another when a run goes on, by name. Everything else is another run.
 MAY_CHANGE = frozenset(
@@ -140,8 +142,12 @@ def _may_change(binding: str) -> bool:
     return ".".join(name.split(".")[-2:]) in MAY_CHANGE
 
 
-def check_model(folder: pathlib.Path, fingerprint: str) -> None:
+def check_model(folder: pathlib.Path, model: Mapping[str, str]) -> None:
     """Refuses to go on with a run whose frozen model has been replaced.
+
+    Args:
+        folder: MODEL_DIR.
+        model: the one that was loaded, {"fingerprint", "source"}.
 
     Raises:
         ValueError: when run.json tells of another model under the same path or name.
@@ -150,11 +156,10 @@ def check_model(folder: pathlib.Path, fingerprint: str) -> None:
     if not path.exists():
         return
     before = json.loads(path.read_text(encoding="utf-8")).get("model", {})
-    if before.get("fingerprint", fingerprint) != fingerprint:
+    if is_same_model(before, model) is False:
         raise ValueError(
-            f"MODEL_DIR {folder} holds a run over the model {before['fingerprint']} of "
-            f"{before.get('source')}, where there is the model {fingerprint} now. "
-            "Choose another MODEL_DIR, or put the old model back."
+            f"MODEL_DIR {folder} holds a run over the model {named(before)}; this one "
+            f"is {named(model)}. Choose another MODEL_DIR, or put the old model back."
         )
 
 

@@ -5,10 +5,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from spot_jax.model_dir.made_for import is_same_model
 from spot_jax.model_dir.score import overall_score
 from spot_jax.prompts import files
 from spot_jax.prompts.entry import LibraryEntry
-from spot_jax.prompts.made_for import is_same_model
 
 _NEEDED = ("name", "task", "seed", "model")
 # What a prompt's header says besides; the rest is kept as its provenance.

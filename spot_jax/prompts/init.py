@@ -12,9 +12,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from spot_jax.model_dir.made_for import check_made_for
 from spot_jax.prompts import algebra, files
 from spot_jax.prompts.base import Dimensions, PromptBundle, length_of, misfit
-from spot_jax.prompts.made_for import check_made_for
 
 logger = logging.getLogger(__name__)
 

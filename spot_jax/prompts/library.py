@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from spot_jax.model_dir import names, storage
+from spot_jax.model_dir.made_for import is_same_model, named
 from spot_jax.prompts import entry as entry_folder
 from spot_jax.prompts.base import modes, shapes_of
 from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.incoming import from_files
-from spot_jax.prompts.made_for import is_same_model, named
 
 FORMAT = "spot_jax library 2"
 # Of soft prompts alone, whose shape it has in place of the sites.

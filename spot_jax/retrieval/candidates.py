@@ -10,11 +10,11 @@ import pathlib
 from collections.abc import Sequence
 
 from spot_jax.model_dir import names
+from spot_jax.model_dir.made_for import check_made_for, is_same_model
 from spot_jax.prompts import algebra, files, peft
 from spot_jax.prompts.base import PromptBundle, described, sites
 from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.library import Library
-from spot_jax.prompts.made_for import check_made_for, is_same_model
 from spot_jax.retrieval import operators
 from spot_jax.retrieval.similarity import MEASURES
 

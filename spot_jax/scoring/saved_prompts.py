@@ -9,9 +9,9 @@ import numpy as np
 from spot_jax.model import binding, sharding
 from spot_jax.model.binding import Binding
 from spot_jax.model.weights import LoadedModel
+from spot_jax.model_dir.made_for import check_made_for
 from spot_jax.prompts import algebra, files
 from spot_jax.prompts.base import PromptBundle, empty, misfit
-from spot_jax.prompts.made_for import check_made_for
 
 
 def read_bank(

@@ -38,11 +38,12 @@ def test_a_value_of_several_lines_is_one_value(tmp_path):
 
 
 def test_a_run_over_a_model_that_was_replaced_is_refused(tmp_path):
-    claim.check_model(tmp_path, "new")
-    story.describe(tmp_path, {"model": {"fingerprint": "old", "source": "/w"}})
-    claim.check_model(tmp_path, "old")
-    with pytest.raises(ValueError, match="model old of /w, where .* new now"):
-        claim.check_model(tmp_path, "new")
+    old, new = ({"fingerprint": of, "source": "/w"} for of in ("old", "new"))
+    claim.check_model(tmp_path, new)
+    story.describe(tmp_path, {"model": old})
+    claim.check_model(tmp_path, old)
+    with pytest.raises(ValueError, match="model old of /w; this one is new of /w"):
+        claim.check_model(tmp_path, new)
 
 
 def test_another_configuration_is_refused_and_shown(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spot_jax.prompts.made_for import check_made_for, is_same_model, named
+from spot_jax.model_dir.made_for import check_made_for, is_same_model, named
 
 A, B = {"fingerprint": "a"}, {"fingerprint": "b"}
 X, Y = {"source": "x"}, {"source": "y"}
