@@ -128,7 +128,7 @@ def _retrieve(folder: pathlib.Path, targets: Sequence[Row]) -> list[Row]:
             file=sys.stderr,
         )
     return [
-        (task, seed, str(out / name / "start-1.safetensors"))
+        (task, seed, str(out / name / names.start(1)))
         for (task, seed, _), name in zip(targets, called, strict=True)
     ]
 

@@ -28,7 +28,7 @@ from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.retrieval import candidates, explanation, next_runs, starts
 from spot_jax.retrieval.candidates import Ranking
 from spot_jax.retrieval.explanation import Result
-from spot_jax.retrieval.similarity import MEASURES
+from spot_jax.retrieval.similarity import MEASURES, USUAL_MEASURE
 from spot_jax.retrieval.starts import Start
 
 # The options that each method cannot do without, beside the library and --out.
@@ -102,8 +102,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--similarity",
         choices=list(MEASURES),
-        default="per_token",
-        help="of two task embeddings (per_token)",
+        default=USUAL_MEASURE,
+        help="of two task embeddings (%(default)s)",
     )
     parser.add_argument("--source", metavar="NAME", help="an entry (single, generic)")
     parser.add_argument(

@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 
-from spot_jax.retrieval.similarity import MEASURES
+from spot_jax.retrieval.similarity import MEASURES, USUAL_MEASURE
 from spot_jax.tasks import catalog
 
 
@@ -75,7 +75,7 @@ class Study:
     mixture_ks: Sequence[int]
     source_eval_examples: int | None = None
     mixture_eval_examples: int | None = None
-    measure: str = "per_token"
+    measure: str = USUAL_MEASURE
     bank_size: int = 48
 
     def __post_init__(self):

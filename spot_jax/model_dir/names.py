@@ -22,6 +22,15 @@ PROMPTS = "prompts"
 BEST, EMBEDDING, LAST = "best", "embedding", "last"
 
 
+# What a transfer writes for a target to start from: one prompt, or one of each rank.
+START = "start.safetensors"
+
+
+def start(rank: int) -> str:
+    """Returns the name of the start from the source of a rank: start-1.safetensors."""
+    return f"start-{rank}.safetensors"
+
+
 def prompt_file(model_dir: pathlib.Path, name: str, kind: str) -> pathlib.Path:
     """Returns where a run keeps a prompt: MODEL_DIR/prompts/NAME/best.safetensors."""
     return in_folder(model_dir / PROMPTS / name, kind)

@@ -18,6 +18,9 @@ from spot_jax.prompts.base import Dimensions, PromptBundle, length_of, misfit
 
 logger = logging.getLogger(__name__)
 
+# The most common tokens, of which a start samples (Lester et al. 2021, §3.2).
+POPULATION = 5000
+
 
 @dataclasses.dataclass(frozen=True)
 class Surroundings:
@@ -69,7 +72,9 @@ def _vectors(array: np.ndarray) -> PromptBundle:
     return PromptBundle(enc_input=np.asarray(array, np.float32))
 
 
-def sampled_vocabulary(around: Surroundings, population: int = 5000) -> PromptBundle:
+def sampled_vocabulary(
+    around: Surroundings, population: int = POPULATION
+) -> PromptBundle:
     """Takes embeddings of distinct tokens among the `population` most common.
 
     A T5 vocabulary is ordered by frequency, so these are the first ids.
@@ -93,7 +98,7 @@ def _sample(around: Surroundings, count: int, population: int) -> np.ndarray:
 def class_labels(
     around: Surroundings,
     labels: Sequence[str] | None = None,
-    population: int = 5000,
+    population: int = POPULATION,
 ) -> PromptBundle:
     """Gives each class label one vector, and sampled vocabulary the rest.
 
@@ -132,7 +137,7 @@ def _mean_of_pieces(around: Surroundings, label: str) -> np.ndarray:
     return around.embed(ids).mean(axis=0)
 
 
-def text(around: Surroundings, text: str, population: int = 5000) -> PromptBundle:
+def text(around: Surroundings, text: str, population: int = POPULATION) -> PromptBundle:
     """Starts from the pieces of a text, and sampled vocabulary after its end.
 
     Raises:
@@ -193,7 +198,7 @@ def _fit(
     if choice == "truncate" and found > wanted:
         return algebra.truncate(prompt, wanted)
     if choice == "pad" and found < wanted:
-        rest = _vectors(_sample(around, wanted - found, 5000))
+        rest = _vectors(_sample(around, wanted - found, POPULATION))
         return algebra.concatenate(prompt, rest)
     raise ValueError(
         f"{path} has {found} vectors, PROMPT_LENGTH is {wanted}. Set "

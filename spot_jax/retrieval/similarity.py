@@ -61,6 +61,8 @@ def per_token(
 
 
 MEASURES = {"average_tokens": average_tokens, "per_token": per_token}
+# By which SPoT ranks (Table 3).
+USUAL_MEASURE = "per_token"
 
 
 def _products(

@@ -7,6 +7,7 @@ import math
 import pathlib
 from collections.abc import Sequence
 
+from spot_jax.model_dir import names as file_names
 from spot_jax.prompts import algebra
 from spot_jax.prompts.base import PromptBundle
 from spot_jax.prompts.entry import LibraryEntry
@@ -66,7 +67,7 @@ def _reasons(ranking: Ranking, names: Sequence[str]) -> list[str]:
 def best_of_top(ranking: Ranking, k: int) -> Start:
     """BEST OF TOP-k: the target is tuned from each of the k, and the best is kept."""
     chosen = top(ranking, k)
-    files = [f"start-{source.rank}.safetensors" for source in chosen]
+    files = [file_names.start(source.rank) for source in chosen]
     return Start(
         chosen,
         prompts={f: s.entry.prompt for f, s in zip(files, chosen, strict=True)},
@@ -87,8 +88,8 @@ def weighted_average(ranking: Ranking, k: int) -> Start:
     prompt = algebra.weighted_average([source.entry.prompt for source in chosen], alpha)
     return Start(
         chosen,
-        prompts={"start.safetensors": prompt},
-        made_of={"start.safetensors": chosen},
+        prompts={file_names.START: prompt},
+        made_of={file_names.START: chosen},
         weights=tuple(alpha.tolist()),
         notes=(note,) if note else (),
     )
@@ -239,5 +240,5 @@ def _number(text: str | None) -> float | None:
 
 
 def _one(source: Source, notes: tuple[str, ...]) -> Start:
-    file = "start.safetensors"
+    file = file_names.START
     return Start((source,), {file: source.entry.prompt}, {file: (source,)}, notes=notes)

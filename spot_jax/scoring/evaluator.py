@@ -38,7 +38,7 @@ class Evaluator:
         lengths: Mapping[str, int],
         prompt_length: int,
     ):
-        self._mesh, self._settings, self._binding = model.mesh, evaluation, binding
+        self._mesh, self._evaluation, self._binding = model.mesh, evaluation, binding
         self._rows = {
             "prompt_length": prompt_length,
             "input_limit": lengths["inputs"],
@@ -99,7 +99,7 @@ class Evaluator:
         Raises:
             ValueError: when labels are to be ranked and the task has none.
         """
-        by_rank = self._settings.method == "rank"
+        by_rank = self._evaluation.method == "rank"
         if by_rank and not task.labels:
             raise ValueError(
                 f"{task.name} has no set of labels to rank. Evaluate it with "
@@ -107,7 +107,7 @@ class Evaluator:
             )
         answer = self._ranked(task) if by_rank else self._written(task.vocabulary)
         predictions = {prompt: [None] * len(task.examples) for prompt in prompts}
-        base = jax.random.key(self._settings.seed)
+        base = jax.random.key(self._evaluation.seed)
         for number, (pairs, batch) in enumerate(self._batches(task, prompts)):
             # A batch's own: with one key all batches would draw alike.
             key = jax.random.fold_in(base, number)
