@@ -53,6 +53,7 @@ setuptools.setup(
         "matplotlib>=3.9,<4",
         "ml_dtypes>=0.5",
         "msgpack>=1.0,<2",
+        "msgspec>=0.19,<0.23",
         "numpy>=2.0,<3",
         "optax>=0.2.5,<0.3",
         "orbax-checkpoint>=0.11,<0.13",

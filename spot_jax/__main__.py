@@ -4,11 +4,11 @@ import importlib
 import logging
 import os
 import sys
-import traceback
 
 import tqdm
 
 from spot_jax import host_memory
+from spot_jax.errors import InputError
 
 PROGRAMS = {
     "train": "learn prompts (or tune a model) on tasks or mixtures",
@@ -53,9 +53,7 @@ def main(argv: list[str] | None = None) -> None:
     _speak()
     try:
         importlib.import_module(_module_of(program)).main(rest)
-    except ValueError as error:
-        if not _is_about_input(error):
-            raise
+    except InputError as error:
         # gin appends in which call the error happened; the message is complete.
         _fail(str(error).split("\n  In call to configurable")[0])
     except KeyboardInterrupt:
@@ -82,15 +80,6 @@ def _speak() -> None:
     logger = logging.getLogger("spot_jax")
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)
-
-
-def _is_about_input(error: ValueError) -> bool:
-    """Tells an error of ours, whose message is enough, from one that needs a trace."""
-    innermost = traceback.extract_tb(error.__traceback__)[-1].filename
-    here = os.path.dirname(os.path.abspath(__file__))
-    ours = (here, os.path.join(os.path.dirname(here), "tasks"))
-    folders = tuple(f"{folder}{os.sep}" for folder in ours)
-    return os.path.abspath(innermost).startswith(folders)
 
 
 def _fail(message: str) -> None:

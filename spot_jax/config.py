@@ -23,6 +23,8 @@ from typing import Any
 
 import gin
 
+from spot_jax.errors import InputError
+
 _PACKAGE = pathlib.Path(__file__).parent
 NO_DEFAULT = inspect.Parameter.empty
 
@@ -49,7 +51,7 @@ def parse_flags(program: str, argv: Sequence[str]) -> None:
         argv: e.g. ["--gin_file=gin/runs/prompt_tune.gin", "--gin.BATCH_SIZE=16"].
 
     Raises:
-        ValueError: when a file is missing or does not parse, or a macro is not set.
+        InputError: when a file is missing or does not parse, or a macro is not set.
     """
     parser = argparse.ArgumentParser(
         prog=f"spot_jax {program}",
@@ -80,7 +82,7 @@ def check_used(bindings: Sequence[str]) -> None:
     """Refuses macros of the command line that nothing in the files refers to.
 
     Raises:
-        ValueError: with the names that are close.
+        InputError: with the names that are close.
     """
     used = set(re.findall(r"%([A-Za-z_]\w*)", gin.config_str()))
     for binding in bindings:
@@ -88,7 +90,7 @@ def check_used(bindings: Sequence[str]) -> None:
         if re.fullmatch(r"[A-Z_][A-Z0-9_]*", name) and name not in used:
             close = difflib.get_close_matches(name, used, n=2)
             question = f" Did you mean {' or '.join(close)}?" if close else ""
-            raise ValueError(f"These gin files have no use for {name}.{question}")
+            raise InputError(f"These gin files have no use for {name}.{question}")
 
 
 def parse(
@@ -102,7 +104,7 @@ def parse(
         folders: more places to look for files.
 
     Raises:
-        ValueError: see `parse_flags`.
+        InputError: see `parse_flags`.
     """
     gin.clear_config(clear_constants=False)
     for folder in (".", *folders, str(root())):
@@ -117,7 +119,7 @@ def parse(
         _import_once()
         gin.finalize()
     except (SyntaxError, OSError, AttributeError, ImportError, ValueError) as error:
-        raise ValueError(_explain(error)) from error
+        raise InputError(_explain(error)) from error
     finally:
         logging.disable(logging.NOTSET)
 
@@ -129,14 +131,14 @@ def override(bindings: Sequence[str]) -> None:
         bindings: as `parse` takes them; they win over what is there.
 
     Raises:
-        ValueError: when one does not parse.
+        InputError: when one does not parse.
     """
     try:
         with gin.unlock_config():
             gin.parse_config([_quoted(binding) for binding in bindings])
             _fill_in()
     except (SyntaxError, ValueError) as error:
-        raise ValueError(_explain(error)) from error
+        raise InputError(_explain(error)) from error
 
 
 def _quoted(binding: str) -> str:

@@ -10,6 +10,7 @@ import argparse
 import pathlib
 
 from spot_jax import text
+from spot_jax.errors import InputError
 from spot_jax.tasks import catalog
 
 _LINES = """
@@ -28,12 +29,12 @@ def main(argv: list[str]) -> None:
     """Converts the rows of one task.
 
     Raises:
-        ValueError: an option, a file or a line of one cannot be right.
+        InputError: an option, a file or a line of one cannot be right.
     """
     options = _parse(argv)
     info = catalog.get(options.task)
     if info.kind == "mixture":
-        raise ValueError(
+        raise InputError(
             f"{info.name} is a mixture; convert its members: {', '.join(info.members)}"
         )
     if options.columns:
@@ -90,11 +91,11 @@ def _columns(info: catalog.TaskInfo) -> str:
 
 def _check_options(options: argparse.Namespace, info: catalog.TaskInfo) -> None:
     if not options.data_dir:
-        raise ValueError("--data_dir DIR is missing: the folder to write to")
+        raise InputError("--data_dir DIR is missing: the folder to write to")
     if bool(options.rows) == bool(options.published):
-        raise ValueError("give either --rows SPLIT=FILE or --from DIR")
+        raise InputError("give either --rows SPLIT=FILE or --from DIR")
     if options.published and not info.publisher:
-        raise ValueError(
+        raise InputError(
             f"{info.name} has no publisher's files to convert: let TFDS prepare it "
             f"(tfds build {info.tfds} --data_dir {options.data_dir}), or give --rows"
         )
@@ -143,11 +144,11 @@ def _split_files(given: list[str], info: catalog.TaskInfo) -> dict[str, pathlib.
     for option in given:
         split, equals, path = option.partition("=")
         if not equals or split not in info.splits:
-            raise ValueError(
+            raise InputError(
                 f"--rows {option}: expected SPLIT=FILE, with a split of {info.name}: "
                 f"{', '.join(info.splits)}"
             )
         if split in files:
-            raise ValueError(f"--rows gives {split} twice; put its rows in one file")
+            raise InputError(f"--rows gives {split} twice; put its rows in one file")
         files[split] = pathlib.Path(path)
     return files

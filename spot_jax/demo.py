@@ -23,6 +23,7 @@ import pandas as pd
 import spot_jax.tasks
 from spot_jax import config, library, spot_tiny, transfer
 from spot_jax.analysis import curves, figures, output, statistics
+from spot_jax.errors import InputError
 from spot_jax.miniature import folder as miniature_folder
 from spot_jax.model_dir import claim, names, records
 from spot_jax.model_dir.score import task_score
@@ -52,11 +53,11 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
         Scores in percent: target, line (the start), seed, step, score.
 
     Raises:
-        ValueError: when there are no seeds, the folder cannot be written, or it holds
+        InputError: when there are no seeds, the folder cannot be written, or it holds
             a demo of other seeds or of another model.
     """
     if seeds < 1:
-        raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
+        raise InputError(f"--seeds {seeds}: give a number from 1 on.")
     folder = claim.writable(str(folder), "--dir")
     about = {"seeds": seeds, "model": spot_tiny.checksum()}
     claim.check_about(folder, about, "--dir")

@@ -26,6 +26,7 @@ import numpy as np
 
 from spot_jax import config, tables
 from spot_jax.data import eval_tasks, loading
+from spot_jax.errors import InputError
 from spot_jax.model import sharding, weights
 from spot_jax.model_dir import claim
 from spot_jax.model_dir.score import task_score
@@ -69,7 +70,7 @@ def evaluate(
         {prompt: {task: {metric: value}}}.
 
     Raises:
-        ValueError: for anything wrong with the settings or files.
+        InputError: for anything wrong with the settings or files.
     """
     # Whatever can be wrong is found before the model is loaded.
     folder = claim.writable(output_dir, "--gin.EVAL_OUTPUT_DIR")
@@ -109,12 +110,12 @@ def evaluate(
 
 def _check_prompts(paths: Sequence[str], ensemble: bool, needs_prompts: bool) -> None:
     if ensemble and len(paths) < 2:
-        raise ValueError(
+        raise InputError(
             f"An ensemble votes with at least two prompts, PROMPT_FILES names "
             f"{len(paths)}. Give several, e.g. of one task with different seeds."
         )
     if needs_prompts and not paths:
-        raise ValueError(
+        raise InputError(
             "PROMPT_FILES is empty, and this evaluation looks at prompts. Name one or "
             "several: --gin.PROMPT_FILES=\"['a/best.safetensors']\"."
         )
@@ -123,7 +124,7 @@ def _check_prompts(paths: Sequence[str], ensemble: bool, needs_prompts: bool) ->
 def _check_tasks(tasks: Sequence[eval_tasks.EvalTask]) -> None:
     without = [task.name for task in tasks if not task.has_metrics]
     if without or not tasks:
-        raise ValueError(
+        raise InputError(
             "An ensemble's votes and a domain shift are counted in answers that a "
             f"metric scores; {', '.join(without) or 'no task'} has none. Name tasks "
             "that have metrics (spot_jax inspect_tasks lists them)."

@@ -15,6 +15,7 @@ from spot_jax import config
 from spot_jax.data import eval_tasks
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.loading import labels_of, set_up_tasks
+from spot_jax.errors import InputError
 from spot_jax.model import sharding, weights
 from spot_jax.model_dir import claim
 from spot_jax.model_dir.storage import replace_file
@@ -50,15 +51,15 @@ def infer(
         The lines written.
 
     Raises:
-        ValueError: for anything wrong with the settings or files.
+        InputError: for anything wrong with the settings or files.
     """
     path = pathlib.Path(output).expanduser()
     claim.writable(str(path.parent), "--gin.INFER_OUTPUT")
     vocabulary = set_up_tasks(data, model.config.vocab_size)
     if len(data.names) != 1:
-        raise ValueError(f"infer answers one task, not {', '.join(data.names)}.")
+        raise InputError(f"infer answers one task, not {', '.join(data.names)}.")
     if data.tokenized:
-        raise ValueError("infer reads text or a SeqIO task: unset TOKENIZED_DATA_DIR.")
+        raise InputError("infer reads text or a SeqIO task: unset TOKENIZED_DATA_DIR.")
     if text_file is None:
         task = eval_tasks.load_task(data.names[0], evaluation, data)
     else:
@@ -91,14 +92,14 @@ def _read_text(path: str, data: Data, vocabulary) -> eval_tasks.EvalTask:
         else:
             whole = pathlib.Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(
+        raise InputError(
             f"INFER_INPUT {path} cannot be read ({error}). Give a text file, UTF-8, "
             "one input a line, or '-'."
         ) from error
     # A blank line is an input too: the answers stay in step with the lines.
     texts = whole.splitlines()
     if not any(text.strip() for text in texts):
-        raise ValueError(f"INFER_INPUT {path} has no line of text.")
+        raise InputError(f"INFER_INPUT {path} has no line of text.")
     check = LengthCheck(path, data.lengths, data.truncate, seen=len(texts))
     examples = [
         {

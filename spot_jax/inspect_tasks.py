@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     """Lists everything, or shows one task or mixture.
 
     Raises:
-        ValueError: there is no such task, split or data, or an option is wrong.
+        InputError: there is no such task, split or data, or an option is wrong.
     """
     options = _parse(argv)
     if not options.name:

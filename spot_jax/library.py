@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from spot_jax import tables
+from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
 from spot_jax.prompts import files, peft
 from spot_jax.prompts.base import described
@@ -35,7 +36,7 @@ def main(argv: Sequence[str]) -> None:
     """Adds to a library, shows what is in it, checks it, or takes a prompt out.
 
     Raises:
-        ValueError: a file, a name or an option is wrong, or an entry is damaged.
+        InputError: a file, a name or an option is wrong, or an entry is damaged.
         SystemExit: with 1 when `verify` finds something wrong.
     """
     options = _parse(argv)
@@ -104,7 +105,7 @@ def _add_options(add: argparse.ArgumentParser) -> None:
 def _score(text: str) -> float:
     score = float(text)
     if not math.isfinite(score):
-        raise ValueError(f"{text} is not finite")
+        raise InputError(f"{text} is not finite")
     return score
 
 
@@ -121,7 +122,7 @@ def _add(library: Library, options: argparse.Namespace) -> None:
 def _of_run(model_dir: pathlib.Path, options: argparse.Namespace) -> list[LibraryEntry]:
     given = [f"--{key}" for key in _UNSAID if getattr(options, key) is not None]
     if given:
-        raise ValueError(
+        raise InputError(
             f"{model_dir} is a run, whose files say what {', '.join(given)} would. "
             "Leave that out, or give the file of one prompt."
         )
@@ -129,7 +130,7 @@ def _of_run(model_dir: pathlib.Path, options: argparse.Namespace) -> list[Librar
     wanted = options.name or list(found)
     unknown = [name for name in wanted if name not in found]
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"{model_dir} has no prompt {', '.join(unknown)}; it has "
             f"{', '.join(found)}."
         )
@@ -139,7 +140,7 @@ def _of_run(model_dir: pathlib.Path, options: argparse.Namespace) -> list[Librar
 def _of_file(options: argparse.Namespace) -> LibraryEntry:
     names = options.name or [None]
     if len(names) > 1:
-        raise ValueError(f"{options.source} is one prompt: give --name once.")
+        raise InputError(f"{options.source} is one prompt: give --name once.")
     given = {key: getattr(options, key) for key in _UNSAID if key != "embedding"}
     if options.model is not None:
         given["model"] = {"source": options.model}
@@ -214,7 +215,7 @@ def _verify(library: Library, options: argparse.Namespace) -> None:
 def _export(library: Library, options: argparse.Namespace) -> None:
     entry, out = library.read(options.name), pathlib.Path(options.out)
     if out.exists():
-        raise ValueError(f"{out} is there already. Choose another name, or delete it.")
+        raise InputError(f"{out} is there already. Choose another name, or delete it.")
     try:
         if options.format == "npy":
             files.write_numpy(out, entry.prompt)
@@ -224,7 +225,7 @@ def _export(library: Library, options: argparse.Namespace) -> None:
                 for name, data in peft.contents(vectors).items():
                     storage.replace_file(folder / name, data)
     except OSError as error:
-        raise ValueError(
+        raise InputError(
             f"{out} cannot be written ({error.strerror or error}). Make room, or give "
             "a place of yours."
         ) from error

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
+from spot_jax.errors import InputError
+
 # The encoder's arrays, which may be in it too, are of another length.
 Batch = Mapping[str, Num[Array, "rows _"]]
 
@@ -25,15 +27,15 @@ FACTORS = ("NUM_REAL_TARGET_TOKENS", "NUM_TOTAL_TARGET_TOKENS", "AVERAGE_PER_SEQ
 def check_options(
     label_smoothing: float, normalizing_factor: str | float | None
 ) -> None:
-    """Raises ValueError for options that no loss has."""
+    """Raises InputError for options that no loss has."""
     if not 0.0 <= label_smoothing < 1.0:
-        raise ValueError(
+        raise InputError(
             f"label_smoothing is {label_smoothing}, but it is a probability: choose it "
             "from [0, 1), 0 for none."
         )
     is_number = isinstance(normalizing_factor, int | float) and normalizing_factor > 0
     if not (normalizing_factor is None or normalizing_factor in FACTORS or is_number):
-        raise ValueError(
+        raise InputError(
             f"The loss normalizing factor is {normalizing_factor!r}; choose "
             f"{', '.join(map(repr, FACTORS))}, a number above 0 or None (a sum over "
             "tokens)."
@@ -60,7 +62,7 @@ def token_losses(
         [rows, length] cross entropy plus z term, and [rows, length] z term alone.
 
     Raises:
-        ValueError: `label_smoothing` is outside [0, 1).
+        InputError: `label_smoothing` is outside [0, 1).
     """
     check_options(label_smoothing, None)
     logits = logits.astype(jnp.float32)
@@ -108,7 +110,7 @@ def loss_scales(
         [rows, length] the loss weights over their normalizers; split as the rows are.
 
     Raises:
-        ValueError: `normalizing_factor` is none of the above.
+        InputError: `normalizing_factor` is none of the above.
     """
     check_options(0.0, normalizing_factor)
     weights = batch["decoder_loss_weights"]

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
+from spot_jax.errors import InputError
+
 Schedule = optax.Schedule
 # Parameters, or what is like them: trees of one structure, arrays of the same shapes.
 Tree = PyTree[Float[Array, "?*shape"], " Structure"]
@@ -103,10 +105,10 @@ def adafactor(
         min_dim_size_to_factor: size that a matrix's smaller side needs to be factored.
 
     Raises:
-        ValueError: `base_step` is negative.
+        InputError: `base_step` is negative.
     """
     if base_step < 0:
-        raise ValueError(
+        raise InputError(
             f"base_step is {base_step}; give the step of the checkpoint that the run "
             "starts from, or 0 to start the optimizer's clock afresh."
         )
@@ -175,11 +177,11 @@ def linear_warmup_decay(peak: float, warmup_steps: int, total_steps: int) -> Sch
     """Returns a schedule that rises from 0 to `peak`, and falls to 0 at `total_steps`.
 
     Raises:
-        ValueError: when the run would be over before the warm-up is.
+        InputError: when the run would be over before the warm-up is.
     """
     _require_warmup(warmup_steps)
     if total_steps <= warmup_steps:
-        raise ValueError(
+        raise InputError(
             f"The schedule ends at step {total_steps}, its warm-up at {warmup_steps}. "
             "Raise --gin.TRAIN_STEPS or lower --gin.WARMUP_STEPS."
         )
@@ -227,7 +229,7 @@ def _as_schedule(learning_rate: float | Schedule) -> Schedule:
 
 def _require_warmup(warmup_steps: int) -> None:
     if warmup_steps < 1:
-        raise ValueError(
+        raise InputError(
             f"warmup_steps is {warmup_steps}; it must be at least 1 (for a learning "
             "rate without warm-up use constant)."
         )

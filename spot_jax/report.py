@@ -15,6 +15,7 @@ import platform
 import shlex
 
 from spot_jax.analysis import output, sections, study, transfers
+from spot_jax.errors import InputError
 
 _LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "seaborn", "jinja2")
 
@@ -23,7 +24,7 @@ def main(argv: list[str]) -> None:
     """Writes the report and says where.
 
     Raises:
-        ValueError: an option or a file is wrong, or the folder cannot be written.
+        InputError: an option or a file is wrong, or the folder cannot be written.
     """
     options = _parse(argv)
     folder = options.out or options.run_dir / "report"
@@ -70,9 +71,9 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     )
     options = parser.parse_args(argv)
     if (options.run_dir is None) == (options.scores is None):
-        raise ValueError("Give either STUDY_DIR or --scores FILE.csv.")
+        raise InputError("Give either STUDY_DIR or --scores FILE.csv.")
     if options.scores and not options.out:
-        raise ValueError("--scores needs --out DIR, the folder of the report.")
+        raise InputError("--scores needs --out DIR, the folder of the report.")
     return options
 
 

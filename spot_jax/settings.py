@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from spot_jax import losses
+from spot_jax.errors import InputError
 from spot_jax.prompts.base import PromptKind
 from spot_jax.prompts.init import Start
 from spot_jax.prompts.soft import SoftPrompt
@@ -17,7 +18,7 @@ from spot_jax.tasks.catalog import MIXING_LIMIT
 
 
 def _require(settings: object, types: Mapping[str, tuple[type, ...]]) -> None:
-    """Raises ValueError where a field's value is of none of its types.
+    """Raises InputError where a field's value is of none of its types.
 
     gin takes any value for any parameter, and the mistake would show much later.
     """
@@ -27,7 +28,7 @@ def _require(settings: object, types: Mapping[str, tuple[type, ...]]) -> None:
         is_wrong_bool = isinstance(value, bool) and bool not in allowed
         if is_wrong_bool or not isinstance(value, allowed):
             wanted = " or ".join(kind.__name__ for kind in allowed)
-            raise ValueError(
+            raise InputError(
                 f"{field} of {type(settings).__name__} is {value!r}; it takes "
                 f"{wanted}. See the gin file that binds it for its macro."
             )
@@ -54,7 +55,7 @@ class Model:
     def __post_init__(self):
         _require(self, {"checkpoint": (str, type(None)), "num_partitions": (int,)})
         if self.weights_dtype not in ("float32", "bfloat16"):
-            raise ValueError(
+            raise InputError(
                 f"WEIGHTS_DTYPE is {self.weights_dtype!r}; weights are held in "
                 "'float32' or 'bfloat16'."
             )
@@ -105,16 +106,16 @@ class Data:
         names = [self.names] if isinstance(self.names, str) else list(self.names)
         object.__setattr__(self, "names", tuple(names))
         if not names:
-            raise ValueError("MIXTURE_OR_TASK_NAME is an empty list; name a task.")
+            raise InputError("MIXTURE_OR_TASK_NAME is an empty list; name a task.")
         missing = {"inputs", "targets"} - set(self.lengths)
         if missing or any(length < 1 for length in self.lengths.values()):
-            raise ValueError(
+            raise InputError(
                 f"TASK_FEATURE_LENGTHS is {dict(self.lengths)}; it needs a positive "
                 "length for inputs and one for targets, e.g. "
                 "{'inputs': 512, 'targets': 16}."
             )
         if self.mixtures and self.tokenized:
-            raise ValueError(
+            raise InputError(
                 "MIXTURES are drawn by SeqIO, and TOKENIZED_DATA_DIR is read without "
                 "it. Leave one of the two out."
             )
@@ -146,23 +147,23 @@ class Prompts:
         object.__setattr__(self, "seeds", tuple(seeds))
         _require(self, {"length": (int,), "bank": (Sequence, type(None))})
         if not all(type(seed) is int and seed >= 0 for seed in seeds):
-            raise ValueError(
+            raise InputError(
                 f"RANDOM_SEED is {self.seeds!r}; give a number from 0 on, or a list."
             )
         if self.length < 1 or not starts or not seeds:
-            raise ValueError(
+            raise InputError(
                 f"PROMPT_LENGTH is {self.length}, with {len(starts)} starting values "
                 f"and {len(seeds)} seeds; each must be at least 1."
             )
 
     def check_against(self, lengths: Mapping[str, int]) -> None:
-        """Raises ValueError where a prompt is longer than the input it stands before.
+        """Raises InputError where a prompt is longer than the input it stands before.
 
         A prompt does not take room away from the input, but one that outweighs it is a
         mistake in the lengths more often than a wish.
         """
         if self.length > lengths["inputs"]:
-            raise ValueError(
+            raise InputError(
                 f"PROMPT_LENGTH is {self.length}, the inputs are at most "
                 f"{lengths['inputs']} tokens long. Shorten the prompt or raise "
                 "TASK_FEATURE_LENGTHS['inputs']."
@@ -192,14 +193,14 @@ class Evaluation:
 
     def __post_init__(self):
         if self.method not in ("decode", "rank"):
-            raise ValueError(
+            raise InputError(
                 f"EVALUATION is {self.method!r}; choose 'decode' (the text of the "
                 "answer) or 'rank' (the likeliest of the task's labels)."
             )
         types = {"split": (str,), "examples": (int, type(None)), "rows": (int,)}
         _require(self, types)
         if self.rows < 1 or (self.examples is not None and self.examples < 1):
-            raise ValueError(
+            raise InputError(
                 f"EVAL_BATCH_SIZE is {self.rows} and EVALUATOR_NUM_EXAMPLES "
                 f"{self.examples}; they must be at least 1 (the latter None for all)."
             )
@@ -242,12 +243,12 @@ class Training:
         _require(self, dict.fromkeys(counts, (int,)) | {"pack": (bool,)})
         clock = self.optimizer_clock
         if clock != "checkpoint" and not (type(clock) is int and clock >= 0):
-            raise ValueError(
+            raise InputError(
                 f"OPTIMIZER_CLOCK is {clock!r}; give 'checkpoint' or a step from 0 on."
             )
         for name in counts:
             if getattr(self, name) < 1:
-                raise ValueError(
+                raise InputError(
                     f"{name} of the training is {getattr(self, name)}, not at least 1."
                 )
 

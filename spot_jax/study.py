@@ -34,6 +34,7 @@ from spot_jax.campaign.diary import Diary
 from spot_jax.campaign.plan import STAGES, Run, Study, asked_for, check_tasks
 from spot_jax.campaign.runs import Bank, FinishedRuns, prepare_bank
 from spot_jax.campaign.tables import write_summary, write_tables
+from spot_jax.errors import InputError
 from spot_jax.miniature import DATASETS
 from spot_jax.miniature import folder as miniature_folder
 from spot_jax.model_dir import claim
@@ -73,7 +74,7 @@ def study(
         command: the command line.
 
     Raises:
-        ValueError: for anything wrong, where possible before anything is tuned.
+        InputError: for anything wrong, where possible before anything is tuned.
     """
     check_tasks(plan)
     _check_starts(SOURCE_START=source_start, TARGET_START=target_start)
@@ -108,7 +109,7 @@ def study(
 def _check_starts(**starts: Start) -> None:
     for macro, start in starts.items():
         if not callable(start):
-            raise ValueError(
+            raise InputError(
                 f"{macro} is {start!r}; give one start of spot_jax/prompts/init.py, "
                 "e.g. @init.sampled_vocabulary."
             )
@@ -119,7 +120,7 @@ def _check_stages(plan: Study, done: FinishedRuns) -> None:
         absent = [need for need in STAGES[stage].needs if need not in plan.stages]
         missing = done.missing(absent)
         if missing:
-            raise ValueError(
+            raise InputError(
                 f"STAGES has {stage}, which needs {missing[0].stage}, and "
                 f"{len(missing)} of their runs are not finished. Add "
                 f"{missing[0].stage!r} to STAGES; what is finished is not done again."
@@ -135,7 +136,7 @@ def open_data(folder: pathlib.Path, plan: Study, miniature: bool) -> None:
         miniature: MINIATURE, whether it is made where TFDS_DATA_DIR names none.
 
     Raises:
-        ValueError: when the data of a task cannot be read.
+        InputError: when the data of a task cannot be read.
     """
     spot_jax.tasks.register_all()
     if miniature and not os.environ.get("TFDS_DATA_DIR"):
@@ -214,7 +215,7 @@ def _parse_worker(given: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)/(\d+)", given)
     index, count = map(int, found.groups()) if found else (0, 0)
     if not 1 <= index <= count:
-        raise ValueError(
+        raise InputError(
             f"--worker {given}: give i/n, this machine's number i from 1 to n and the "
             "number n of machines that share STUDY_DIR, e.g. 2/3."
         )

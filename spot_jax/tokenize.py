@@ -26,6 +26,7 @@ import numpy as np
 from spot_jax import text
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.tokenized import write_tokenized
+from spot_jax.errors import InputError
 from spot_jax.text.lengths import parse_lengths
 
 
@@ -33,7 +34,7 @@ def main(argv: list[str]) -> None:
     """Writes the examples of a split.
 
     Raises:
-        ValueError: there is no such task, split, data or vocabulary; a mixture has no
+        InputError: there is no such task, split, data or vocabulary; a mixture has no
             --examples; the output folder exists.
     """
     options = _parse(argv)
@@ -130,7 +131,7 @@ def _open(options: argparse.Namespace):
     )
     is_mixture = hasattr(provider, "tasks")
     if is_mixture and not options.examples:
-        raise ValueError(
+        raise InputError(
             f"{options.name} is a mixture, whose members repeat without end; say how "
             "many examples to write: --examples N"
         )

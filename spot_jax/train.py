@@ -80,7 +80,7 @@ def train(
         The best result of every prompt, by its name ("model" for model tuning).
 
     Raises:
-        ValueError: for anything wrong with the settings, before the model is loaded
+        InputError: for anything wrong with the settings, before the model is loaded
             where that is possible, or when the loss is not finite.
     """
     shared = dict(optimizer=optimizer, evaluation=evaluation, loss=loss)

@@ -20,6 +20,7 @@ import json
 import pathlib
 from typing import Any
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
 from spot_jax.model_dir.described import as_gin
 from spot_jax.prompts import files
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> None:
     """Ranks, shows and writes.
 
     Raises:
-        ValueError: the input is wrong; nothing was written.
+        InputError: the input is wrong; nothing was written.
     """
     options = _parse(argv)
     _check_options(options)
@@ -136,7 +137,7 @@ def _check_options(options: argparse.Namespace) -> None:
     given = {name for name, value in values.items() if value is not None}
     missing = sorted(needs - given)
     if missing:
-        raise ValueError(
+        raise InputError(
             f"--method {options.method} needs --{' and --'.join(missing)}; `spot_jax "
             "transfer --help` tells what it is."
         )
@@ -145,12 +146,12 @@ def _check_options(options: argparse.Namespace) -> None:
         takes.add("write_prompt")
     useless = sorted(given - takes)
     if useless:
-        raise ValueError(
+        raise InputError(
             f"--method {options.method} has no use for --{' and --'.join(useless)}. "
             "Leave it out, or choose another method."
         )
     if options.k is not None and options.k < 1:
-        raise ValueError(f"--k is {options.k}; at least 1 source has to be chosen.")
+        raise InputError(f"--k is {options.k}; at least 1 source has to be chosen.")
 
 
 def _new(path: str) -> pathlib.Path:
@@ -158,7 +159,7 @@ def _new(path: str) -> pathlib.Path:
     is_free = not out.exists() or out.is_dir() and not any(out.iterdir())
     # The folder appears in one step, which would take the current one away.
     if not is_free or out.resolve() == pathlib.Path.cwd():
-        raise ValueError(
+        raise InputError(
             f"--out {out} is there already. Name a new folder, so that the prompts of "
             "two transfers are never mixed."
         )
@@ -230,7 +231,7 @@ def _write(out: pathlib.Path, asked: dict[str, Any], results: list[Result]) -> N
                     storage.replace_file(folder / name, text.encode("utf-8"))
             storage.replace_file(temporary / "ranking.json", record.encode("utf-8"))
     except OSError as error:
-        raise ValueError(
+        raise InputError(
             f"--out {out} cannot be written ({error.strerror or error}). Name another "
             "folder, or make room."
         ) from error

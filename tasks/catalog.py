@@ -13,6 +13,7 @@ SuperGLUE, XSum and WikiLingua in the form of GEM.
 
 import difflib
 
+from spot_jax.errors import InputError
 from spot_jax.tasks.catalog_entry import TaskInfo
 from spot_jax.tasks.catalog_members import MEMBERS
 from spot_jax.tasks.catalog_sources import SOURCES
@@ -100,11 +101,11 @@ def get(name: str) -> TaskInfo:
     """Returns the catalog's line for a task or mixture.
 
     Raises:
-        ValueError: there is no such name; the message lists the nearest ones.
+        InputError: there is no such name; the message lists the nearest ones.
     """
     everything = TASKS | MIXTURES
     if name not in everything:
-        raise ValueError(unknown_name(name, everything))
+        raise InputError(unknown_name(name, everything))
     return everything[name]
 
 
@@ -112,10 +113,10 @@ def add(task: TaskInfo) -> None:
     """Adds a line for a task of your own, so that its labels and metrics are known.
 
     Raises:
-        ValueError: the name is taken.
+        InputError: the name is taken.
     """
     if task.name in TASKS | MIXTURES:
-        raise ValueError(f"there is already a task or mixture {task.name!r}")
+        raise InputError(f"there is already a task or mixture {task.name!r}")
     TASKS[task.name] = task
 
 

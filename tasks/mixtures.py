@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import seqio
 
 # Registers the members.
+from spot_jax.errors import InputError
 from spot_jax.tasks import (  # noqa: F401
     c4,
     catalog,
@@ -33,11 +34,11 @@ def use_mixing_limit(maximum: int) -> None:
     """Sets K, from now on; mixtures are registered before a configuration is read.
 
     Raises:
-        ValueError: it is not positive.
+        InputError: it is not positive.
     """
     global _limit
     if maximum < 1:
-        raise ValueError(
+        raise InputError(
             f"MIXING_LIMIT is {maximum}; SPoT's is {catalog.MIXING_LIMIT}."
         )
     _limit = maximum
@@ -59,32 +60,32 @@ def add_mixture(name: str, members: Sequence[str]) -> None:
         members: tasks of the catalog.
 
     Raises:
-        ValueError: the name is taken or cannot be used, or a member is unknown, a
+        InputError: the name is taken or cannot be used, or a member is unknown, a
             mixture, or named twice.
     """
     if not re.fullmatch(r"[\w.:]+", name):
-        raise ValueError(
+        raise InputError(
             f"a mixture cannot be named {name!r}: SeqIO takes letters, digits and _ . :"
         )
     if isinstance(members, str) or not members or len(set(members)) < len(members):
-        raise ValueError(
+        raise InputError(
             f"the mixture {name} has the members {members!r}; list its tasks, each once"
         )
     for member in members:
         if member not in catalog.TASKS:
-            raise ValueError(
+            raise InputError(
                 f"the mixture {name}: {catalog.unknown_name(member, catalog.TASKS)}"
             )
     if name in seqio.MixtureRegistry.names():
         there = {task.name for task in seqio.MixtureRegistry.get(name).tasks}
         if there == set(members):
             return
-        raise ValueError(
+        raise InputError(
             f"there is already a mixture {name} of {', '.join(sorted(there))}; give "
             "yours another name"
         )
     if name in seqio.TaskRegistry.names():
-        raise ValueError(f"{name} is a task; give the mixture another name")
+        raise InputError(f"{name} is a task; give the mixture another name")
     seqio.MixtureRegistry.add(name, list(members), default_rate=proportional_rate)
 
 

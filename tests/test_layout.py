@@ -31,6 +31,7 @@ FLOORS = (
     *(("losses", "optim", "pretrained", "t5"), ("prompts",)),
     # What everything may stand on.
     ("config", "host_memory", "model_dir", "spot_tiny", "tables"),
+    *(("reading",), ("errors",)),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 TENSORFLOW = {"tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio"}
@@ -88,6 +89,7 @@ def test_libraries_come_in_through_their_own_doors(path):
         assert all(n.startswith("spot_jax.prompts.base") for n in names)
     if here != "config":
         assert "gin" not in libraries, "gin is imported by config.py alone"
+    assert not re.search(r"raise ValueError", path.read_text(encoding="utf-8"))
     if libraries & TENSORFLOW:
         assert here in WITH_TENSORFLOW
     assert not libraries & {"torch", "transformers", "peft", "t5", "t5x"}

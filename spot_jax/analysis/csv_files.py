@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from spot_jax.errors import InputError
+
 
 @dataclasses.dataclass(frozen=True)
 class Text:
@@ -46,7 +48,7 @@ def read(
         key: the columns that no two lines have in common.
 
     Raises:
-        ValueError: the file cannot be read, a column is missing, a cell is not what it
+        InputError: the file cannot be read, a column is missing, a cell is not what it
             has to be, or a line is there twice.
     """
     cells, lines = _cells(path, list(columns))
@@ -74,14 +76,14 @@ def _cells(path: pathlib.Path, names: list[str]) -> tuple[list[list[str]], list[
                 if not row:
                     continue
                 if len(row) != len(heads):
-                    raise ValueError(
+                    raise InputError(
                         f"{path}, line {reader.line_num}: {len(row)} cells, but the "
                         f"first line names {len(heads)} columns; mend or remove it."
                     )
                 cells.append([row[place].strip() for place in places])
                 lines.append(reader.line_num)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(
+        raise InputError(
             f"{path} cannot be read as CSV ({error}); give a text file in UTF-8 with "
             f"the columns {', '.join(names)}."
         ) from error
@@ -92,7 +94,7 @@ def _places(path: pathlib.Path, heads: list[str], names: list[str]) -> list[int]
     heads = [head.strip() for head in heads]
     missing = [name for name in names if name not in heads]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"{path} has no column {', '.join(missing)}; its first line has to name "
             f"{', '.join(names)}, and names {', '.join(heads) or 'nothing'}."
         )
@@ -103,7 +105,7 @@ def _value(cell: str, kind: Text | Number, where: str):
     if not cell:
         if kind.optional:
             return "" if isinstance(kind, Text) else pd.NA
-        raise ValueError(f"{where} is empty; write a value or remove the line.")
+        raise InputError(f"{where} is empty; write a value or remove the line.")
     if isinstance(kind, Text):
         return cell
     try:
@@ -112,9 +114,9 @@ def _value(cell: str, kind: Text | Number, where: str):
         # Is outside of any bounds, as is the text "nan".
         value = math.nan
     if not kind.low <= value <= kind.high or math.isinf(value):
-        raise ValueError(f"{where} is {cell!r}; expected {_expected(kind)}.")
+        raise InputError(f"{where} is {cell!r}; expected {_expected(kind)}.")
     if kind.whole and value != int(value):
-        raise ValueError(f"{where} is {cell!r}; expected {_expected(kind)}.")
+        raise InputError(f"{where} is {cell!r}; expected {_expected(kind)}.")
     return int(value) if kind.whole else value
 
 
@@ -146,7 +148,7 @@ def _refuse_doubled(path: pathlib.Path, frame: pd.DataFrame, key: Sequence[str])
         frame[list(key)].astype(str) == frame.loc[second, list(key)].astype(str)
     ).all(axis=1)
     told = ", ".join(f"{name} {frame.loc[second, name]}" for name in key)
-    raise ValueError(
+    raise InputError(
         f"{path}: lines {same.idxmax()} and {second} are of the same run ({told}); "
         f"remove one of them ({doubled.sum()} doubled in all)."
     )

@@ -8,6 +8,7 @@ from matplotlib import pyplot
 from spot_jax.analysis import figures, markdown, page
 from spot_jax.analysis.contents import Figure, Report
 from spot_jax.analysis.transfers import Transfers
+from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
 
 # Dots an inch of the PNG files.
@@ -18,12 +19,12 @@ def prepare(folder: pathlib.Path) -> None:
     """Makes the report's folder, before anything is computed.
 
     Raises:
-        ValueError: it cannot be made or written.
+        InputError: it cannot be made or written.
     """
     try:
         storage.check_writable(folder / "figures")
     except OSError as error:
-        raise ValueError(
+        raise InputError(
             f"{folder} cannot be written ({error}); name another folder with --out."
         ) from error
 

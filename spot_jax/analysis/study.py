@@ -9,6 +9,7 @@ import pandas as pd
 
 from spot_jax.analysis import csv_files
 from spot_jax.analysis.csv_files import COSINE, COUNT, SCORE, STEP, Text
+from spot_jax.errors import InputError
 
 # What has to be given with a line of each method, and what cannot be.
 _GIVEN = {
@@ -97,14 +98,14 @@ def read(folder: pathlib.Path) -> Study:
     """Returns the study in a folder.
 
     Raises:
-        ValueError: study.json or scores.csv is missing or wrong, another file is wrong,
+        InputError: study.json or scores.csv is missing or wrong, another file is wrong,
             a line is of a run that the plan does not have, or there is no baseline.
     """
     about = _read_plan(folder / "study.json")
     lists = {name: tuple(about[name]) for name in (*_NAMES, *_NUMBERS)}
     scores = _read_runs(folder / "scores.csv", _SCORES, RUN_KEY, lists)
     if not (scores["method"] == "baseline").any():
-        raise ValueError(
+        raise InputError(
             f"{folder / 'scores.csv'} has no line of the method baseline, which every "
             "other score is compared with; let `spot_jax study` finish the baselines."
         )
@@ -126,14 +127,14 @@ def read(folder: pathlib.Path) -> Study:
 
 def _read_plan(path: pathlib.Path) -> dict[str, Any]:
     if not path.exists():
-        raise ValueError(
+        raise InputError(
             f"there is no {path}; give the folder of a `spot_jax study`, or a table of "
             "scores with --scores FILE.csv."
         )
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(
+        raise InputError(
             f"{path} is not JSON ({error}); `spot_jax study` writes it anew."
         ) from error
     for name in (*_NAMES, *_NUMBERS):
@@ -141,7 +142,7 @@ def _read_plan(path: pathlib.Path) -> dict[str, Any]:
         given = plan.get(name) if isinstance(plan, dict) else None
         # Not isinstance: True is an int.
         if not isinstance(given, list) or not all(type(x) is kind for x in given):
-            raise ValueError(
+            raise InputError(
                 f"{path}: {name} is {given!r}; expected a list of "
                 f"{'names' if kind is str else 'whole numbers'}, as study writes it."
             )
@@ -153,7 +154,7 @@ def _refuse_large_k(path: pathlib.Path, plan: dict[str, Any]) -> None:
     prompts = len(plan["sources"]) * len(plan["seeds"])
     for name in ("best_ks", "average_ks", "mixture_ks"):
         if any(not 1 <= k <= prompts for k in plan[name]):
-            raise ValueError(
+            raise InputError(
                 f"{path}: {name} is {plan[name]}, but k has to be from 1 to {prompts}, "
                 "the number of source prompts (sources x seeds)."
             )
@@ -189,7 +190,7 @@ def _refuse_unknown(path, frame: pd.DataFrame, column: str, known) -> None:
         names = ", ".join(
             str(name) for name in known if name is not pd.NA and name != ""
         )
-        raise ValueError(
+        raise InputError(
             f"{path}, line {line}: the {column} '{frame.loc[line, column]}' is not of "
             f"this study, which has {names}; correct the line or study.json."
         )
@@ -201,7 +202,7 @@ def _refuse_wrong_columns(path, frame: pd.DataFrame, method: str, given) -> None
         wrong = filled != (column in given)
         if wrong.any():
             verb = "needs a" if column in given else "has no"
-            raise ValueError(
+            raise InputError(
                 f"{path}, line {wrong.idxmax()}: a line of the method {method} {verb} "
                 f"{column}; correct or remove it."
             )

@@ -9,6 +9,7 @@ import pandas as pd
 from spot_jax.analysis import csv_files, statistics
 from spot_jax.analysis.csv_files import SCORE, Number, Text
 from spot_jax.analysis.study import Study
+from spot_jax.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +69,7 @@ def read_table(path: pathlib.Path) -> Transfers:
     """Returns the transfers of a table: source, target, mean, std; no source: baseline.
 
     Raises:
-        ValueError: the file is wrong, or a target has no baseline.
+        InputError: the file is wrong, or a target has no baseline.
     """
     columns = {"source": Text(optional=True), "target": Text()}
     columns |= {"mean": SCORE, "std": Number(0, 100, optional=True)}
@@ -80,7 +81,7 @@ def read_table(path: pathlib.Path) -> Transfers:
     targets = tuple(dict.fromkeys(table["target"]))
     missing = sorted(set(targets) - set(table.loc[is_baseline, "target"]))
     if missing or not targets:
-        raise ValueError(
+        raise InputError(
             f"{path} has no baseline for {', '.join(missing) or 'any target'}; the "
             "baseline of a target is the line whose source is empty."
         )

@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 
+from spot_jax.errors import InputError
 from spot_jax.retrieval.similarity import MEASURES, USUAL_MEASURE
 from spot_jax.tasks import catalog
 
@@ -89,7 +90,7 @@ class Study:
         ):
             value = getattr(self, field)
             if type(value) is not int or value < 1:
-                raise ValueError(
+                raise InputError(
                     f"{field.upper()} is {value!r}; give a number from 1 on."
                 )
         _check_choices(self)
@@ -101,12 +102,12 @@ def _several(field: str, values: object, kind: type) -> tuple:
     macro = field.upper()
     # Not isinstance: True is an int, and no seed.
     if not isinstance(values, Sequence) or not all(type(v) is kind for v in values):
-        raise ValueError(f"{macro} is {values!r}; give a list of {kind.__name__}.")
+        raise InputError(f"{macro} is {values!r}; give a list of {kind.__name__}.")
     if len(set(values)) < len(values):
-        raise ValueError(f"{macro} is {list(values)}: name each once.")
+        raise InputError(f"{macro} is {list(values)}: name each once.")
     # An empty list of k leaves a method out; any other leaves no study.
     if not values and not field.endswith("_ks"):
-        raise ValueError(f"{macro} is an empty list; name at least one.")
+        raise InputError(f"{macro} is an empty list; name at least one.")
     return tuple(values)
 
 
@@ -117,13 +118,13 @@ def _check_choices(study: Study) -> None:
     ):
         unknown = [name for name in given if name not in known]
         if unknown:
-            raise ValueError(
+            raise InputError(
                 f"{macro} has {', '.join(map(repr, unknown))}; choose from "
                 f"{', '.join(known)}."
             )
     both = [name for name in study.sources if name in study.targets]
     if both:
-        raise ValueError(
+        raise InputError(
             f"{', '.join(both)} is among SOURCES and among TARGETS. A target whose own "
             "prompt is a source is no transfer: take it out of one of them."
         )
@@ -134,16 +135,16 @@ def _check_numbers(study: Study) -> None:
     for macro in ("best_ks", "average_ks", "mixture_ks"):
         wrong = [k for k in getattr(study, macro) if not 1 <= k <= count]
         if wrong:
-            raise ValueError(
+            raise InputError(
                 f"{macro.upper()} has {', '.join(map(str, wrong))}; there are {count} "
                 f"source prompts ({len(study.sources)} tasks, {len(study.seeds)} "
                 f"seeds), so k goes from 1 to {count}."
             )
     if any(seed < 0 for seed in study.seeds):
-        raise ValueError(f"SEEDS is {list(study.seeds)}; seeds are numbers from 0 on.")
+        raise InputError(f"SEEDS is {list(study.seeds)}; seeds are numbers from 0 on.")
     steps = min(study.source_steps, study.target_steps)
     if study.embedding_step > steps:
-        raise ValueError(
+        raise InputError(
             f"EMBEDDING_STEP is {study.embedding_step}, and tuning ends at step {steps}"
             f" (SOURCE_STEPS {study.source_steps}, TARGET_STEPS {study.target_steps}): "
             "there would be no task embeddings. Lower it, or tune longer."
@@ -154,7 +155,7 @@ def check_tasks(study: Study) -> None:
     """Looks the tasks up in the catalog, and in files of tasks/ if they are not there.
 
     Raises:
-        ValueError: when one is unknown or a mixture; the nearest names are listed.
+        InputError: when one is unknown or a mixture; the nearest names are listed.
     """
     names = (*study.sources, *study.targets)
     if any(name not in catalog.TASKS for name in names):
@@ -164,7 +165,7 @@ def check_tasks(study: Study) -> None:
         tasks.register_all()
     for name in names:
         if catalog.get(name).kind != "task":
-            raise ValueError(f"{name} is a mixture; SOURCES and TARGETS name tasks.")
+            raise InputError(f"{name} is a mixture; SOURCES and TARGETS name tasks.")
 
 
 @dataclasses.dataclass(frozen=True)

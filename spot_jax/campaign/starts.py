@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 from spot_jax.campaign.plan import Tuning
+from spot_jax.errors import InputError
 from spot_jax.model_dir import names
 from spot_jax.prompts import files
 from spot_jax.prompts.library import from_prompt_folder
@@ -26,7 +27,7 @@ class Sources:
         entries = [from_prompt_folder(folder) for folder in folders]
         for entry in entries:
             if entry.embedding is None:
-                raise ValueError(
+                raise InputError(
                     f"The source prompt {entry.name} has no embedding, by which it is "
                     "ranked. Its run has lost the file: delete the run, and tune it "
                     "again."

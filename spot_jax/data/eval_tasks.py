@@ -6,6 +6,7 @@ from typing import Any
 
 from spot_jax.data import loading
 from spot_jax.data.length_check import LengthCheck
+from spot_jax.errors import InputError
 from spot_jax.settings import Data, Evaluation
 from spot_jax.text.lengths import FEATURES
 
@@ -40,7 +41,7 @@ def load_task(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     """Reads the split a task is evaluated on.
 
     Raises:
-        ValueError: when it is missing, empty, or too long for the lengths.
+        InputError: when it is missing, empty, or too long for the lengths.
     """
     if data.tokenized:
         pairs = loading.open_tokenized(name, evaluation.split, data)
@@ -54,7 +55,7 @@ def load_task(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
 
     task = open_provider(name)
     if evaluation.split not in task.splits:
-        raise ValueError(
+        raise InputError(
             f"{name} has no split {evaluation.split!r}; it has "
             f"{', '.join(sorted(task.splits))}. Set --gin.EVAL_SPLIT."
         )
@@ -69,7 +70,7 @@ def load_task(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     check = LengthCheck(f"{name} ({evaluation.split})", data.lengths, data.truncate)
     examples = [check.fit(example) for example in dataset.as_numpy_iterator()]
     if not examples:
-        raise ValueError(f"{name}: the split {evaluation.split!r} is empty.")
+        raise InputError(f"{name}: the split {evaluation.split!r} is empty.")
     check.report()
     vocabulary = task.output_features["targets"].vocabulary
     return EvalTask(name, task, examples, loading.labels_of(name), vocabulary)

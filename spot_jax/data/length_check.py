@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from spot_jax.errors import InputError
 from spot_jax.text.lengths import FEATURES, shorten
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class LengthCheck:
         """Raises or logs what was found so far.
 
         Raises:
-            ValueError: when something is too long and may not be cut.
+            InputError: when something is too long and may not be cut.
         """
         too_long = {f: n for f, n in self.cut.items() if n}
         if not too_long:
@@ -68,7 +69,7 @@ class LengthCheck:
             for feature, count in too_long.items()
         )
         if not self.truncate:
-            raise ValueError(
+            raise InputError(
                 f"{self.name}: {found}. Raise TASK_FEATURE_LENGTHS, or cut them with "
                 "--gin.TRUNCATE=True."
             )

@@ -18,6 +18,7 @@ import spot_jax.tasks
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.orders import MemoryExamples, MixedExamples, Reader, StreamedExamples
 from spot_jax.data.tokenized import TokenizedExamples
+from spot_jax.errors import InputError
 from spot_jax.settings import Data
 from spot_jax.spot_tiny import vocabulary_path
 from spot_jax.text.lengths import FEATURES
@@ -46,7 +47,7 @@ def set_up_tasks(data: Data, rows: int | None = None) -> Any:
         SentencePiece's own processor, which needs no TensorFlow.
 
     Raises:
-        ValueError: when the vocabulary cannot be read or is larger than the model's,
+        InputError: when the vocabulary cannot be read or is larger than the model's,
             the limit is not positive, or a mixture cannot be made.
     """
     if data.tokenized:
@@ -68,7 +69,7 @@ def set_up_tasks(data: Data, rows: int | None = None) -> Any:
 
 def _check_size(path: str, pieces: int, rows: int | None) -> None:
     if rows is not None and pieces > rows:
-        raise ValueError(
+        raise InputError(
             f"The vocabulary {path} has {pieces} pieces, and the model's embedding "
             f"only {rows} rows: they do not belong together. Give the model's own with "
             "--gin.VOCABULARY=FILE, or the gin file of another model."
@@ -79,13 +80,13 @@ def open_sentencepiece(path: str) -> sentencepiece.SentencePieceProcessor:
     """Opens a vocabulary without TensorFlow.
 
     Raises:
-        ValueError: when it cannot be read.
+        InputError: when it cannot be read.
     """
     processor = sentencepiece.SentencePieceProcessor()
     try:
         processor.Load(vocabulary_path(path))
     except (OSError, RuntimeError) as error:
-        raise ValueError(
+        raise InputError(
             f"The vocabulary {path} cannot be read without TensorFlow ({error}). Copy "
             "the file here and give its path: --gin.VOCABULARY=..."
         ) from error
@@ -132,7 +133,7 @@ def training_loader(data: Data) -> Callable[[str], Reader]:
         `(seed, position) -> Examples`; several prompts share what was read.
 
     Raises:
-        ValueError: what is returned does, when the name is unknown, its data is missing
+        InputError: what is returned does, when the name is unknown, its data is missing
             or empty, or examples are too long and may not be cut.
     """
 
@@ -162,7 +163,7 @@ def _load_task(task: Any, data: Data) -> Reader:
         return _stream(task, data, check)
     examples = list(_tokens(task.get_dataset(None, "train", shuffle=False), check))
     if not examples:
-        raise ValueError(
+        raise InputError(
             f"{task.name} has no training examples: its split 'train' is empty. "
             "Prepare the data again (spot_jax convert), or choose another task."
         )
@@ -188,7 +189,7 @@ def _stream(task: Any, data: Data, check: LengthCheck) -> Reader:
     # Most mistakes in the lengths are found here, before a run begins.
     sample = list(itertools.islice(read_pass(0), STREAM_SAMPLE))
     if not sample:
-        raise ValueError(f"{task.name} has no training examples: 'train' is empty.")
+        raise InputError(f"{task.name} has no training examples: 'train' is empty.")
     check.report()
     logger.info("%s: training examples are streamed.", task.name)
     return lambda seed, position: StreamedExamples(read_pass, seed, position)
@@ -241,14 +242,14 @@ def open_tokenized(name: str, split: str, data: Data) -> TokenizedPairs:
     """Opens TOKENIZED_DATA_DIR/NAME/SPLIT, which `spot_jax tokenize` wrote.
 
     Raises:
-        ValueError: when it is not there, or longer than TASK_FEATURE_LENGTHS.
+        InputError: when it is not there, or longer than TASK_FEATURE_LENGTHS.
     """
     folder = pathlib.Path(data.tokenized) / name / split
     examples = TokenizedExamples(folder)
     for feature, limit in data.lengths.items():
         longest = int(examples.lengths(feature).max())
         if longest > limit:
-            raise ValueError(
+            raise InputError(
                 f"{folder} has {feature} of {longest} tokens, TASK_FEATURE_LENGTHS "
                 f"allows {limit}. Raise it, or tokenize with --lengths again."
             )

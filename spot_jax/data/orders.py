@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from spot_jax.data.packing import Example
+from spot_jax.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Examples(Protocol):
 Reader = Callable[[int, Position], Examples]
 
 
-def _changed(position: Position, found: str) -> ValueError:
-    return ValueError(
+def _changed(position: Position, found: str) -> InputError:
+    return InputError(
         f"The run stopped after {position.offset} examples of a pass, and {found} now: "
         "the data changed. Restore it, or begin anew in another MODEL_DIR."
     )
@@ -58,7 +59,7 @@ class MemoryExamples:
         position: where to begin.
 
     Raises:
-        ValueError: when the position is beyond the end: these are other examples.
+        InputError: when the position is beyond the end: these are other examples.
     """
 
     def __init__(self, examples: Sequence, seed: int, position: Position):
@@ -97,7 +98,7 @@ class StreamedExamples:
         position: where to begin; the examples before it in its pass are skipped.
 
     Raises:
-        ValueError: when the position is beyond the end: these are other examples.
+        InputError: when the position is beyond the end: these are other examples.
     """
 
     def __init__(

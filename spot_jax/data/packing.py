@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spot_jax.errors import InputError
+
 Batch = dict[str, np.ndarray]
 
 
@@ -93,7 +95,7 @@ def pack(examples: Sequence[Example], *, prompt_length: int, shape: Shape) -> Ba
             of its target length.
 
     Raises:
-        ValueError: when an example is longer than a row.
+        InputError: when an example is longer than a row.
     """
     bins = _first_fit(examples, prompt_length, *shape[1:])
     targets = _longest_targets(bins)
@@ -159,7 +161,7 @@ def one_per_row(
         rows_multiple: the number of rows is rounded up to a multiple of this.
 
     Raises:
-        ValueError: when an example does not fit in a row.
+        InputError: when an example does not fit in a row.
     """
     rows = len(examples) if rows is None else rows
     rows = -(-rows // rows_multiple) * rows_multiple
@@ -181,7 +183,7 @@ def lay_out(
         shape: of the batch.
 
     Raises:
-        ValueError: when the examples of a row do not fit in it.
+        InputError: when the examples of a row do not fit in it.
     """
 
     def empty(length: int, dtype=np.int32) -> np.ndarray:
@@ -204,7 +206,7 @@ def lay_out(
             end = start + prompt_length + len(example.inputs)
             target_end = target_start + len(example.targets)
             if end > shape.row_length or target_end > shape.target_row_length:
-                raise ValueError(
+                raise InputError(
                     f"An example of {len(example.inputs)} input and "
                     f"{len(example.targets)} target tokens, with a prompt of "
                     f"{prompt_length}, does not fit in a row of {shape.row_length} and "

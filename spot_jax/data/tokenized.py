@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
 from spot_jax.text.lengths import FEATURES
 
@@ -36,7 +37,7 @@ class TokenizedExamples:
         """Opens a folder.
 
         Raises:
-            ValueError: it is not there, unfinished, of another format, or its arrays do
+            InputError: it is not there, unfinished, of another format, or its arrays do
                 not belong together.
         """
         folder = pathlib.Path(folder)
@@ -49,7 +50,7 @@ class TokenizedExamples:
             expected = (self.header["examples"] + 1, self.header["tokens"][name])
             found = (len(self._offsets[name]), len(self._tokens[name]))
             if found != expected or self._offsets[name][-1] != found[1]:
-                raise ValueError(
+                raise InputError(
                     f"{folder}: {name} has {found[1]} tokens of {found[0] - 1} "
                     f"examples, the header says {expected[1]} of {expected[0] - 1}; "
                     "write the folder again"
@@ -93,11 +94,11 @@ def write_tokenized(
         The whole header.
 
     Raises:
-        ValueError: the folder exists, or there are no examples.
+        InputError: the folder exists, or there are no examples.
     """
     folder = pathlib.Path(folder)
     if folder.exists():
-        raise ValueError(f"{folder} is already there; move or remove it first")
+        raise InputError(f"{folder} is already there; move or remove it first")
     with storage.new_folder(folder) as unfinished:
         dtype = np.uint16 if vocabulary_size <= 2**16 else np.int32
         counts = _write_arrays(unfinished, examples, np.dtype(dtype))
@@ -123,7 +124,7 @@ def _write_arrays(
                 offsets[name].append(offsets[name][-1] + len(tokens))
     count = len(offsets["inputs"]) - 1
     if not count:
-        raise ValueError("there are no examples to write")
+        raise InputError("there are no examples to write")
     for name in FEATURES:
         array = io.BytesIO()
         np.save(array, np.array(offsets[name], np.int64))
@@ -165,14 +166,14 @@ def _read_header(folder: pathlib.Path) -> dict:
     try:
         header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ValueError(
+        raise InputError(
             f"{folder} has no tokenized examples; `spot_jax tokenize` writes them"
         ) from error
     except json.JSONDecodeError as error:
         message = f"{folder}/{_HEADER} is no JSON; write the folder again"
-        raise ValueError(message) from error
+        raise InputError(message) from error
     if header.get("format") != FORMAT:
-        raise ValueError(
+        raise InputError(
             f"{folder} has the format {header.get('format')!r}; expected {FORMAT!r}"
         )
     return header
@@ -183,4 +184,4 @@ def _open(path: pathlib.Path) -> np.ndarray:
         return np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
         message = f"{path} cannot be read ({error}); write the folder again"
-        raise ValueError(message) from error
+        raise InputError(message) from error

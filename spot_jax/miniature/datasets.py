@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
+from spot_jax.errors import InputError
 from spot_jax.miniature.continuation import copa_row, cosmos_qa_row, hellaswag_row
 from spot_jax.miniature.entailment import (
     cb_row,
@@ -230,13 +231,13 @@ def rows(
         labels: of all tasks; C4's pages, which must not tell any, are not made without.
 
     Raises:
-        ValueError: there is no such task or split.
+        InputError: there is no such task or split.
     """
     if task not in DATASETS:
-        raise ValueError(f"the miniature has {', '.join(DATASETS)}, not {task!r}")
+        raise InputError(f"the miniature has {', '.join(DATASETS)}, not {task!r}")
     dataset = DATASETS[task]
     if split not in dataset.splits:
-        raise ValueError(
+        raise InputError(
             f"{task} has the splits {', '.join(dataset.splits)}, not {split!r}"
         )
     world = open_world(dataset.splits[split], f"{task}/{split}/{seed}", labels)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from spot_jax import miniature, text
+from spot_jax.errors import InputError
 from spot_jax.miniature.published import PUBLISHED
 from spot_jax.model_dir import storage
 
@@ -51,11 +52,11 @@ def check_tasks(tasks: Sequence[str]) -> None:
     """Refuses what --tasks names and the miniature has not.
 
     Raises:
-        ValueError: with what it has.
+        InputError: with what it has.
     """
     unknown = [task for task in tasks if task not in miniature.DATASETS]
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"--tasks names {', '.join(unknown)}; choose from "
             f"{', '.join(miniature.DATASETS)}."
         )

@@ -7,6 +7,7 @@ are made, so that a prompt can ask for a label; the labels themselves are never 
 
 import re
 
+from spot_jax.errors import InputError
 from spot_jax.miniature.world import World
 
 SYLLABLES = (
@@ -31,7 +32,7 @@ def _is_free(world: World, word: str) -> bool:
     """Says whether a word is no label of any task, and no word of the page."""
     # A world that knew no labels would write other text than one that does.
     if world.labels is None:
-        raise ValueError(
+        raise InputError(
             "this world makes words up, none of which may be a label of a task: hand "
             "spot_jax.tasks.catalog.STUDY_LABELS in as its labels"
         )

@@ -10,6 +10,8 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
+from spot_jax.errors import InputError
+
 Item = TypeVar("Item")
 
 HEADS = (
@@ -126,10 +128,10 @@ def open_world(split: str, key: str, labels: frozenset[str] | None = None) -> Wo
         labels: of the tasks; without them to make a word up is an error.
 
     Raises:
-        ValueError: there is no such split.
+        InputError: there is no such split.
     """
     if split not in SPLITS:
-        raise ValueError(f"the world has the splits {', '.join(SPLITS)}, not {split!r}")
+        raise InputError(f"the world has the splits {', '.join(SPLITS)}, not {split!r}")
     both = women(split), men(split)
     everybody = (*both[0], *both[1])
     return World(split, random.Random(key), *both, places(split), everybody, labels)

@@ -9,6 +9,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from spot_jax.errors import InputError
+
 # T5X's rules for model parallelism of parameters in one dimension: heads, feed-forward
 # and vocabulary are split over "model", rows of the batch over "data". Prompts are on
 # every device whole, so that their files are complete wherever they are written.
@@ -38,11 +40,11 @@ def make_mesh(
         devices: None takes all there are, of all processes.
 
     Raises:
-        ValueError: when the devices cannot be divided so.
+        InputError: when the devices cannot be divided so.
     """
     devices = jax.devices() if devices is None else devices
     if model_parallel < 1 or len(devices) % model_parallel:
-        raise ValueError(
+        raise InputError(
             f"NUM_PARTITIONS is {model_parallel}, which does not divide the "
             f"{len(devices)} device(s) there are. Choose a divisor of {len(devices)}."
         )

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from spot_jax import pretrained
+from spot_jax.errors import InputError
 from spot_jax.model import sharding
 from spot_jax.settings import Model
 from spot_jax.t5 import T5Config, initial_parameters, parameter_shapes
@@ -50,10 +51,10 @@ def load(model: Model, devices: Sequence[jax.Device] | None = None) -> LoadedMod
         devices: where to; None: over all devices there are.
 
     Raises:
-        ValueError: when it cannot be read or is of another shape; see pretrained.load.
+        InputError: when it cannot be read or is of another shape; see pretrained.load.
     """
     if model.checkpoint is None:
-        raise ValueError(
+        raise InputError(
             "INITIAL_CHECKPOINT_PATH is None: a frozen model needs weights. Give a "
             "folder, a gs:// path or a published name such as 't5_1_1_lm100k_base'."
         )

@@ -10,6 +10,7 @@ import pathlib
 import re
 from collections.abc import Mapping
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
 from spot_jax.model_dir.made_for import is_same_model, named
 
@@ -46,14 +47,14 @@ def check(model_dir: str, configuration: str, macro: str = "MODEL_DIR") -> pathl
         The folder.
 
     Raises:
-        ValueError: when it cannot be written, or holds a run of another configuration.
+        InputError: when it cannot be written, or holds a run of another configuration.
     """
     folder = writable(model_dir, f"--gin.{macro}")
     path = folder / names.CONFIG
     if path.exists():
         _compare(path, configuration, macro)
     elif (folder / names.CHECKPOINTS).exists():
-        raise ValueError(
+        raise InputError(
             f"MODEL_DIR {model_dir} holds checkpoints but no {names.CONFIG}, so nobody "
             "can say of which run. Choose another folder."
         )
@@ -76,10 +77,10 @@ def writable(path: str, option: str) -> pathlib.Path:
         option: how it is given, for the message: "--gin.MODEL_DIR", "--out".
 
     Raises:
-        ValueError: when it cannot be made or written.
+        InputError: when it cannot be made or written.
     """
     if "://" in path:
-        raise ValueError(
+        raise InputError(
             f"{option} is {path}: a run writes to a folder of this machine. Mount the "
             "bucket, or copy the folder there afterwards."
         )
@@ -87,7 +88,7 @@ def writable(path: str, option: str) -> pathlib.Path:
     try:
         storage.check_writable(folder)
     except OSError as error:
-        raise ValueError(
+        raise InputError(
             f"{option} {path} cannot be written ({error.strerror}). Choose a folder of "
             "yours."
         ) from error
@@ -111,7 +112,7 @@ def _compare(path: pathlib.Path, configuration: str, macro: str) -> None:
         if not line.startswith(("---", "+++", "@@"))
     ]
     shown = "\n  ".join(changes[:10])
-    raise ValueError(
+    raise InputError(
         f"{macro} {path.parent} holds a run of another configuration "
         f"(- there, + asked for):\n  {shown}\nChoose another {macro}, or give the "
         f"configuration of {names.CONFIG} to go on with that run. Nothing was changed."
@@ -150,14 +151,14 @@ def check_model(folder: pathlib.Path, model: Mapping[str, str]) -> None:
         model: the one that was loaded, {"fingerprint", "source"}.
 
     Raises:
-        ValueError: when run.json tells of another model under the same path or name.
+        InputError: when run.json tells of another model under the same path or name.
     """
     path = folder / names.RUN
     if not path.exists():
         return
     before = json.loads(path.read_text(encoding="utf-8")).get("model", {})
     if is_same_model(before, model) is False:
-        raise ValueError(
+        raise InputError(
             f"MODEL_DIR {folder} holds a run over the model {named(before)}; this one "
             f"is {named(model)}. Choose another MODEL_DIR, or put the old model back."
         )
@@ -172,7 +173,7 @@ def check_about(folder: pathlib.Path, about: dict, option: str) -> None:
         option: how the folder is given, for the message.
 
     Raises:
-        ValueError: when the folder was begun with something else.
+        InputError: when the folder was begun with something else.
     """
     path = folder / names.ABOUT
     if not path.exists():
@@ -180,7 +181,7 @@ def check_about(folder: pathlib.Path, about: dict, option: str) -> None:
     there = json.loads(path.read_text(encoding="utf-8"))
     other = [name for name in about if there.get(name) != about[name]]
     if other:
-        raise ValueError(
+        raise InputError(
             f"{option} {folder} was begun with {other[0]} {there.get(other[0])}, not "
             f"{about[other[0]]}. Choose another folder."
         )

@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 
+from spot_jax.errors import InputError
+
 _NO_GIN = "# Begun from Python: these are its settings, and no gin.\n"
 
 
@@ -22,7 +24,7 @@ def described(*settings: object, **others: object) -> str:
         others: {name: value}.
 
     Raises:
-        ValueError: when a function among them has no name: a lambda or a closure.
+        InputError: when a function among them has no name: a lambda or a closure.
     """
     lines = []
     for name, value in others.items():
@@ -55,7 +57,7 @@ def _told(value: object) -> str:
         name = getattr(value, "__qualname__", "<")
         # What a closure holds has no text, so another one would be the same run.
         if "<" in name:
-            raise ValueError(
+            raise InputError(
                 f"{value!r} has no name by which a run could be told from another. "
                 "Give a function of a module, or functools.partial of one, or say what "
                 "runs yourself: train(configuration=...)."

@@ -8,6 +8,8 @@ their format, so it decides wherever both sides know it.
 from collections.abc import Mapping
 from typing import Any
 
+from spot_jax.errors import InputError
+
 
 def is_same_model(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | None:
     """Returns whether two stories tell of one model; None where nobody can say.
@@ -43,10 +45,10 @@ def check_made_for(
         cure: what to do, a sentence.
 
     Raises:
-        ValueError: naming both.
+        InputError: naming both.
     """
     if is_same_model(made_for, model) is False:
-        raise ValueError(
+        raise InputError(
             f"{path} was trained for the frozen model {named(made_for)}; this one is "
             f"{named(model)}. {cure}"
         )

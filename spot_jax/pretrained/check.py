@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from spot_jax.errors import InputError
 from spot_jax.pretrained.arrays import WEIGHT_DTYPES, Checkpoint
 
 _SHOWN = 5
@@ -43,7 +44,7 @@ def check(checkpoint: Checkpoint, expected: Mapping[str, Any], source: str) -> N
         source: Where the checkpoint lies, for the message.
 
     Raises:
-        ValueError: if an array is missing, has no place in the model, has another
+        InputError: if an array is missing, has no place in the model, has another
             shape or is not in floating point. The message names the first of each
             kind, counts them, and names the model file that would fit.
     """
@@ -57,7 +58,7 @@ def check(checkpoint: Checkpoint, expected: Mapping[str, Any], source: str) -> N
             "another checkpoint"
         )
     lines = "\n  ".join(problems)
-    raise ValueError(f"the weights in {source} are not those of the model:\n  {lines}")
+    raise InputError(f"the weights in {source} are not those of the model:\n  {lines}")
 
 
 def recognise(arrays: Mapping[str, Any]) -> str | None:

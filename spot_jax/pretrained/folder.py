@@ -9,6 +9,7 @@ from typing import Any
 import tensorstore as ts
 
 from spot_jax import spot_tiny
+from spot_jax.errors import InputError
 from spot_jax.pretrained.published import HUGGING_FACE, PUBLISHED
 
 _GS = "gs://"
@@ -56,7 +57,7 @@ class Folder:
         """Returns whether a file of this name lies in the folder.
 
         Raises:
-            ValueError: if the bucket does not answer.
+            InputError: if the bucket does not answer.
         """
         if self.is_local:
             return os.path.isfile(f"{self.url}/{name}")
@@ -67,7 +68,7 @@ class Folder:
         """Returns a file's bytes; those of a local file are paged in when touched.
 
         Raises:
-            ValueError: if the bucket does not answer.
+            InputError: if the bucket does not answer.
         """
         if not self.is_local:
             return self._fetch(name).value
@@ -92,7 +93,7 @@ class Folder:
         try:
             return self._open().read(name, **options).result(timeout=_PROBE_SECONDS)
         except (ValueError, TimeoutError) as error:
-            raise ValueError(
+            raise InputError(
                 f"cannot read {self.url}/{name}: {error}. Check the url and the "
                 "network; on a machine without one, copy the folder there (gcloud "
                 f"storage cp --recursive {self.url} .) and give the path of the copy"
@@ -111,7 +112,7 @@ def find(path: str) -> tuple[Folder, str | None]:
         The folder, and the name of the file in it if the path named a file.
 
     Raises:
-        ValueError: if it is none of these, with what it may be.
+        InputError: if it is none of these, with what it may be.
     """
     if path == spot_tiny.NAME:
         return Folder(str(spot_tiny.FOLDER)), None
@@ -127,12 +128,12 @@ def find(path: str) -> tuple[Folder, str | None]:
         return (Folder(url), None) if whole else (Folder(url[:-11]), "checkpoint")
     if path in HUGGING_FACE:
         name = path.split("/")[1]
-        raise ValueError(
+        raise InputError(
             f"{path} is on the Hugging Face hub, from which nothing is downloaded "
             f"here: get its folder (hf download {path} --local-dir {name}) and give "
             f"its path, for example ./{name}"
         )
-    raise ValueError(
+    raise InputError(
         f"no pretrained weights at {path!r} ({local} does not exist): give the folder "
         f"of a checkpoint, a gs:// url, {spot_tiny.NAME!r}, or one of the published "
         f"names {', '.join(PUBLISHED)}"

@@ -14,6 +14,7 @@ import ml_dtypes
 import numpy as np
 import safetensors
 
+from spot_jax.errors import InputError
 from spot_jax.pretrained import torch_zip
 from spot_jax.pretrained.arrays import Checkpoint, Index, StoredArray
 from spot_jax.pretrained.folder import Folder
@@ -81,10 +82,10 @@ def read(folder: Folder, tied: bool) -> Checkpoint:
         The arrays under our names; this format has no step.
 
     Raises:
-        ValueError: if the folder has no readable weights.
+        InputError: if the folder has no readable weights.
     """
     if not folder.is_local:
-        raise ValueError(
+        raise InputError(
             f"{folder.url} is a Hugging Face folder, which is only read from a local "
             f"disk: copy it (gcloud storage cp --recursive {folder.url} .) and give "
             "the path of the copy"
@@ -159,7 +160,7 @@ def _weights(folder: Folder) -> dict[str, StoredArray]:
             return read_file(f"{folder.url}/{file}")
         if folder.has(f"{file}.index.json"):
             return _sharded(folder, f"{file}.index.json", read_file)
-    raise ValueError(
+    raise InputError(
         f"{folder.url} has a config.json and no weights that can be read: there are "
         f"{', '.join(folder.names())}, and it takes {' or '.join(_FILES)} (in parts: "
         "with their .index.json)"
@@ -172,14 +173,14 @@ def _sharded(
     """Reads the parts that an index lists, and checks that they hold what it says."""
     weight_map = _json(folder, index).get("weight_map")
     if not weight_map:
-        raise ValueError(f"{folder.url}/{index} has no weight_map: download it again")
+        raise InputError(f"{folder.url}/{index} has no weight_map: download it again")
     arrays = {}
     for file in sorted(set(weight_map.values())):
         if not folder.has(file):
-            raise ValueError(f"{folder.url} lacks {file}: its download is incomplete")
+            raise InputError(f"{folder.url} lacks {file}: its download is incomplete")
         arrays |= read_file(f"{folder.url}/{file}")
     if absent := sorted(set(weight_map) - set(arrays)):
-        raise ValueError(
+        raise InputError(
             f"{folder.url}/{index} lists {len(absent)} arrays that no part has: "
             f"{', '.join(absent[:5])}"
         )
@@ -190,7 +191,7 @@ def _json(folder: Folder, file: str) -> dict[str, Any]:
     try:
         return json.loads(bytes(folder.contents(file)))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{folder.url}/{file} is no JSON: {error}") from error
+        raise InputError(f"{folder.url}/{file} is no JSON: {error}") from error
 
 
 def _safetensors(path: str) -> dict[str, StoredArray]:
@@ -199,7 +200,7 @@ def _safetensors(path: str) -> dict[str, StoredArray]:
             slices = {name: file.get_slice(name) for name in file.keys()}
             return {name: _stored(path, name, part) for name, part in slices.items()}
     except safetensors.SafetensorError as error:
-        raise ValueError(
+        raise InputError(
             f"{path} is no safetensors file ({error}): its download is incomplete, or "
             "it is a pointer of git-lfs (get the file itself with git lfs pull)"
         ) from error
@@ -207,7 +208,7 @@ def _safetensors(path: str) -> dict[str, StoredArray]:
 
 def _stored(path: str, name: str, part: Any) -> StoredArray:
     if part.get_dtype() not in _DTYPES:
-        raise ValueError(f"{path}: {name} has the unknown dtype {part.get_dtype()}")
+        raise InputError(f"{path}: {name} has the unknown dtype {part.get_dtype()}")
 
     def read_part(index: Index) -> np.ndarray:
         # Opened for each array: the pages of an open file stay mapped after reading.

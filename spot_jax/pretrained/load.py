@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from flax import traverse_util
 
+from spot_jax.errors import InputError
 from spot_jax.pretrained import huggingface, t5x_native, t5x_orbax
 from spot_jax.pretrained.arrays import Checkpoint, StoredArray
 from spot_jax.pretrained.check import check
@@ -51,7 +52,7 @@ def load(path: str, expected: Mapping[str, Any]) -> Pretrained:
         The weights, in the structure of `expected`.
 
     Raises:
-        ValueError: if nothing readable is there, or if an array is missing, has no
+        InputError: if nothing readable is there, or if an array is missing, has no
             place in `expected` or has another shape; the message names it, and this is
             known before any array is read.
     """
@@ -80,7 +81,7 @@ def _open(folder: Folder, file: str | None, tied: bool) -> Checkpoint:
             return t5x_orbax.read(place)
     if folder.has("config.json"):
         return huggingface.read(folder, tied)
-    raise ValueError(_nothing_readable(folder))
+    raise InputError(_nothing_readable(folder))
 
 
 def _nothing_readable(folder: Folder) -> str:
@@ -103,7 +104,7 @@ def _nothing_readable(folder: Folder) -> str:
 def _compare_copies(checkpoint: Checkpoint, source: str) -> None:
     for name, (copy, original) in checkpoint.copies.items():
         if not _equal(copy, original):
-            raise ValueError(
+            raise InputError(
                 f"{name} in {source} differs from the token embedding: the model has "
                 "one embedding for encoder, decoder and, unless it is T5 1.1 "
                 "(gin/models/t5_1_1_*.gin), output"

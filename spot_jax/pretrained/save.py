@@ -13,6 +13,7 @@ import numpy as np
 import tensorstore as ts
 from flax import serialization, traverse_util
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
 
 # Version 3 keeps bfloat16 as bfloat16.
@@ -37,10 +38,10 @@ def save_t5x(path: str, params: Mapping[str, Any], step: int) -> None:
         step: The step that the checkpoint says it is of.
 
     Raises:
-        ValueError: if the path exists, is a url, or an array is spread over processes.
+        InputError: if the path exists, is a url, or an array is spread over processes.
     """
     if re.match(r"\w+://", path):
-        raise ValueError(
+        raise InputError(
             f"cannot write to {path}: save_t5x renames the folder once it is whole, so "
             "it writes to local disks only. Give a local path and copy the folder"
         )
@@ -52,7 +53,7 @@ def save_t5x(path: str, params: Mapping[str, Any], step: int) -> None:
         if not getattr(array, "is_fully_addressable", True)
     ]
     if spread:
-        raise ValueError(
+        raise InputError(
             f"{spread[0]} is spread over several processes: replicate it before saving"
         )
     with _appearing(final) as folder:
@@ -75,12 +76,12 @@ def _appearing(final: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a folder to fill, which gets its name when it is full."""
     problem = f"{final} exists: choose another path, or remove it first"
     if final.exists():
-        raise ValueError(problem)
+        raise InputError(problem)
     try:
         with storage.new_folder(final) as folder:
             yield folder
     except FileExistsError as error:
-        raise ValueError(problem) from error
+        raise InputError(problem) from error
 
 
 def _write(folder: pathlib.Path, name: str, array: jax.Array | np.ndarray) -> dict:

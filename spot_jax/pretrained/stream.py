@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
+from spot_jax.errors import InputError
 from spot_jax.pretrained.arrays import Index, StoredArray
 
 # Enough that a disk or bucket is not idle while an array is decoded; peak memory grows
@@ -34,7 +35,7 @@ def read_all(
         The arrays under the names of `wanted`.
 
     Raises:
-        ValueError: if one cannot be read; the message names it.
+        InputError: if one cannot be read; the message names it.
     """
     executor = concurrent.futures.ThreadPoolExecutor(_ARRAYS_IN_FLIGHT)
     futures = {
@@ -48,7 +49,7 @@ def read_all(
             params[name] = future.result()
         return params
     except (ValueError, OSError) as error:
-        raise ValueError(f"cannot read {name} from {source}: {error}") from error
+        raise InputError(f"cannot read {name} from {source}: {error}") from error
     finally:
         executor.shutdown(cancel_futures=True)
 

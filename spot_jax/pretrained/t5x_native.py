@@ -16,6 +16,7 @@ import msgpack
 import numpy as np
 from flax import serialization
 
+from spot_jax.errors import InputError
 from spot_jax.pretrained.arrays import Checkpoint, Index, StoredArray
 from spot_jax.pretrained.folder import Folder
 from spot_jax.pretrained.zarr import inside, open_arrays, orbax_store
@@ -45,7 +46,7 @@ def read(folder: Folder, file: str = "checkpoint") -> Checkpoint:
         which a T5 does not have.
 
     Raises:
-        ValueError: if the file is no such index or an array beside it does not open.
+        InputError: if the file is no such index or an array beside it does not open.
     """
     data = folder.contents(file)
     top = _index(data, f"{folder.url}/{file}")
@@ -76,18 +77,18 @@ def whole_step(value: Any) -> int:
     """Returns the step of a checkpoint, which some T5X versions save as a float.
 
     Raises:
-        ValueError: if it is not a whole number.
+        InputError: if it is not a whole number.
     """
     step = np.asarray(value).item()
     if step != int(step):
-        raise ValueError(f"the checkpoint's step is {step}, which is no whole number")
+        raise InputError(f"the checkpoint's step is {step}, which is no whole number")
     return int(step)
 
 
 def _index(data: mmap.mmap | bytes, source: str) -> dict[str, Any]:
     """Returns the msgpack's tree with a _Span in place of every array."""
     if data[: len(_TENSORFLOW)] == _TENSORFLOW:
-        raise ValueError(
+        raise InputError(
             f"{source} belongs to a Mesh TensorFlow checkpoint, which is not readable "
             "here: convert it with T5X, or use T5X or Hugging Face weights"
         )
@@ -97,9 +98,9 @@ def _index(data: mmap.mmap | bytes, source: str) -> dict[str, Any]:
     try:
         tree = _tree(unpacker, data)
     except (ValueError, IndexError, msgpack.UnpackException) as error:
-        raise ValueError(f"{source} is no T5X checkpoint index: {error!r}") from error
+        raise InputError(f"{source} is no T5X checkpoint index: {error!r}") from error
     if not isinstance(tree, dict):
-        raise ValueError(f"{source} is no T5X checkpoint index: it holds no tree")
+        raise InputError(f"{source} is no T5X checkpoint index: it holds no tree")
     return tree
 
 
@@ -159,7 +160,7 @@ def _kvstore(folder: Folder, leaf: Any, name: str) -> dict[str, Any]:
         path = ""
     directory = path.rstrip("/").rpartition("/")[2]
     if not directory:
-        raise ValueError(f"the index of {folder.url} says of {name} only {leaf!r}")
+        raise InputError(f"the index of {folder.url} says of {name} only {leaf!r}")
     return folder.kvstore(directory)
 
 

@@ -8,6 +8,7 @@ import re
 
 import tensorstore as ts
 
+from spot_jax.errors import InputError
 from spot_jax.pretrained.arrays import Checkpoint
 from spot_jax.pretrained.folder import Folder
 from spot_jax.pretrained.t5x_native import whole_step
@@ -28,13 +29,13 @@ def read(folder: Folder) -> Checkpoint:
         The `target` arrays and the step.
 
     Raises:
-        ValueError: if the store or an array in it does not open.
+        InputError: if the store or an array in it does not open.
     """
     store = orbax_store(folder)
     try:
         keys = [key.decode() for key in ts.KvStore.open(store).result().list().result()]
     except ValueError as error:
-        raise ValueError(f"cannot list the arrays of {folder.url}: {error}") from error
+        raise InputError(f"cannot list the arrays of {folder.url}: {error}") from error
     names = [key.removesuffix(_ZARRAY) for key in keys if key.endswith(_ZARRAY)]
     targets = {
         match[2].replace(".", "/"): inside(store, name)

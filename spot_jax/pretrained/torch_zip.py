@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import ml_dtypes
 import numpy as np
 
+from spot_jax.errors import InputError
 from spot_jax.pretrained.arrays import Index, StoredArray
 
 _STORAGES = {
@@ -65,7 +66,7 @@ def read(path: str) -> dict[str, StoredArray]:
         The tensors under their names; each maps its part of the file when it is read.
 
     Raises:
-        ValueError: if the file is not in the zip format (PyTorch before 1.6), names
+        InputError: if the file is not in the zip format (PyTorch before 1.6), names
             anything that does not describe a tensor, or is damaged.
     """
     try:
@@ -78,9 +79,9 @@ def read(path: str) -> dict[str, StoredArray]:
                 "byteorder" in members
                 and archive.read(members["byteorder"]) != b"little"
             ):
-                raise ValueError(f"{path} is big-endian: {_CONVERT}")
+                raise InputError(f"{path} is big-endian: {_CONVERT}")
     except zipfile.BadZipFile as error:
-        raise ValueError(
+        raise InputError(
             f"{path} is not a PyTorch file of the zip format ({error}). If it is from "
             f"before PyTorch 1.6, {_CONVERT}; if not, its download is incomplete"
         ) from error
@@ -89,9 +90,9 @@ def read(path: str) -> dict[str, StoredArray]:
     except ValueError:
         raise
     except Exception as error:  # a damaged pickle may raise any
-        raise ValueError(f"{path} cannot be unpickled safely: {error}") from error
+        raise InputError(f"{path} cannot be unpickled safely: {error}") from error
     if not isinstance(tensors, Mapping):
-        raise ValueError(
+        raise InputError(
             f"{path} holds a {type(tensors).__name__}, not weights by name"
         )
     return {name: _stored(path, name, tensor) for name, tensor in tensors.items()}
@@ -114,7 +115,7 @@ class _Unpickler(pickle.Unpickler):
             return _rebuild_parameter
         if (module, name) == ("collections", "OrderedDict"):
             return collections.OrderedDict
-        raise ValueError(
+        raise InputError(
             f"{self._path} names {module}.{name}, which no file of plain weights needs "
             "and which could run anything: it is refused. If you trust the file, "
             f"{_CONVERT}"
@@ -125,9 +126,9 @@ class _Unpickler(pickle.Unpickler):
             case ("storage", str(dtype), str(key), _, int(size)) if dtype in _STORAGES:
                 member = _member(self._path, self._members, f"data/{key}")
                 if size * np.dtype(_STORAGES[dtype]).itemsize > member.file_size:
-                    raise ValueError(f"{self._path}: data/{key} is cut off")
+                    raise InputError(f"{self._path}: data/{key} is cut off")
                 return _Storage(dtype, _data_offset(self._path, member), size)
-        raise ValueError(f"{self._path} refers to {pid!r}, which is no storage")
+        raise InputError(f"{self._path} refers to {pid!r}, which is no storage")
 
 
 def _rebuild_tensor(storage, start, shape, strides, *_) -> _Tensor:
@@ -142,9 +143,9 @@ def _member(
     path: str, members: Mapping[str, zipfile.ZipInfo], name: str
 ) -> zipfile.ZipInfo:
     if name not in members:
-        raise ValueError(f"{path} has no member {name}: {_CONVERT}")
+        raise InputError(f"{path} has no member {name}: {_CONVERT}")
     if members[name].compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"{path} is compressed, which PyTorch never does: {_CONVERT}")
+        raise InputError(f"{path} is compressed, which PyTorch never does: {_CONVERT}")
     return members[name]
 
 
@@ -158,15 +159,15 @@ def _data_offset(path: str, member: zipfile.ZipInfo) -> int:
 def _stored(path: str, name: str, tensor: Any) -> StoredArray:
     """Checks that a tensor lies inside its storage, and makes it readable."""
     if not isinstance(tensor, _Tensor) or not isinstance(tensor.storage, _Storage):
-        raise ValueError(f"{path}: {name!r} is a {type(tensor).__name__}, not a tensor")
+        raise InputError(f"{path}: {name!r} is a {type(tensor).__name__}, not a tensor")
     storage, start, shape, strides = tensor
     numbers = (start, *shape, *strides)
     if not all(isinstance(n, int) and n >= 0 for n in numbers):
-        raise ValueError(f"{path}: {name!r} has impossible sizes {numbers}")
+        raise InputError(f"{path}: {name!r} has impossible sizes {numbers}")
     last = sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     end = start + last + 1
     if math.prod(shape) and end > storage.size:
-        raise ValueError(f"{path}: {name!r} reaches beyond its storage")
+        raise InputError(f"{path}: {name!r} reaches beyond its storage")
     dtype = np.dtype(_STORAGES[storage.dtype])
 
     def read_part(index: Index) -> np.ndarray:

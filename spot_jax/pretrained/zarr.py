@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorstore as ts
 
+from spot_jax.errors import InputError
 from spot_jax.pretrained.arrays import Index, StoredArray
 from spot_jax.pretrained.folder import Folder
 
@@ -20,7 +21,7 @@ def open_arrays(kvstores: Mapping[str, Mapping[str, Any]]) -> dict[str, StoredAr
         The arrays under their names.
 
     Raises:
-        ValueError: if one cannot be opened; the message names the first and counts
+        InputError: if one cannot be opened; the message names the first and counts
             the others.
     """
     context = ts.Context()
@@ -41,7 +42,7 @@ def open_arrays(kvstores: Mapping[str, Mapping[str, Any]]) -> dict[str, StoredAr
     failed = {name: future for name, future in futures.items() if future.exception()}
     if failed:
         name, error = next((name, f.exception()) for name, f in failed.items())
-        raise ValueError(
+        raise InputError(
             f"{len(failed)} of {len(futures)} arrays cannot be opened (was the folder "
             f"copied as a whole?), the first {name}: {error}"
         ) from error
@@ -52,7 +53,7 @@ def orbax_store(folder: Folder) -> dict[str, Any]:
     """Returns the key-value spec of the store that orbax put a folder's arrays in.
 
     Raises:
-        ValueError: if the folder does not answer.
+        InputError: if the folder does not answer.
     """
     if folder.has("manifest.ocdbt"):
         return {"driver": "ocdbt", "base": folder.kvstore()}

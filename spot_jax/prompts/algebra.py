@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
+from spot_jax.errors import InputError
 from spot_jax.prompts.base import (
     BANK_AXES,
     PromptBundle,
@@ -41,12 +42,12 @@ def check_alike(bundles: Sequence[PromptBundle]) -> None:
     """Refuses to bring prompts together that enter the T5 in different ways.
 
     Raises:
-        ValueError: naming the sites or modes that differ.
+        InputError: naming the sites or modes that differ.
     """
     first = bundles[0]
     for other in bundles[1:]:
         if sites(other).keys() != sites(first).keys() or modes(other) != modes(first):
-            raise ValueError(
+            raise InputError(
                 f"A prompt with {_told(first)} and one with {_told(other)} are of "
                 "different kinds: they cannot be compared, averaged or put into one "
                 "bank. Take prompts of one kind."
@@ -71,7 +72,7 @@ def stack(bundles: Sequence[PromptBundle]) -> PromptBundle:
         A bank with its mask [bank, prompt] int32; numpy arrays, float32.
 
     Raises:
-        ValueError: when they are of different kinds, or no single prompts.
+        InputError: when they are of different kinds, or no single prompts.
     """
     check_alike(bundles)
     for bundle in bundles:
@@ -130,12 +131,12 @@ def weighted_average(
         One prompt, float32; the sums are taken in float64.
 
     Raises:
-        ValueError: when the numbers differ, the weights do not sum to 1, or the
+        InputError: when the numbers differ, the weights do not sum to 1, or the
             prompts are of different kinds or shapes.
     """
     weights = np.asarray(weights, np.float64)
     if weights.shape != (len(bundles),) or not np.isclose(weights.sum(), 1):
-        raise ValueError(
+        raise InputError(
             f"{len(bundles)} prompts and weights of shape {weights.shape} that sum to "
             f"{weights.sum():.6g}: an average needs a weight for each, which sum to 1. "
             "operators.weights makes such weights."
@@ -145,7 +146,7 @@ def weighted_average(
         check_single(bundle)
     shapes = sorted(set(map(described, bundles)))
     if len(shapes) > 1:
-        raise ValueError(
+        raise InputError(
             f"Prompts of the shapes {' and '.join(shapes)} have no average, which is "
             "taken position by position."
         )
@@ -167,7 +168,7 @@ def concatenate(first: PromptBundle, second: PromptBundle) -> PromptBundle:
     """Returns the positions of the first prompt, then those of the second.
 
     Raises:
-        ValueError: when they are of different kinds.
+        InputError: when they are of different kinds.
     """
     check_alike([first, second])
     check_single(first)

@@ -14,6 +14,8 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from spot_jax.errors import InputError
+
 # On the devices, on the host, or no more than its shape (jax.eval_shape).
 Array = jax.Array | np.ndarray | jax.ShapeDtypeStruct
 # Where a prompt can enter a T5, in the order of a bundle's fields.
@@ -58,7 +60,7 @@ class PromptSource(Protocol):
             rng: for what the start does not decide.
 
         Raises:
-            ValueError: when this kind cannot begin there.
+            InputError: when this kind cannot begin there.
         """
 
 
@@ -177,12 +179,12 @@ def check_single(bundle: PromptBundle) -> None:
     out (`algebra.take`) has none.
 
     Raises:
-        ValueError: when it has a mask, or its sites are of different lengths.
+        InputError: when it has a mask, or its sites are of different lengths.
     """
     lengths = {array.shape[-2] for array in sites(bundle).values()}
     if bundle.mask is not None or len(lengths) > 1:
         masked = ", with a mask" if bundle.mask is not None else ""
-        raise ValueError(
+        raise InputError(
             f"This is {described(bundle)}{masked}; a prompt has one length at all of "
             "its sites, and no mask. Take it out of its bank first (algebra.take)."
         )
@@ -192,11 +194,11 @@ def check_supported(bundle: PromptBundle) -> None:
     """Refuses the sites the T5 has no door for yet.
 
     Raises:
-        ValueError: naming the sites and what can be used instead.
+        InputError: naming the sites and what can be used instead.
     """
     unbuilt = [site for site in sites(bundle) if site != "enc_input"]
     if unbuilt:
-        raise ValueError(
+        raise InputError(
             f"This prompt enters the T5 at {', '.join(unbuilt)}, which is not built "
             "yet. Only enc_input is: use a SoftPrompt, or set the other sites to None."
         )

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
 from spot_jax.prompts import files
 from spot_jax.prompts.base import (
@@ -99,10 +100,10 @@ def check(entry: LibraryEntry) -> None:
     """Refuses an entry whose arrays are no prompts, or whose model is unknown.
 
     Raises:
-        ValueError: naming what is wrong.
+        InputError: naming what is wrong.
     """
     if not (entry.model.get("fingerprint") or entry.model.get("source")):
-        raise ValueError(
+        raise InputError(
             f"{entry.name} does not say of which model it is. Give the model's "
             "fingerprint, which the prompts of its runs name, or its name."
         )
@@ -114,14 +115,14 @@ def check(entry: LibraryEntry) -> None:
         is_one = all(len(s) == 2 + BANK_AXES[site] for site, s in shapes.items())
         is_alike = shapes == shapes_of(prompt) and modes(bundle) == modes(prompt)
         if not shapes or not is_one or not is_alike:
-            raise ValueError(
+            raise InputError(
                 f"The {what} of {entry.name} is {described(bundle)}, its prompt "
                 f"{described(prompt)}; each is one prompt (enc_input is "
                 "[prompt, d_model]), and both have the same sites, shapes and modes."
             )
         for array in sites(bundle).values():
             if array.dtype != np.float32 or not np.isfinite(array).all():
-                raise ValueError(
+                raise InputError(
                     f"The {what} of {entry.name} ({array.dtype}) is not float32, or "
                     "has values that are not finite. Take an earlier prompt of its run."
                 )
@@ -157,7 +158,7 @@ def read(folder: pathlib.Path) -> LibraryEntry:
     """Reads an entry whose files are those that were written, and finite.
 
     Raises:
-        ValueError: when a file is missing or changed, or a value is not finite.
+        InputError: when a file is missing or changed, or a value is not finite.
     """
     try:
         story = json.loads((folder / STORY).read_text(encoding="utf-8"))
@@ -166,13 +167,13 @@ def read(folder: pathlib.Path) -> LibraryEntry:
             name: _checksum(folder / name) for name in checksums if name != STORY
         }
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ValueError(
+        raise InputError(
             f"{folder} is no entry of a library, or a file of it is missing or damaged "
             f"({error}). {_CURE}"
         ) from error
     changed = sorted(name for name in found if found[name] != checksums.get(name))
     if changed:
-        raise ValueError(
+        raise InputError(
             f"{folder}: {', '.join(changed)} is not what was written, by its checksum. "
             f"{_CURE}"
         )

@@ -19,6 +19,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.prompts import peft
 from spot_jax.prompts.base import (
@@ -84,7 +85,7 @@ def write_numpy(path: str | os.PathLike, bundle: PromptBundle) -> None:
         bundle: enc_input [prompt, d_model], and nothing else.
 
     Raises:
-        ValueError: when the prompt enters elsewhere, which such a file cannot hold.
+        InputError: when the prompt enters elsewhere, which such a file cannot hold.
     """
     data = io.BytesIO()
     np.save(data, np.ascontiguousarray(only_input(bundle, "a numpy file"), np.float32))
@@ -99,10 +100,10 @@ def only_input(bundle: PromptBundle, wanted_for: str) -> np.ndarray:
         wanted_for: what cannot do with other sites, for the message.
 
     Raises:
-        ValueError: when it has other sites.
+        InputError: when it has other sites.
     """
     if set(sites(bundle)) != {"enc_input"}:
-        raise ValueError(
+        raise InputError(
             f"This prompt is {described(bundle)}, and {wanted_for} can do with vectors "
             "in front of the input alone (enc_input)."
         )
@@ -116,19 +117,19 @@ def read(path: str | os.PathLike) -> SavedPrompt:
         path: the file, or the folder PEFT wrote.
 
     Raises:
-        ValueError: when there is no such file, or it holds no usable prompt.
+        InputError: when there is no such file, or it holds no usable prompt.
     """
     path = pathlib.Path(path)
     if path.is_dir():
         path = path / peft.MODEL_FILE
         if path.with_name(peft.CONFIG_FILE).is_file() and not path.is_file():
-            raise ValueError(
+            raise InputError(
                 f"{path.parent} is a PEFT adapter without {path.name}; older versions "
                 "of PEFT wrote adapter_model.bin. Load it with PEFT and save it again: "
                 "save_pretrained(folder, safe_serialization=True)."
             )
     if not path.is_file():
-        raise ValueError(
+        raise InputError(
             f"There is no prompt file {path}. Give a .safetensors file of spot_jax, a "
             "numpy file of T5X's prompt-tuning, or the folder of a PEFT adapter."
         )
@@ -143,8 +144,8 @@ def read(path: str | os.PathLike) -> SavedPrompt:
     return SavedPrompt(PromptBundle(**found, **entered), story, str(path))
 
 
-def _damaged(path: pathlib.Path, error: Exception) -> ValueError:
-    return ValueError(
+def _damaged(path: pathlib.Path, error: Exception) -> InputError:
+    return InputError(
         f"{path} is neither a numpy nor a safetensors file, or it is damaged "
         f"({error}). Copy it again from where it was written."
     )
@@ -173,7 +174,7 @@ def _read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
                 return {"enc_input": peft.select_prompt(path, rows)}, {}
     except (safetensors.SafetensorError, OSError, json.JSONDecodeError) as error:
         raise _damaged(path, error) from error
-    raise ValueError(
+    raise InputError(
         f"{path} holds {', '.join(sorted(names)) or 'nothing'}; a prompt of spot_jax "
         f"has 'enc_input' or other sites, one of PEFT '{peft.ARRAY}'."
     )
@@ -182,13 +183,13 @@ def _read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
 def _check_said(path: pathlib.Path, story: dict, entered: dict[str, str]) -> None:
     """Refuses a header of another version, or one that says what cannot be."""
     if "format" in story:
-        raise ValueError(
+        raise InputError(
             f"{path} has the format {story['format']!r}, this version reads "
             f"{FORMAT!r}. Read it with the version of spot_jax that wrote it."
         )
     for mode, value in entered.items():
         if value not in _MODES[mode]:
-            raise ValueError(
+            raise InputError(
                 f"{path} has the {mode} {value!r}; there are "
                 f"{' and '.join(_MODES[mode])}. Copy it again from where it was "
                 "written."
@@ -211,13 +212,13 @@ def _check(path: pathlib.Path, site: str, array: np.ndarray) -> None:
         or (array.ndim == 4 and array.shape[1] != 2)
         or array.dtype not in _DTYPES
     ):
-        raise ValueError(
+        raise InputError(
             f"{path} holds an array of shape {array.shape} and type "
             f"{array.dtype}; a prompt's {site} is [{axes}], at least one "
             "vector of floating point numbers."
         )
     if not np.isfinite(array.astype(np.float32)).all():
-        raise ValueError(
+        raise InputError(
             f"{path} holds values that are not finite: its training diverged. Take an "
             "earlier prompt of that run, or train it again with a smaller rate."
         )

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir.made_for import is_same_model
 from spot_jax.model_dir.score import overall_score
 from spot_jax.prompts import files
@@ -29,7 +30,7 @@ def from_files(
             embedding_step, score; and name, which may differ from the file's own.
 
     Raises:
-        ValueError: when a file cannot be read, something needed is neither said nor
+        InputError: when a file cannot be read, something needed is neither said nor
             given, or what is given contradicts a file.
     """
     saved = files.read(prompt)
@@ -39,7 +40,7 @@ def from_files(
     told = _merge(saved.path, computed | saved.story, given)
     missing = [key for key in _NEEDED if key not in told]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"{saved.path} does not say its {', '.join(missing)}. Give "
             f"{', '.join(f'--{key}' for key in missing)}."
         )
@@ -80,7 +81,7 @@ def _merge(path: str, story: Mapping[str, Any], given: Mapping[str, Any]) -> dic
     for key in (key for key in given if key in said):
         compare = is_same_model if key == "model" else operator.eq
         if compare(said[key], given[key]) is not True:
-            raise ValueError(
+            raise InputError(
                 f"{path} says that its {key} is {said[key]}, not {given[key]}. Leave "
                 "that out, or take the file that belongs to it."
             )

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir.made_for import check_made_for
 from spot_jax.prompts import algebra, files
 from spot_jax.prompts.base import Dimensions, PromptBundle, length_of, misfit
@@ -80,7 +81,7 @@ def sampled_vocabulary(
     A T5 vocabulary is ordered by frequency, so these are the first ids.
 
     Raises:
-        ValueError: when the prompt is longer than the population.
+        InputError: when the prompt is longer than the population.
     """
     return _vectors(_sample(around, around.length, population))
 
@@ -88,7 +89,7 @@ def sampled_vocabulary(
 def _sample(around: Surroundings, count: int, population: int) -> np.ndarray:
     population = min(population, around.vocab_size)
     if count > population:
-        raise ValueError(
+        raise InputError(
             f"{count} different tokens cannot be sampled from {population}. Shorten "
             "the prompt (--gin.PROMPT_LENGTH) or use gin/prompts/random_uniform.gin."
         )
@@ -111,11 +112,11 @@ def class_labels(
         population: see `sampled_vocabulary`.
 
     Raises:
-        ValueError: when there are more labels than vectors.
+        InputError: when there are more labels than vectors.
     """
     labels = around.labels if labels is None else tuple(labels)
     if len(labels) > around.length:
-        raise ValueError(
+        raise InputError(
             f"{len(labels)} labels do not fit in a prompt of {around.length}. Set "
             "--gin.PROMPT_LENGTH higher, or name fewer: --gin.CLASS_LABELS=..."
         )
@@ -130,7 +131,7 @@ def class_labels(
 def _mean_of_pieces(around: Surroundings, label: str) -> np.ndarray:
     ids = around.encode(label)
     if not len(ids):
-        raise ValueError(
+        raise InputError(
             f"The label {label!r} has no pieces in this vocabulary. Name the words "
             "with --gin.class_labels.labels."
         )
@@ -141,11 +142,11 @@ def text(around: Surroundings, text: str, population: int = POPULATION) -> Promp
     """Starts from the pieces of a text, and sampled vocabulary after its end.
 
     Raises:
-        ValueError: when the text has more pieces than the prompt has vectors.
+        InputError: when the text has more pieces than the prompt has vectors.
     """
     ids = list(around.encode(text))
     if len(ids) > around.length:
-        raise ValueError(
+        raise InputError(
             f"The text has {len(ids)} pieces, the prompt {around.length} vectors. "
             "Shorten the text or set --gin.PROMPT_LENGTH to fit."
         )
@@ -170,12 +171,12 @@ def from_file(
         allow_other_model: take a prompt whose file names another frozen model.
 
     Raises:
-        ValueError: when the prompt does not fit this model or length.
+        InputError: when the prompt does not fit this model or length.
     """
     saved = files.read(path)
     wrong = misfit(saved.bundle, around.model)
     if wrong:
-        raise ValueError(
+        raise InputError(
             f"{path} does not fit: {wrong}. A prompt fits only the model size it was "
             "trained for."
         )
@@ -190,7 +191,7 @@ def _fit(
 ) -> PromptBundle:
     found, wanted = length_of(prompt), around.length
     if choice not in ("error", "truncate", "pad"):
-        raise ValueError(
+        raise InputError(
             f"PROMPT_LENGTH_MISMATCH is {choice!r}; it is 'error', 'truncate' or 'pad'."
         )
     if found == wanted:
@@ -200,7 +201,7 @@ def _fit(
     if choice == "pad" and found < wanted:
         rest = _vectors(_sample(around, wanted - found, POPULATION))
         return algebra.concatenate(prompt, rest)
-    raise ValueError(
+    raise InputError(
         f"{path} has {found} vectors, PROMPT_LENGTH is {wanted}. Set "
         f"--gin.PROMPT_LENGTH={found}, or choose with "
         f"--gin.PROMPT_LENGTH_MISMATCH: truncate (it is longer) or pad (shorter)."

@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
 from spot_jax.model_dir.made_for import is_same_model, named
 from spot_jax.prompts import entry as entry_folder
@@ -53,11 +54,11 @@ class Library:
         """Returns all entries by name.
 
         Raises:
-            ValueError: when there is none, or one of them is damaged.
+            InputError: when there is none, or one of them is damaged.
         """
         there = self.names()
         if not there:
-            raise ValueError(
+            raise InputError(
                 f"{self.folder} holds no prompts. Add those of a run: `spot_jax "
                 f"library add {self.folder} MODEL_DIR`."
             )
@@ -67,17 +68,17 @@ class Library:
         """Returns an entry whose files are those that were written, and finite.
 
         Raises:
-            ValueError: when there is none of this name, or it is damaged.
+            InputError: when there is none of this name, or it is damaged.
         """
         if name not in self.names():
-            raise ValueError(
+            raise InputError(
                 f"{self.folder} holds no prompt {name!r}; it holds "
                 f"{', '.join(self.names()) or 'nothing'}."
             )
         library = self._shared()
         entry = entry_folder.read(self.folder / name)
         if entry.name != name:
-            raise ValueError(
+            raise InputError(
                 f"{self.folder / name} was written as {entry.name}. Rename the folder "
                 "back, or delete it and add the prompt again with --name."
             )
@@ -91,7 +92,7 @@ class Library:
         folder that nobody reads and that `verify` names.
 
         Raises:
-            ValueError: when the entry is unusable, another one has its name, it is of
+            InputError: when the entry is unusable, another one has its name, it is of
                 another model or shape than the library, or the disk is full.
         """
         _check_name(entry.name)
@@ -103,7 +104,7 @@ class Library:
         except FileExistsError:
             self._expect_same(entry)
         except OSError as error:
-            raise ValueError(
+            raise InputError(
                 f"{entry.name} could not be added to {self.folder} "
                 f"({error.strerror or error}). What the library held is untouched; "
                 "make room or mend the folder, and add it again."
@@ -113,10 +114,10 @@ class Library:
         """Returns what is wrong, a sentence each: damage, leftovers, no prompts.
 
         Raises:
-            ValueError: when there is no such folder.
+            InputError: when there is no such folder.
         """
         if not self.folder.is_dir():
-            raise ValueError(f"There is no folder {self.folder}.")
+            raise InputError(f"There is no folder {self.folder}.")
         problems = [
             f"{path} was left by an add that was killed, unless one is running now. "
             "Delete it."
@@ -151,7 +152,7 @@ class Library:
             problem = f"its format is {library['format']}, not {FORMAT}"
         except (OSError, ValueError, KeyError, TypeError) as error:
             problem = str(error)
-        raise ValueError(
+        raise InputError(
             f"{path} cannot be read ({problem}). Copy it again from another copy of "
             "the library, or make a new library and add the prompts again."
         )
@@ -166,7 +167,7 @@ class Library:
                 " This one has no prompts yet: unless an add is running, deleting its "
                 f"{_SHARED} frees it."
             )
-        raise ValueError(
+        raise InputError(
             f"{entry.name} does not belong in {self.folder}: {'; '.join(differences)}. "
             "A library's prompts are of one model, and of one shape at each site, so "
             f"that they can be compared and averaged. {cure}"
@@ -175,7 +176,7 @@ class Library:
     def _expect_same(self, entry: LibraryEntry) -> None:
         there = self.read(entry.name)
         if not entry.is_same(there):
-            raise ValueError(
+            raise InputError(
                 f"{self.folder} holds another prompt of the name {entry.name} (task "
                 f"{there.task}, seed {there.seed}, step {there.prompt_step}, score "
                 f"{there.score}). Give this one another name (--name), or delete "
@@ -185,7 +186,7 @@ class Library:
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name) or name == _SHARED:
-        raise ValueError(
+        raise InputError(
             f"{name!r} cannot be the name of a prompt, which is that of a folder: "
             "letters, digits and .:+=,@-_ not beginning with a dot. Give another "
             "(--name)."
@@ -223,12 +224,12 @@ def from_run(model_dir: str | os.PathLike) -> list[LibraryEntry]:
     """Returns the prompts of a finished run of `spot_jax train`.
 
     Raises:
-        ValueError: when MODEL_DIR holds none, or is not finished.
+        InputError: when MODEL_DIR holds none, or is not finished.
     """
     model_dir = pathlib.Path(model_dir)
     folders = names.prompt_folders(model_dir)
     if not folders:
-        raise ValueError(
+        raise InputError(
             f"{model_dir} holds no prompts/NAME. Give the MODEL_DIR of a run of "
             "`spot_jax train` that trains prompts; model tuning leaves none."
         )
@@ -236,7 +237,7 @@ def from_run(model_dir: str | os.PathLike) -> list[LibraryEntry]:
         p.name for p in folders if not names.in_folder(p, names.LAST).exists()
     ]
     if unfinished:
-        raise ValueError(
+        raise InputError(
             f"The run of {model_dir} is not finished: {', '.join(unfinished)} has no "
             "last.safetensors. Give the command that started it again; it goes on."
         )
@@ -245,7 +246,7 @@ def from_run(model_dir: str | os.PathLike) -> list[LibraryEntry]:
         try:
             run = json.loads(described.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ValueError(
+            raise InputError(
                 f"{described} is damaged ({error}). Delete it: the prompts lose what "
                 "it says of versions and devices, nothing else."
             ) from error
@@ -260,7 +261,7 @@ def from_prompt_folder(folder: pathlib.Path) -> LibraryEntry:
     """Returns one prompt of a run: MODEL_DIR/prompts/NAME, its best and its embedding.
 
     Raises:
-        ValueError: when its best prompt is missing or damaged.
+        InputError: when its best prompt is missing or damaged.
     """
     early = names.in_folder(folder, names.EMBEDDING)
     best = names.in_folder(folder, names.BEST)

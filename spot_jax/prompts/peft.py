@@ -10,6 +10,8 @@ import pathlib
 import numpy as np
 import safetensors.numpy
 
+from spot_jax.errors import InputError
+
 MODEL_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"
 ARRAY = "prompt_embeddings"
@@ -31,12 +33,12 @@ def select_prompt(path: pathlib.Path, rows: np.ndarray) -> np.ndarray:
         [prompt, d_model].
 
     Raises:
-        ValueError: when the configuration is missing or that of another adapter, or the
+        InputError: when the configuration is missing or that of another adapter, or the
             adapter is not a soft prompt.
     """
     config = path.with_name(CONFIG_FILE)
     if not config.is_file():
-        raise ValueError(
+        raise InputError(
             f"{path} is a PEFT adapter, but {config.name} is not beside it; it says "
             "how many of the rows are the prompt. Copy the adapter's whole folder."
         )
@@ -44,18 +46,18 @@ def select_prompt(path: pathlib.Path, rows: np.ndarray) -> np.ndarray:
         said = json.loads(config.read_text(encoding="utf-8"))
         length, kind = said["num_virtual_tokens"], said["peft_type"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
+        raise InputError(
             f"{config} is not the configuration of a soft prompt ({error!r}). Copy the "
             "adapter's whole folder."
         ) from error
     if type(length) is not int or not 1 <= length <= len(rows):
-        raise ValueError(
+        raise InputError(
             f"{path} has {len(rows)} rows, and num_virtual_tokens is {length} in "
             f"{config.name}: they do not belong together. Copy the adapter's whole "
             "folder."
         )
     if kind not in _SOFT:
-        raise ValueError(
+        raise InputError(
             f"{path} is an adapter of the kind {kind}, not a soft prompt "
             f"({', '.join(_SOFT)}). Nothing here reads it: train a prompt instead."
         )

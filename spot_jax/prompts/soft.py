@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.linen.partitioning import param_with_axes
 
+from spot_jax.errors import InputError
 from spot_jax.prompts.base import Dimensions, PromptBundle, described, sites
 
 
@@ -43,11 +44,11 @@ class SoftPrompt(nn.Module):
         """Returns the vectors of a start as they are: {"enc_input": [prompt, d_model]}.
 
         Raises:
-            ValueError: when the start has other sites.
+            InputError: when the start has other sites.
         """
         del rng
         if set(sites(start)) != {"enc_input"}:
-            raise ValueError(
+            raise InputError(
                 f"A soft prompt starts from vectors at enc_input alone; this start has "
                 f"{described(start)}. Choose another PROMPT_START, or another PROMPT."
             )

@@ -9,6 +9,7 @@ import enum
 import pathlib
 from collections.abc import Sequence
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import names
 from spot_jax.model_dir.made_for import check_made_for, is_same_model
 from spot_jax.prompts import algebra, files, peft
@@ -85,12 +86,12 @@ def read_entries(folder: str) -> dict[str, LibraryEntry]:
     """Reads a library, all of it, so that damage anywhere is found before the choice.
 
     Raises:
-        ValueError: when it is empty or damaged, or mixes prompts of several models.
+        InputError: when it is empty or damaged, or mixes prompts of several models.
     """
     entries = {entry.name: entry for entry in Library(folder).entries()}
     for entry in entries.values():
         if entry.embedding is not None and _has_zeros(entry.embedding):
-            raise ValueError(
+            raise InputError(
                 f"The embedding of {entry.name} has a vector of zeros, which no "
                 "training gives. Take the entry out and add it again from its run."
             )
@@ -110,13 +111,13 @@ def read_targets(paths: Sequence[str], task: str | None) -> list[Target]:
         task: overrides the task that the files name.
 
     Raises:
-        ValueError: when one has no embedding, or two have one name.
+        InputError: when one has no embedding, or two have one name.
     """
     targets = [_read_target(path, task) for path in paths]
     called = [target.name for target in targets]
     twice = {name for name in called if called.count(name) > 1}
     if twice:
-        raise ValueError(
+        raise InputError(
             f"Several targets are called {', '.join(sorted(twice))}, and what is "
             "written for them would be mixed up. Give each once, or use one `spot_jax "
             "transfer` for each."
@@ -129,7 +130,7 @@ def _read_target(given: str, task: str | None) -> Target:
     if path.is_dir() and not (path / peft.CONFIG_FILE).is_file():
         path = names.in_folder(path, names.EMBEDDING)
         if not path.is_file():
-            raise ValueError(
+            raise InputError(
                 f"The target {given} has no embedding: there is no {path}. It is the "
                 "run's prompt at EMBEDDING_STEP; train the target that far (a shorter "
                 "run sets --gin.EMBEDDING_STEP)."
@@ -137,19 +138,19 @@ def _read_target(given: str, task: str | None) -> Target:
     saved = files.read(path)
     story = saved.story
     if story.get("kind", names.EMBEDDING) != names.EMBEDDING:
-        raise ValueError(
+        raise InputError(
             f"{path} is the {story['kind']} prompt of its run, and a task is embedded "
             "by its prompt at EMBEDDING_STEP (SPoT §3.2). Give the run's "
             f"{names.in_folder(path.parent, names.EMBEDDING)}."
         )
     if _has_zeros(saved.bundle):
-        raise ValueError(
+        raise InputError(
             f"{path} has a vector of zeros, which no training gives. Copy it again, or "
             "train the target again."
         )
     name = story.get("name", path.stem)
     if pathlib.PurePath(name).name != name:
-        raise ValueError(
+        raise InputError(
             f"{path} calls itself {name!r}, which cannot name a folder. Write it again "
             "with a name without slashes."
         )
@@ -171,7 +172,7 @@ def check_belong_together(
     """Refuses targets of another model or width than the library's.
 
     Raises:
-        ValueError: naming the target, the models and the cure.
+        InputError: naming the target, the models and the cure.
     """
     first = next(iter(entries.values()))
     for target in targets:
@@ -184,7 +185,7 @@ def check_belong_together(
         # Lengths may differ, of prompts that are compared and not averaged.
         own, theirs = _widths(target.embedding), _widths(first.prompt)
         if own != theirs:
-            raise ValueError(
+            raise InputError(
                 f"The target {target.path} is {described(target.embedding)}, the "
                 f"library's prompts are {described(first.prompt)}: they are of "
                 "different sizes of T5, or of different kinds. Use a library of the "

@@ -74,7 +74,7 @@ def mixture_members(chosen: Sequence[Source], task: str) -> list[str]:
     """Lists the data sets of the chosen prompts, mixtures resolved, and the target's.
 
     Raises:
-        ValueError: when an entry does not say its task.
+        InputError: when an entry does not say its task.
     """
     members = []
     for source in chosen:

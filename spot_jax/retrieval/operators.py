@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from spot_jax.errors import InputError
+
 
 @dataclasses.dataclass(frozen=True)
 class Ranked:
@@ -35,12 +37,12 @@ def rank(
         names: of the prompts.
 
     Raises:
-        ValueError: when they do not belong together, a name is there twice or a
+        InputError: when they do not belong together, a name is there twice or a
             similarity is not finite.
     """
     values = [float(value) for value in similarities]
     if len(values) != len(names) or len(set(names)) < len(names):
-        raise ValueError(
+        raise InputError(
             f"{len(values)} similarities and {len(names)} names, {len(set(names))} of "
             "them different: give every prompt one name and one similarity."
         )
@@ -48,7 +50,7 @@ def rank(
         n for n, value in zip(names, values, strict=True) if not np.isfinite(value)
     ]
     if wrong:
-        raise ValueError(
+        raise InputError(
             f"The similarity of {', '.join(wrong)} is not finite, so it has no rank. "
             "spot_jax.retrieval.similarity refuses the prompts this comes from."
         )
@@ -75,11 +77,11 @@ def weights(
         were not used as they are, or None.
 
     Raises:
-        ValueError: when there is none, or one is not finite.
+        InputError: when there is none, or one is not finite.
     """
     values = np.asarray(similarities, np.float64)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
-        raise ValueError(
+        raise InputError(
             f"Similarities of shape {values.shape} give no weights: a list of at least "
             "one finite number does."
         )
@@ -113,10 +115,10 @@ def multi_task_mixture(members: Sequence[str], target: str) -> list[str]:
         Distinct names; the mixture draws from them in proportion to their examples.
 
     Raises:
-        ValueError: when a name is empty.
+        InputError: when a name is empty.
     """
     if not target or not all(members):
-        raise ValueError(
+        raise InputError(
             f"A mixture needs the name of every task; it has {list(members)} and the "
             f"target {target!r}."
         )

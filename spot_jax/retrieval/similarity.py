@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float64
 
+from spot_jax.errors import InputError
 from spot_jax.prompts.algebra import check_alike, token_matrices
 from spot_jax.prompts.base import PromptBundle
 
@@ -30,7 +31,7 @@ def average_tokens(
         [first, second] float64, from -1 to 1; a prompt and itself give 1.
 
     Raises:
-        ValueError: when a prompt is not finite, its average is zero, or they are of
+        InputError: when a prompt is not finite, its average is zero, or they are of
             different kinds or widths.
     """
     return _products(first, second, _direction_of_average)
@@ -54,7 +55,7 @@ def per_token(
         [first, second] float64, from -1 to 1.
 
     Raises:
-        ValueError: when a prompt is not finite or has a vector of zeros, or they are of
+        InputError: when a prompt is not finite or has a vector of zeros, or they are of
             different kinds or widths.
     """
     return _products(first, second, _average_direction)
@@ -71,7 +72,7 @@ def _products(
     reduce: Callable[[list[np.ndarray], int], np.ndarray],
 ) -> np.ndarray:
     if not len(first) or not len(second):
-        raise ValueError(
+        raise InputError(
             f"{len(first)} prompts cannot be compared with {len(second)}: give at "
             "least one on each side."
         )
@@ -84,7 +85,7 @@ def _products(
     }
     if len(widths) != 1:
         shown = " and ".join(str(list(each)) for each in sorted(widths))
-        raise ValueError(
+        raise InputError(
             f"Prompts of widths {shown} cannot be compared: they are of T5s of "
             "different sizes. Give prompts of one model."
         )
@@ -98,7 +99,7 @@ def _products(
 def _matrices(bundle: PromptBundle, number: int) -> list[np.ndarray]:
     matrices = [np.asarray(m, np.float64) for m in token_matrices(bundle)]
     if not matrices or not all(m.ndim == 2 and m.size for m in matrices):
-        raise ValueError(
+        raise InputError(
             f"Prompt {number} of the bank has no vectors; a task embedding has at "
             "least one."
         )
@@ -119,12 +120,12 @@ def _unit(vectors: np.ndarray, number: int) -> np.ndarray:
     """Scales [..., d_model] to length 1, whatever the scale."""
     largest = np.abs(vectors).max(axis=-1, keepdims=True)
     if not np.isfinite(largest).all():
-        raise ValueError(
+        raise InputError(
             f"Prompt {number} of the bank has values that are not finite: its training "
             "diverged. Take it out, or train it again with a smaller rate."
         )
     if not largest.all():
-        raise ValueError(
+        raise InputError(
             f"Prompt {number} of the bank is zero, in a vector or on average, and zero "
             "has no direction to compare. No training gives exact zeros: look at how "
             "it was written."

@@ -7,6 +7,7 @@ import math
 import pathlib
 from collections.abc import Sequence
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import names as file_names
 from spot_jax.prompts import algebra
 from spot_jax.prompts.base import PromptBundle
@@ -41,7 +42,7 @@ def top(ranking: Ranking, k: int) -> tuple[Source, ...]:
     """Returns the k sources most like the target.
 
     Raises:
-        ValueError: when there are not so many, with the reasons.
+        InputError: when there are not so many, with the reasons.
     """
     count = len(ranking.sources)
     if 1 <= k <= count:
@@ -49,11 +50,11 @@ def top(ranking: Ranking, k: int) -> tuple[Source, ...]:
     # Of a large library there may be hundreds; a few show what is wrong.
     why = " ".join(_reasons(ranking, list(ranking.left_out)[:5]))
     if not count:
-        raise ValueError(
+        raise InputError(
             f"The library has nothing to rank for {ranking.target.name}. {why} Add "
             "prompts of other tasks, with their embeddings."
         )
-    raise ValueError(
+    raise InputError(
         f"--k is {k}, and {count} prompts can be ranked for {ranking.target.name}: "
         f"choose from 1 to {count}. {why}".rstrip()
     )
@@ -99,11 +100,11 @@ def mixture(ranking: Ranking, k: int) -> Start:
     """TOP-k MULTI-TASK MIXTURE: a prompt of their data sets' mixture is trained first.
 
     Raises:
-        ValueError: when the target's task is not known, or there are not k sources.
+        InputError: when the target's task is not known, or there are not k sources.
     """
     chosen = top(ranking, k)
     if not ranking.target.task:
-        raise ValueError(
+        raise InputError(
             f"{ranking.target.path} does not say its task, and the mixture contains "
             "it. Name it: --target_task rte."
         )
@@ -116,10 +117,10 @@ def named(
     """One source by its name, the same for every target.
 
     Raises:
-        ValueError: when the library has none of this name.
+        InputError: when the library has none of this name.
     """
     if name not in entries:
-        raise ValueError(
+        raise InputError(
             f"The library has no entry {name!r}. It has {', '.join(entries)}."
         )
     # What has no embedding has no rank, and may be named all the same.
@@ -159,7 +160,7 @@ def oracle(
         write: whether the prompt is wanted, not only its name.
 
     Raises:
-        ValueError: when no entry that may be chosen has a score.
+        InputError: when no entry that may be chosen has a score.
     """
     allowed = {source.entry.name: source for source in ranking.sources}
     # An oracle looks at scores, so it needs no embedding; a prompt of the target's own
@@ -169,7 +170,7 @@ def oracle(
             allowed[name] = Source(entries[name])
     scored = [name for name in allowed if name in scores]
     if not scored:
-        raise ValueError(
+        raise InputError(
             "None of the entries that may be chosen has a score. "
             + " ".join(_reasons(ranking, [n for n in ranking.left_out if n in scores]))
         )
@@ -194,21 +195,21 @@ def read_scores(path: str, names: Sequence[str]) -> dict[str, float]:
         names: of the library's entries.
 
     Raises:
-        ValueError: when it cannot be read, or is about other entries.
+        InputError: when it cannot be read, or is about other entries.
     """
     if not pathlib.Path(path).is_file():
-        raise ValueError(
+        raise InputError(
             f"There is no file {path}. --scores takes a CSV with the columns source "
             "(an entry's name) and score."
         )
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not a text file in UTF-8 ({error}).") from error
+        raise InputError(f"{path} is not a text file in UTF-8 ({error}).") from error
     with io.StringIO(text, newline="") as file:
         lines = csv.DictReader(file)
         if not {"source", "score"} <= set(lines.fieldnames or ()):
-            raise ValueError(
+            raise InputError(
                 f"{path} has the columns {lines.fieldnames}; source (an entry's name) "
                 "and score are needed."
             )
@@ -217,14 +218,14 @@ def read_scores(path: str, names: Sequence[str]) -> dict[str, float]:
             # csv gives None for the cells that a short line lacks.
             source, score = line["source"], _number(line["score"])
             if source not in names or source in scores or score is None:
-                raise ValueError(
+                raise InputError(
                     f"{path}, line {lines.line_num}: source {source!r}, score "
                     f"{line['score']!r}. Every line needs another entry of the "
                     "library and a finite number."
                 )
             scores[source] = score
     if not scores:
-        raise ValueError(
+        raise InputError(
             f"{path} has no line below its head: there is nothing to rank."
         )
     return scores

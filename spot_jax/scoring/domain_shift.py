@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.loading import labels_of
+from spot_jax.errors import InputError
 from spot_jax.model_dir.score import task_score
 from spot_jax.prompts import files
 
@@ -32,7 +33,7 @@ class DomainShift:
             isinstance(label_map, Mapping) for label_map in self.label_maps.values()
         )
         if not is_right or not isinstance(self.home, str | None):
-            raise ValueError(
+            raise InputError(
                 f"HOME_TASK is {self.home!r} and LABEL_MAPS {self.label_maps!r}. Give "
                 "the name of a task or None, and {'mrpc': {'duplicate': 'equivalent', "
                 "'not_duplicate': 'not_equivalent'}}, or {}."
@@ -43,13 +44,13 @@ def read_homes(paths: Sequence[str], shift: DomainShift) -> list[str]:
     """Returns the task each prompt was trained on.
 
     Raises:
-        ValueError: when neither HOME_TASK nor a prompt's file names one.
+        InputError: when neither HOME_TASK nor a prompt's file names one.
     """
     homes = []
     for path in paths:
         home = shift.home or files.read(path).story.get("task")
         if home is None:
-            raise ValueError(
+            raise InputError(
                 f"{path} does not say which task it was trained on. Name it: "
                 "--gin.HOME_TASK=TASK."
             )
@@ -74,12 +75,12 @@ def seen_from(
         takes these labels and translates them.
 
     Raises:
-        ValueError: when a home is not evaluated, or a label map does not fit the tasks.
+        InputError: when a home is not evaluated, or a label map does not fit the tasks.
     """
     names = [task.name for task in tasks]
     for home in homes:
         if home not in names:
-            raise ValueError(
+            raise InputError(
                 f"A prompt of {home} is compared with its score on {home}, and the "
                 f"tasks are {', '.join(names)}. Add {home} to MIXTURE_OR_TASK_NAME, or "
                 "name the home of all prompts: --gin.HOME_TASK=TASK."
@@ -102,7 +103,7 @@ def _check_labels(name: str, label_map: Mapping[str, str]) -> None:
     labels = labels_of(name)
     wrong = [label for label in label_map.values() if label not in labels]
     if wrong:
-        raise ValueError(
+        raise InputError(
             f"LABEL_MAPS translates to {_listed(wrong)} for {name}, whose labels are "
             f"{_listed(labels)}. Write {{'{name}': {{'label of the home task': 'label "
             f"of {name}'}}}}."
@@ -115,7 +116,7 @@ def _check_sources(
     known = {label: None for home in homes for label in labels_of(home)}
     wrong = [label for label in label_map if label not in known]
     if wrong:
-        raise ValueError(
+        raise InputError(
             f"LABEL_MAPS translates {_listed(wrong)} for {name}; the prompts are of "
             f"{', '.join(dict.fromkeys(homes))}, whose labels are {_listed(known)}. "
             "Name labels of these."
@@ -129,7 +130,7 @@ def _translated(task: EvalTask, home: str, label_map: Mapping[str, str]) -> Eval
     # A label that both tasks have needs no translation.
     lost = [x for x in labels if label_map.get(x, x) not in task.labels]
     if lost:
-        raise ValueError(
+        raise InputError(
             f"LABEL_MAPS for {task.name} leaves out {_listed(lost)} of {home}, which "
             f"would always be wrong: the labels of {task.name} are "
             f"{_listed(task.labels)}. Translate every label."

@@ -9,6 +9,7 @@ import numpy as np
 
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.packing import Example
+from spot_jax.errors import InputError
 from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
 from spot_jax.model.objective import make_loss
@@ -97,11 +98,11 @@ class Evaluator:
         """Answers every example of a task with every one of these prompts.
 
         Raises:
-            ValueError: when labels are to be ranked and the task has none.
+            InputError: when labels are to be ranked and the task has none.
         """
         by_rank = self._evaluation.method == "rank"
         if by_rank and not task.labels:
-            raise ValueError(
+            raise InputError(
                 f"{task.name} has no set of labels to rank. Evaluate it with "
                 "--gin.EVALUATION=decode."
             )

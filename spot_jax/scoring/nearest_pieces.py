@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from spot_jax.errors import InputError
+
 # Rows of the embedding that are compared at once: 67 MB of the largest T5.
 _CHUNK = 4096
 
@@ -27,7 +29,7 @@ class Nearest:
 
     def __post_init__(self):
         if type(self.count) is not int or self.count < 1:
-            raise ValueError(
+            raise InputError(
                 f"NEAREST_PIECES is {self.count!r}; give a number from 1 on."
             )
 
@@ -42,7 +44,7 @@ def read_pieces(path: str) -> dict[int, str]:
         {id: piece}, without padding, the end, the unknown piece and sentinels.
 
     Raises:
-        ValueError: when it cannot be read.
+        InputError: when it cannot be read.
     """
     from spot_jax import text
 
@@ -81,16 +83,16 @@ def nearest_rows(
         ones that which comes first in `ids`.
 
     Raises:
-        ValueError: when there are fewer rows than wanted, or fewer in the embedding.
+        InputError: when there are fewer rows than wanted, or fewer in the embedding.
     """
     ids = np.asarray(ids)
     if count > len(ids):
-        raise ValueError(
+        raise InputError(
             f"NEAREST_PIECES is {count}, the vocabulary has {len(ids)} pieces. Ask "
             "for fewer: --gin.NEAREST_PIECES=5."
         )
     if ids.max() >= len(embedding):
-        raise ValueError(
+        raise InputError(
             f"The vocabulary has a piece {ids.max()}, the model's embedding "
             f"{len(embedding)} rows: they do not belong together. Set --gin.VOCABULARY."
         )
@@ -132,7 +134,7 @@ def nearest_pieces(
         {name: for each vector [{"piece": "▁good", "cosine": 0.93}, ...]}.
 
     Raises:
-        ValueError: see `nearest_rows`.
+        InputError: see `nearest_rows`.
     """
     # All prompts together, so that the embedding is read and made unit vectors once.
     found, cosines = nearest_rows(

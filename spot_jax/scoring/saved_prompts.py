@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
+from spot_jax.errors import InputError
 from spot_jax.model import binding, sharding
 from spot_jax.model.binding import Binding
 from spot_jax.model.weights import LoadedModel
@@ -27,7 +28,7 @@ def read_bank(
         Their names; the bank, with its mask, on the mesh; and what binds it.
 
     Raises:
-        ValueError: when one cannot be read or was trained for another model, or they
+        InputError: when one cannot be read or was trained for another model, or they
             are of different kinds.
     """
     if not paths:
@@ -52,7 +53,7 @@ def vectors(names: Sequence[str], prompts: PromptBundle) -> dict[str, np.ndarray
         {name: [prompt, d_model]}, each as long as it was.
 
     Raises:
-        ValueError: when the prompts are keys and values, say, which are no vectors like
+        InputError: when the prompts are keys and values, say, which are no vectors like
             those of the vocabulary.
     """
     taken = [algebra.take(prompts, index) for index in range(len(names))]
@@ -63,7 +64,7 @@ def vectors(names: Sequence[str], prompts: PromptBundle) -> dict[str, np.ndarray
 def _check(prompt: files.SavedPrompt, model: LoadedModel) -> None:
     wrong = misfit(prompt.bundle, model.config)
     if wrong:
-        raise ValueError(
+        raise InputError(
             f"{prompt.path} does not fit: {wrong}. It is a prompt of another size of "
             "T5."
         )

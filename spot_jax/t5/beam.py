@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from spot_jax.errors import InputError
 from spot_jax.t5.decode import (
     EOS_ID,
     IMPOSSIBLE,
@@ -58,11 +59,11 @@ def beam_search(
         Tokens [batch, max_length] of the best and its score [batch].
 
     Raises:
-        ValueError: when beams or alpha is out of range.
+        InputError: when beams or alpha is out of range.
     """
     del key
     if beams < 1 or alpha < 0:
-        raise ValueError(
+        raise InputError(
             f"beam_search needs beams >= 1 and alpha >= 0; got {beams} and {alpha}."
         )
     scorer = make_scorer(beams)

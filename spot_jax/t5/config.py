@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from spot_jax.errors import InputError
+
 
 @dataclasses.dataclass(frozen=True)
 class T5Config:
@@ -47,13 +49,13 @@ class T5Config:
 
     def __post_init__(self):
         if self.dtype not in ("float32", "bfloat16"):
-            raise ValueError(
+            raise InputError(
                 f"dtype is {self.dtype!r}; activations are computed in 'float32' or "
                 "'bfloat16'. Set --gin.ACTIVATION_DTYPE to one of them."
             )
         unknown = set(self.mlp_activations) - {"gelu", "relu", "linear"}
         if unknown or not self.mlp_activations:
-            raise ValueError(
+            raise InputError(
                 f"mlp_activations is {self.mlp_activations!r}; T5 1.1 has "
                 "('gelu', 'linear'), T5 1.0 has ('relu',)."
             )

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 
+from spot_jax.errors import InputError
 from spot_jax.prompts.base import PromptBundle
 from spot_jax.t5.config import T5Config
 from spot_jax.t5.network import T5
@@ -187,10 +188,10 @@ def sample(
         under the model itself, not the sharpened distribution.
 
     Raises:
-        ValueError: when an option is out of its range.
+        InputError: when an option is out of its range.
     """
     if temperature <= 0 or top_k < 0 or not 0 < top_p <= 1:
-        raise ValueError(
+        raise InputError(
             f"sample needs temperature > 0, top_k >= 0 and 0 < top_p <= 1; got "
             f"{temperature}, {top_k} and {top_p}. Use greedy for temperature 0."
         )

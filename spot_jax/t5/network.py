@@ -57,7 +57,7 @@ class T5(nn.Module):
             segment ids, longer = length, plus the prompt's length if it was prepended.
 
         Raises:
-            ValueError: when the prompt enters where nothing is built yet.
+            InputError: when the prompt enters where nothing is built yet.
         """
         if segment_ids is None:
             segment_ids = (tokens > 0).astype(jnp.int32)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 
 def check_data(name: str, splits: Sequence[str] = ("train", "validation")) -> None:
-    """Raises ValueError unless the data of a registered task or mixture can be read.
+    """Raises InputError unless the data of a registered task or mixture can be read.
 
     See `spot_jax.text.checks.check_data`, which this calls.
     """

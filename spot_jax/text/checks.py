@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import seqio
 import tensorflow_datasets as tfds
 
+from spot_jax.errors import InputError
 from spot_jax.text.data_folder import DataFolder
 from spot_jax.text.registration import PreparedSource
 
@@ -18,7 +19,7 @@ def check_data(name: str, splits: Sequence[str] = ("train", "validation")) -> No
     TFDS are asked for their splits only.
 
     Raises:
-        ValueError: no task or mixture has this name (the nearest ones are listed), a
+        InputError: no task or mixture has this name (the nearest ones are listed), a
             task lacks one of the splits, or its data is missing, incomplete, empty or
             there in several versions. The message says where it was looked for and what
             to do; a mixture's message lists all members with a problem.
@@ -26,7 +27,7 @@ def check_data(name: str, splits: Sequence[str] = ("train", "validation")) -> No
     tasks = member_tasks(name)
     problems = [problem for task in tasks if (problem := _problem(task, splits))]
     if problems:
-        raise ValueError("\n".join(problems))
+        raise InputError("\n".join(problems))
     if len(tasks) > 1:
         _report_sizes(name, tasks)
 
@@ -35,7 +36,7 @@ def member_tasks(name: str) -> list[seqio.Task]:
     """Returns the task of this name, or the tasks of the mixture of this name.
 
     Raises:
-        ValueError: there is none; the message lists the nearest names.
+        InputError: there is none; the message lists the nearest names.
     """
     if name in seqio.MixtureRegistry.names():
         return seqio.MixtureRegistry.get(name).tasks
@@ -44,7 +45,7 @@ def member_tasks(name: str) -> list[seqio.Task]:
     known = sorted({*seqio.MixtureRegistry.names(), *seqio.TaskRegistry.names()})
     close = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
     question = f"did you mean {' or '.join(close)}? " if close else ""
-    raise ValueError(
+    raise InputError(
         f"there is no task or mixture {name!r}; {question}"
         "`spot_jax inspect_tasks` lists them all"
     )

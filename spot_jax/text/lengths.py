@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from spot_jax.errors import InputError
+
 FEATURES = ("inputs", "targets")
 PERCENTILES = (50, 90, 95, 99, 100)
 
@@ -12,7 +14,7 @@ def parse_lengths(text: str) -> dict[str, int]:
     """Reads an option: `"inputs=512,targets=32"` -> `{"inputs": 512, "targets": 32}`.
 
     Raises:
-        ValueError: it is not of this form, or a length is less than 2 (a token and the
+        InputError: it is not of this form, or a length is less than 2 (a token and the
             end token).
     """
     lengths = {}
@@ -21,7 +23,7 @@ def parse_lengths(text: str) -> dict[str, int]:
         if name in FEATURES and length.isdecimal() and int(length) > 1:
             lengths[name] = int(length)
     if set(lengths) != set(FEATURES) or text.count(",") != 1:
-        raise ValueError(
+        raise InputError(
             f"--lengths {text}: expected two lengths of at least 2, such as "
             "inputs=512,targets=32"
         )

@@ -17,6 +17,8 @@ import numpy as np
 import scipy.stats
 import sklearn.metrics
 
+from spot_jax.errors import InputError
+
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 Results = dict[str, float]
@@ -175,9 +177,9 @@ def mean_over_groups(metric: Metric) -> Metric:
 
 
 def check_lengths(targets: Sequence, predictions: Sequence) -> None:
-    """Raises ValueError unless there are as many predictions as targets, and some."""
+    """Raises InputError unless there are as many predictions as targets, and some."""
     if len(targets) != len(predictions) or not len(targets):
-        raise ValueError(
+        raise InputError(
             f"a metric compares as many predictions as targets, and at least one; it "
             f"was given {len(targets)} targets and {len(predictions)} predictions"
         )

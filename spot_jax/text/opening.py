@@ -30,7 +30,7 @@ def open_provider(
         extra_ids: how many sentinels to add to it.
 
     Raises:
-        ValueError: the name, the vocabulary or the data cannot be right.
+        InputError: the name, the vocabulary or the data cannot be right.
     """
     if data_dir:
         use_data_dir(data_dir)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import seqio
 import tensorflow as tf
 
+from spot_jax.errors import InputError
+
 
 def prefix_lm(
     dataset: tf.data.Dataset,
@@ -27,10 +29,10 @@ def prefix_lm(
         Examples with `inputs` and `targets`, each [length] token ids.
 
     Raises:
-        ValueError: there is no `sequence_length`.
+        InputError: there is no `sequence_length`.
     """
     if not sequence_length:
-        raise ValueError(
+        raise InputError(
             "a prefix language model cuts its texts into pieces of a given length: "
             'give sequence_length, such as {"inputs": 512, "targets": 512}'
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 import tensorflow_datasets as tfds
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
 
 _TEXT = tfds.features.Text
@@ -56,7 +57,7 @@ def write_prepared(
         The folder written: data_dir/glue/sst2/2.0.0.
 
     Raises:
-        ValueError: the set is unknown or already there; a split is empty; a row has
+        InputError: the set is unknown or already there; a split is empty; a row has
             other columns, or a value that its column cannot hold.
     """
     folder = _new_folder(tfds_name, pathlib.Path(data_dir))
@@ -86,7 +87,7 @@ def dataset_features(
     """Returns the columns of a data set: those given, our own, or those of TFDS.
 
     Raises:
-        ValueError: neither this package nor TFDS knows the set.
+        InputError: neither this package nor TFDS knows the set.
     """
     name = tfds_name.partition(":")[0].partition("/")[0]
     if features is not None:
@@ -97,7 +98,7 @@ def dataset_features(
         # A folder without data: the columns must come from the builder's code.
         return tfds.builder(tfds_name, data_dir="/nowhere").info.features
     except (tfds.core.DatasetNotFoundError, AssertionError, ValueError) as error:
-        raise ValueError(
+        raise InputError(
             f"TFDS {tfds.__version__} has no data set {tfds_name}; check its name and "
             "version, or pass its features"
         ) from error
@@ -109,16 +110,16 @@ def _write(
     try:
         writer.add_examples({split: rows})
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{where}: {error}") from error
+        raise InputError(f"{where}: {error}") from error
 
 
 def _new_folder(tfds_name: str, data_dir: pathlib.Path) -> pathlib.Path:
     name, _, version = tfds_name.partition(":")
     if not version:
-        raise ValueError(f"{tfds_name} needs a version, such as glue/sst2:2.0.0")
+        raise InputError(f"{tfds_name} needs a version, such as glue/sst2:2.0.0")
     folder = data_dir.expanduser().absolute() / name / version
     if folder.exists():
-        raise ValueError(f"{folder} is already there; move or remove it first")
+        raise InputError(f"{folder} is already there; move or remove it first")
     return folder
 
 
@@ -144,7 +145,7 @@ def _checked(
     number = -1
     for number, row in enumerate(rows):
         if set(row) != set(features):
-            raise ValueError(
+            raise InputError(
                 f"{where}, row {number}: columns {sorted(row)}; {sorted(features)} "
                 "are expected"
             )
@@ -152,13 +153,13 @@ def _checked(
             try:
                 feature.encode_example(row[column])
             except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise ValueError(
+                raise InputError(
                     f"{where}, row {number}: {column} cannot be {row[column]!r}; "
                     f"expected {_expected(feature)}"
                 ) from error
         yield row
     if number < 0:
-        raise ValueError(f"{where} has no rows")
+        raise InputError(f"{where} has no rows")
 
 
 def _expected(feature: tfds.features.FeatureConnector) -> str:

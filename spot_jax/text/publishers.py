@@ -11,6 +11,7 @@ import json
 import pathlib
 from collections.abc import Callable, Iterator
 
+from spot_jax.errors import InputError
 from spot_jax.text.rows import read_lines
 
 Splits = dict[str, list[dict]]
@@ -25,13 +26,13 @@ def read_published(task: str, folder: pathlib.Path, publisher: str) -> Splits:
         publisher: where the files come from, for the message about missing ones.
 
     Raises:
-        ValueError: files are missing, or a line of one cannot be right.
+        InputError: files are missing, or a line of one cannot be right.
     """
     names, read = _READERS[task]
     found = {name: _find(folder, name) for name in names}
     missing = [name for name, path in found.items() if path is None]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"{folder} has no {', '.join(missing)}; {task} is made from {publisher}"
         )
     return read(found)
@@ -71,12 +72,12 @@ def _cxc_rows(path: pathlib.Path, captions: dict[int, str]) -> Iterator[dict]:
                 )
                 score = float(line["agg_score"])
             except (KeyError, ValueError, TypeError, AttributeError) as error:
-                raise ValueError(
+                raise InputError(
                     f"{path}:{number}: {line} names no two captions of "
                     f"dataset_coco.json and a score ({error!r})"
                 ) from error
             if not 0 <= score <= 5:
-                raise ValueError(f"{path}:{number}: the score {score} is not in 0 to 5")
+                raise InputError(f"{path}:{number}: the score {score} is not in 0 to 5")
             yield {"sentence1": first, "sentence2": second, "label": score}
 
 
@@ -146,16 +147,16 @@ def _rows_with_labels(
     both = itertools.zip_longest(read_lines(rows), _text_lines(labels))
     for number, (line, label) in enumerate(both, start=1):
         if line is None or label is None:
-            raise ValueError(
+            raise InputError(
                 f"{rows} and {labels} differ in length: one of them has no line "
                 f"{number}"
             )
         where, row = line
         missing = [column for column in columns if column not in row]
         if missing:
-            raise ValueError(f"{where}: {', '.join(missing)} is missing")
+            raise InputError(f"{where}: {', '.join(missing)} is missing")
         if label not in names:
-            raise ValueError(
+            raise InputError(
                 f"{labels}:{number}: the label {label!r} is not one of "
                 f"{', '.join(names)}"
             )

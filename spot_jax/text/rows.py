@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 import tensorflow_datasets as tfds
 
+from spot_jax.errors import InputError
+
 
 def _is_score(value: object) -> bool:
     return type(value) in (int, float) and 0 <= value <= 5
@@ -35,12 +37,12 @@ def read_lines(path: pathlib.Path) -> Iterator[tuple[str, dict]]:
     """Yields ("FILE:LINE", row) for each line of a .jsonl or .jsonl.gz file.
 
     Raises:
-        ValueError: there is no such file; it has no rows; it is no text, or no gzip
+        InputError: there is no such file; it has no rows; it is no text, or no gzip
             although its name says so; a line is no JSON object. File and line are
             named.
     """
     if not path.is_file():
-        raise ValueError(f"{path}: there is no such file")
+        raise InputError(f"{path}: there is no such file")
     opened = gzip.open if path.suffix == ".gz" else open
     where, is_empty = f"{path}:1", True
     try:
@@ -52,9 +54,9 @@ def read_lines(path: pathlib.Path) -> Iterator[tuple[str, dict]]:
                     yield where, _parse(line, where)
     except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
         # Found out while reading ahead: the fault is here or behind.
-        raise ValueError(f"{where} or after it: {error}") from error
+        raise InputError(f"{where} or after it: {error}") from error
     if is_empty:
-        raise ValueError(f"{path} has no rows")
+        raise InputError(f"{path} has no rows")
 
 
 def fit_rows(
@@ -78,7 +80,7 @@ def fit_rows(
         left_out: takes the names of given columns that the data set does not have.
 
     Raises:
-        ValueError: a column that the task reads is missing, or its value cannot be
+        InputError: a column that the task reads is missing, or its value cannot be
             right; the message begins with file and line.
     """
     groups = _Groups()
@@ -86,7 +88,7 @@ def fit_rows(
         left_out.update(set(given) - set(features))
         missing = [column for column in info.columns if column not in given]
         if missing:
-            raise ValueError(
+            raise InputError(
                 f"{where}: column {', '.join(missing)} is missing; {info.name} reads "
                 f"{', '.join(info.columns)}"
             )
@@ -145,7 +147,7 @@ def _fit(value, feature, info: Info, where: str, is_hidden: bool) -> object:
     if isinstance(feature, tfds.features.Sequence):
         return _fit_sequence(value, feature, where)
     if isinstance(feature, tfds.features.Text) and not isinstance(value, str):
-        raise ValueError(f"{where} is {value!r}; text is expected")
+        raise InputError(f"{where} is {value!r}; text is expected")
     return value
 
 
@@ -154,10 +156,10 @@ def _fit_sequence(value, feature, where: str) -> object:
     parts = feature.feature
     if not isinstance(parts, tfds.features.FeaturesDict):
         if not isinstance(value, list):
-            raise ValueError(f"{where} is {value!r}; a list is expected")
+            raise InputError(f"{where} is {value!r}; a list is expected")
         return value
     if not isinstance(value, dict) or not isinstance(value.get("text"), list):
-        raise ValueError(f'{where} is {value!r}; {{"text": [...]}} is expected')
+        raise InputError(f'{where} is {value!r}; {{"text": [...]}} is expected')
     length = len(value["text"])
     return {
         name: value.get(name, [_filler(part, 0)] * length)
@@ -176,7 +178,7 @@ def _class_index(
     is_index = isinstance(value, bool) or str(value).removeprefix("-").isdecimal()
     if is_index and lowest <= int(value) < feature.num_classes:
         return int(value)
-    raise ValueError(
+    raise InputError(
         f"{where} is {value!r}; expected one of "
         f"{', '.join(info.labels or feature.names)}, or its index from {lowest} to "
         f"{feature.num_classes - 1}"
@@ -189,14 +191,14 @@ def _check_number(info: Info, row: Mapping, where: str, is_hidden: bool) -> None
         return
     column, is_right, expected = _NUMBERS[info.name]
     if not is_right(row[column]) and not (is_hidden and row[column] == -1):
-        raise ValueError(f"{where}: {column} is {row[column]!r}; expected {expected}")
+        raise InputError(f"{where}: {column} is {row[column]!r}; expected {expected}")
 
 
 def _parse(line: str, where: str) -> dict:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{where}: no JSON ({error})") from error
+        raise InputError(f"{where}: no JSON ({error})") from error
     if not isinstance(row, dict):
-        raise ValueError(f"{where}: a JSON object is expected, this is {row!r:.60}")
+        raise InputError(f"{where}: a JSON object is expected, this is {row!r:.60}")
     return row

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import seqio
 import tensorflow as tf
 
+from spot_jax.errors import InputError
+
 
 def span_corruption(
     dataset: tf.data.Dataset,
@@ -54,13 +56,13 @@ def _sentinels(vocabulary: seqio.SentencePieceVocabulary) -> int:
     """Counts the sentinels, which are the last pieces of a vocabulary.
 
     Raises:
-        ValueError: when it has none.
+        InputError: when it has none.
     """
     pieces, count = vocabulary.tokenizer, 0
     while "extra_id_" in pieces.id_to_piece(vocabulary.vocab_size - 1 - count):
         count += 1
     if not count:
-        raise ValueError(
+        raise InputError(
             "The vocabulary has no sentinels (<extra_id_0>, ...), and span corruption "
             "puts them where it cuts. Add them with --gin.EXTRA_IDS=100."
         )

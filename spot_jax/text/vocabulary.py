@@ -12,6 +12,7 @@ import sentencepiece
 import seqio
 import tensorflow as tf
 
+from spot_jax.errors import InputError
 from spot_jax.spot_tiny import vocabulary_path
 
 # The vocabulary of the published T5 checkpoints: 32,000 pieces and 100 sentinels.
@@ -59,7 +60,7 @@ def open_vocabulary(path: str, extra_ids: int = 0) -> None:
     """Makes all tasks use a vocabulary that was found to be one; see both parts.
 
     Raises:
-        ValueError: the file cannot be right.
+        InputError: the file cannot be right.
     """
     check_vocabulary(path)
     use_vocabulary(path, extra_ids)
@@ -69,7 +70,7 @@ def check_vocabulary(path: str) -> None:
     """Reads the file at `path` once, so that a wrong one is reported before any work.
 
     Raises:
-        ValueError: the file cannot be read, is no SentencePiece model, or does not
+        InputError: the file cannot be read, is no SentencePiece model, or does not
             reserve id 0 for padding and id 1 for the end of a sequence, as T5 does.
     """
     processor = sentencepiece.SentencePieceProcessor()
@@ -77,9 +78,9 @@ def check_vocabulary(path: str) -> None:
         processor.LoadFromSerializedProto(_read(path))
     except RuntimeError as error:
         message = f"the vocabulary {path} is no SentencePiece model; {_CURE}"
-        raise ValueError(message) from error
+        raise InputError(message) from error
     if (processor.pad_id(), processor.eos_id()) != (0, 1):
-        raise ValueError(
+        raise InputError(
             f"the vocabulary {path} has padding id {processor.pad_id()} and end id "
             f"{processor.eos_id()}; T5 needs 0 and 1. Train it with pad_id=0, eos_id=1"
         )
@@ -100,4 +101,4 @@ def _read(path: str) -> bytes:
     except (OSError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         message = f"the vocabulary {path} cannot be read ({reason}); {_CURE}"
-        raise ValueError(message) from error
+        raise InputError(message) from error

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from spot_jax.data import loading
+from spot_jax.errors import InputError
 from spot_jax.model import sharding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.prompts import init
@@ -49,13 +50,13 @@ def entries(names: Sequence[str], prompts: Prompts) -> list[Entry]:
     """Lists every task with every seed and starting value, or the rows of BANK.
 
     Raises:
-        ValueError: when a task, a seed or a row is there twice, or BANK does not fit.
+        InputError: when a task, a seed or a row is there twice, or BANK does not fit.
     """
     if prompts.bank is not None:
         return _listed(names, prompts)
     for what, values in (("task", names), ("seed", prompts.seeds)):
         if len(set(values)) < len(values):
-            raise ValueError(
+            raise InputError(
                 f"The bank has a {what} twice, in {list(values)}; their prompts would "
                 "have one name. Name each once."
             )
@@ -76,13 +77,13 @@ def entries(names: Sequence[str], prompts: Prompts) -> list[Entry]:
 def _listed(names: Sequence[str], prompts: Prompts) -> list[Entry]:
     rows = [_checked(row) for row in prompts.bank]
     if not rows or len(set(rows)) < len(rows):
-        raise ValueError(
+        raise InputError(
             f"BANK holds {len(rows)} prompts, {len(set(rows))} different ones; list at "
             "least one, and each once."
         )
     tasks = {task for task, _, _ in rows}
     if tasks != set(names) or len(prompts.starts) > 1:
-        raise ValueError(
+        raise InputError(
             f"BANK trains {', '.join(sorted(tasks))}. With it MIXTURE_OR_TASK_NAME "
             f"lists the same tasks (it is {list(names)}), and PROMPT_START is one "
             f"start (there are {len(prompts.starts)})."
@@ -98,7 +99,7 @@ def _checked(row: Sequence) -> tuple[str, int, str | None]:
         # The pattern int() takes True as well.
         case (str(), int(seed), str() | None) if seed >= 0 and type(seed) is int:
             return tuple(row)
-    raise ValueError(
+    raise InputError(
         f"BANK holds {row!r}; a prompt is (task, seed, file), e.g. ('sst2', 0, "
         "'a/best.safetensors'), with None for one that starts as PROMPT_START says."
     )
@@ -145,7 +146,7 @@ def starting_values(
         soft prompts {"enc_input": [bank, prompt, d_model] float32}.
 
     Raises:
-        ValueError: when a starting value does not fit; see prompts/init.py.
+        InputError: when a starting value does not fit; see prompts/init.py.
     """
     embedding = model.params["token_embedder"]["embedding"]
 

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import names
 from spot_jax.training.step import TrainState
 
@@ -57,7 +58,7 @@ class Checkpoints:
             The state and the progress saved with it, or None where there is none.
 
         Raises:
-            ValueError: when the checkpoint does not fit or is damaged.
+            InputError: when the checkpoint does not fit or is damaged.
         """
         step = self._manager.latest_step()
         if step is None:
@@ -75,7 +76,7 @@ class Checkpoints:
                 ),
             )
         except (ValueError, KeyError, OSError) as error:
-            raise ValueError(
+            raise InputError(
                 f"The checkpoint of step {step} in {self._manager.directory} cannot be "
                 f"restored ({error}). Delete its folder to resume from the one before, "
                 "or choose another MODEL_DIR."

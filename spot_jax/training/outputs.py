@@ -7,6 +7,7 @@ from typing import Any
 
 from jaxtyping import PyTree
 
+from spot_jax.errors import InputError
 from spot_jax.model.binding import Binding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.model_dir import names, storage
@@ -145,11 +146,11 @@ def best_checkpoint(model_dir: str) -> pathlib.Path:
     """Returns the tuned model that a run of model tuning left.
 
     Raises:
-        ValueError: when there is none.
+        InputError: when there is none.
     """
     found = names.tuned_models(pathlib.Path(model_dir).expanduser())
     if not found:
-        raise ValueError(
+        raise InputError(
             f"{model_dir} holds no checkpoint_N: model tuning there has not reached "
             "its first evaluation."
         )

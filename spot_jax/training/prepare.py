@@ -13,6 +13,7 @@ from jaxtyping import PyTree
 from spot_jax.data import eval_tasks, loading
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.orders import Examples, Position
+from spot_jax.errors import InputError
 from spot_jax.model import sharding, weights
 from spot_jax.model.binding import Binding, model_tuning, prompt_tuning
 from spot_jax.model.weights import LoadedModel
@@ -54,14 +55,14 @@ def bank_of(
     """Lists the prompts of a run, or the model as its one entry "model".
 
     Raises:
-        ValueError: when they do not fit together.
+        InputError: when they do not fit together.
     """
     if prompts:
         prompts.check_against(data.lengths)
         return banks.entries(data.names, prompts)
     if len(data.names) == 1:
         return [Entry("model", data.names[0], _only(seed), None)]
-    raise ValueError(
+    raise InputError(
         f"A model is tuned on one task or mixture, not on {data.names}; name a "
         "mixture of them."
     )
@@ -70,7 +71,7 @@ def bank_of(
 def _only(seed: int | Sequence[int]) -> int:
     if isinstance(seed, int):
         return seed
-    raise ValueError(f"A model is tuned with one RANDOM_SEED, not with {list(seed)}.")
+    raise InputError(f"A model is tuned with one RANDOM_SEED, not with {list(seed)}.")
 
 
 def readers_of(bank: Sequence[Entry], data: Data) -> list[Opener]:
@@ -119,7 +120,7 @@ def parts_of(
         encode: text -> ids without EOS, for starting values.
 
     Raises:
-        ValueError: when a starting value does not fit.
+        InputError: when a starting value does not fit.
     """
     if not prompts:
         return Parts(model_tuning(), model.params, {}, 0)
@@ -135,12 +136,12 @@ def base_step(training: Training, model: LoadedModel) -> int:
     """Returns the step that the optimizer's clock goes on from.
 
     Raises:
-        ValueError: when it is the checkpoint's, which does not say it.
+        InputError: when it is the checkpoint's, which does not say it.
     """
     if isinstance(training.optimizer_clock, int):
         return training.optimizer_clock
     if model.step is None:
-        raise ValueError(
+        raise InputError(
             f"{model.source} does not say at which step it was saved, and the "
             "optimizer's clock goes on from there. Set --gin.OPTIMIZER_CLOCK=1100000 "
             "for LM-adapted T5 1.1, 1000000 for T5 1.1, or 0 for a clock of its own."

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import numpy as np
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir.records import Metrics, Progress
 from spot_jax.settings import Training
 from spot_jax.training.bank import Entry
@@ -55,7 +56,7 @@ class Reports:
         """Writes the means over the steps since the last line.
 
         Raises:
-            ValueError: when a loss is not finite.
+            InputError: when a loss is not finite.
         """
         values = self._summary()
         # Not at every step, for looking waits for the device.
@@ -84,7 +85,7 @@ class Reports:
         finite = np.isfinite(values["loss"] + values["gradient_norm"])
         bad = [e.name for e, ok in zip(self._bank, finite, strict=True) if not ok]
         if bad:
-            raise ValueError(
+            raise InputError(
                 f"The loss of {', '.join(bad)} is not finite near step {number}, or "
                 "its gradient is not. Lower the learning rate (--gin.LEARNING_RATE), "
                 "or compute in float32 (--gin.ACTIVATION_DTYPE=float32). Earlier "

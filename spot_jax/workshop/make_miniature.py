@@ -12,6 +12,7 @@ import pathlib
 import time
 
 from spot_jax import miniature
+from spot_jax.errors import InputError
 from spot_jax.miniature.folder import check_tasks, write_task
 from spot_jax.tasks import catalog
 
@@ -20,7 +21,7 @@ def main(argv: list[str]) -> None:
     """Writes the data sets and says what it wrote.
 
     Raises:
-        ValueError: an option is wrong, or data sets are already there.
+        InputError: an option is wrong, or data sets are already there.
     """
     options = _parse(argv)
     folder = pathlib.Path(options.folder).expanduser().absolute()
@@ -87,14 +88,14 @@ def _check(options: argparse.Namespace, folder: pathlib.Path) -> None:
         count = getattr(options, name)
         # Fewer rows leave a class or a part of a split without any.
         if count is not None and count < 16:
-            raise ValueError(f"--{name} {count}: expected 16 rows or more")
+            raise InputError(f"--{name} {count}: expected 16 rows or more")
     check_tasks(options.tasks)
     names = {task: catalog.get(task).tfds for task in options.tasks}
     there = [
         name for name in names.values() if (folder / name.replace(":", "/")).exists()
     ]
     if there:
-        raise ValueError(
+        raise InputError(
             f"{folder} already holds {', '.join(there)}; name another folder, or "
             "remove them first"
         )

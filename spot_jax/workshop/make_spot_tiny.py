@@ -61,7 +61,7 @@ def build(
         out: where the three files of the model are written.
 
     Raises:
-        ValueError: when a folder cannot be written or was begun with other text, or a
+        InputError: when a folder cannot be written or was begun with other text, or a
             binding is of no use.
     """
     config.parse([_STAGES["pretrain"]], ["MODEL_DIR=None", *bindings])

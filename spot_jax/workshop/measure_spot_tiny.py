@@ -25,6 +25,7 @@ import spot_jax.tasks
 from spot_jax import config, miniature, spot_tiny
 from spot_jax.data import eval_tasks, loading
 from spot_jax.data.eval_tasks import EvalTask
+from spot_jax.errors import InputError
 from spot_jax.evaluate import evaluate
 from spot_jax.miniature import baseline
 from spot_jax.miniature import folder as miniature_folder
@@ -58,13 +59,13 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
         Columns method, task, seed, score; DIR/scores.csv has those of other tasks, too.
 
     Raises:
-        ValueError: when a task is unknown, there are no seeds, or DIR cannot be written
+        InputError: when a task is unknown, there are no seeds, or DIR cannot be written
             or holds measurements of another model, recipe or number of seeds.
     """
     tasks = list(dict.fromkeys(tasks))
     miniature_folder.check_tasks(tasks)
     if seeds < 1:
-        raise ValueError(f"--seeds {seeds}: give a number from 1 on.")
+        raise InputError(f"--seeds {seeds}: give a number from 1 on.")
     folder = claim.writable(str(folder), "DIR")
     about = {"model": spot_tiny.checksum(), "recipe": _recipe(), "seeds": seeds}
     claim.check_about(folder, about, "DIR")
