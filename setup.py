@@ -20,6 +20,7 @@ setuptools.setup(
         "spot_jax",
         "spot_jax.analysis",
         "spot_jax.campaign",
+        "spot_jax.config",
         "spot_jax.data",
         "spot_jax.gin",
         "spot_jax.miniature",

@@ -1,8 +1,10 @@
 """One command line: `python -m spot_jax PROGRAM`, or `spot_jax PROGRAM`."""
 
+import errno
 import importlib
 import logging
 import os
+import signal
 import sys
 
 import tqdm
@@ -35,6 +37,28 @@ WORKSHOP = {
 def main(argv: list[str] | None = None) -> None:
     """Runs a program; what is wrong with its input is one message and exit code 2."""
     argv = sys.argv[1:] if argv is None else argv
+    try:
+        _run(argv)
+        sys.stdout.flush()
+    except InputError as error:
+        # gin appends in which call the error happened; the message is complete.
+        _fail(str(error).split("\n  In call to configurable")[0])
+    except BrokenPipeError:
+        # Whoever read what is printed has seen enough, as `head` has.
+        _print_no_more()
+        sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _print_no_more()
+        what = error.filename or "What is printed"
+        _fail(f"{what} cannot be written ({error.strerror}). Make room for it.")
+    except KeyboardInterrupt:
+        print("\nspot_jax: interrupted; the same command continues.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _run(argv: list[str]) -> None:
     if not argv or argv[0] in ("-h", "--help"):
         print("usage: spot_jax PROGRAM [options]   (spot_jax PROGRAM --help)\n")
         for name, purpose in PROGRAMS.items():
@@ -51,14 +75,7 @@ def main(argv: list[str] | None = None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     host_memory.keep_freed_memory()
     _speak()
-    try:
-        importlib.import_module(_module_of(program)).main(rest)
-    except InputError as error:
-        # gin appends in which call the error happened; the message is complete.
-        _fail(str(error).split("\n  In call to configurable")[0])
-    except KeyboardInterrupt:
-        print("\nspot_jax: interrupted; the same command continues.", file=sys.stderr)
-        sys.exit(130)
+    importlib.import_module(_module_of(program)).main(rest)
 
 
 def _module_of(program: str) -> str:
@@ -80,6 +97,11 @@ def _speak() -> None:
     logger = logging.getLogger("spot_jax")
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)
+
+
+def _print_no_more() -> None:
+    """Keeps Python from trying to print the rest when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str) -> None:

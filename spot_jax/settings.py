@@ -7,7 +7,7 @@ mistake costs a second and not the loading of a model.
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from spot_jax import losses
+from spot_jax import losses, typed
 from spot_jax.errors import InputError
 from spot_jax.prompts.base import PromptKind
 from spot_jax.prompts.init import Start
@@ -17,21 +17,8 @@ from spot_jax.t5.decode import Search, greedy
 from spot_jax.tasks.catalog import MIXING_LIMIT
 
 
-def _require(settings: object, types: Mapping[str, tuple[type, ...]]) -> None:
-    """Raises InputError where a field's value is of none of its types.
-
-    gin takes any value for any parameter, and the mistake would show much later.
-    """
-    for field, allowed in types.items():
-        value = getattr(settings, field)
-        # A bool counts as an int in Python, never in a configuration.
-        is_wrong_bool = isinstance(value, bool) and bool not in allowed
-        if is_wrong_bool or not isinstance(value, allowed):
-            wanted = " or ".join(kind.__name__ for kind in allowed)
-            raise InputError(
-                f"{field} of {type(settings).__name__} is {value!r}; it takes "
-                f"{wanted}. See the gin file that binds it for its macro."
-            )
+# The vocabulary of the published T5 checkpoints: 32,000 pieces and 100 sentinels.
+PUBLISHED_VOCABULARY = "gs://t5-data/vocabs/cc_all.32000.100extra/sentencepiece.model"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +40,7 @@ class Model:
     weights_dtype: str = "float32"
 
     def __post_init__(self):
-        _require(self, {"checkpoint": (str, type(None)), "num_partitions": (int,)})
+        typed.check(self)
         if self.weights_dtype not in ("float32", "bfloat16"):
             raise InputError(
                 f"WEIGHTS_DTYPE is {self.weights_dtype!r}; weights are held in "
@@ -83,7 +70,7 @@ class Data:
 
     names: str | Sequence[str]
     lengths: Mapping[str, int]
-    vocabulary: str
+    vocabulary: str = PUBLISHED_VOCABULARY
     extra_ids: int = 0
     truncate: bool = False
     tokenized: str | None = None
@@ -91,20 +78,9 @@ class Data:
     mixtures: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        _require(
-            self,
-            {
-                "lengths": (Mapping,),
-                "vocabulary": (str,),
-                "extra_ids": (int,),
-                "truncate": (bool,),
-                "tokenized": (str, type(None)),
-                "mixing_limit": (int,),
-                "mixtures": (Mapping,),
-            },
-        )
         names = [self.names] if isinstance(self.names, str) else list(self.names)
         object.__setattr__(self, "names", tuple(names))
+        typed.check(self)
         if not names:
             raise InputError("MIXTURE_OR_TASK_NAME is an empty list; name a task.")
         missing = {"inputs", "targets"} - set(self.lengths)
@@ -145,7 +121,7 @@ class Prompts:
         seeds = [self.seeds] if isinstance(self.seeds, int) else list(self.seeds)
         object.__setattr__(self, "starts", tuple(starts))
         object.__setattr__(self, "seeds", tuple(seeds))
-        _require(self, {"length": (int,), "bank": (Sequence, type(None))})
+        typed.check(self)
         if not all(type(seed) is int and seed >= 0 for seed in seeds):
             raise InputError(
                 f"RANDOM_SEED is {self.seeds!r}; give a number from 0 on, or a list."
@@ -197,8 +173,7 @@ class Evaluation:
                 f"EVALUATION is {self.method!r}; choose 'decode' (the text of the "
                 "answer) or 'rank' (the likeliest of the task's labels)."
             )
-        types = {"split": (str,), "examples": (int, type(None)), "rows": (int,)}
-        _require(self, types)
+        typed.check(self)
         if self.rows < 1 or (self.examples is not None and self.examples < 1):
             raise InputError(
                 f"EVAL_BATCH_SIZE is {self.rows} and EVALUATOR_NUM_EXAMPLES "
@@ -240,7 +215,7 @@ class Training:
             *("steps", "batch_size", "eval_period", "checkpoint_period"),
             *("log_period", "embedding_step", "microbatches", "keep"),
         )
-        _require(self, dict.fromkeys(counts, (int,)) | {"pack": (bool,)})
+        typed.check(self)
         clock = self.optimizer_clock
         if clock != "checkpoint" and not (type(clock) is int and clock >= 0):
             raise InputError(
@@ -284,7 +259,7 @@ class Loss:
     normalizing_factor: str | float | None = "NUM_REAL_TARGET_TOKENS"
 
     def __post_init__(self):
-        _require(self, {"z_loss": (float, int), "label_smoothing": (float, int)})
+        typed.check(self)
         losses.check_options(self.label_smoothing, self.normalizing_factor)
 
 

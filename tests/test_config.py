@@ -1,8 +1,12 @@
+import re
+from collections.abc import Sequence
+
 import pytest
 
 from spot_jax import config
 from spot_jax.campaign.cost import Sizes
 from spot_jax.campaign.plan import Study
+from spot_jax.errors import InputError
 from spot_jax.scoring.domain_shift import DomainShift
 from spot_jax.scoring.nearest_pieces import Nearest
 from spot_jax.settings import Data, Evaluation, Prompts, Training
@@ -201,3 +205,92 @@ def test_an_old_file_beside_a_new_one_leaves_one_name_of_a_module(tmp_path):
     assert config.configured(Nearest)().count == 3
     assert "from spot_jax.scoring import nearest_pieces\n" in config.text()
     assert "@nearest_pieces.Nearest()" in config.text()
+
+
+DAMAGED = {
+    "files in a circle": ("include 'one.gin'", "circle"),
+    "macros in a circle": ("A = %B\nB = %A", "A = %B = %A are set to each other"),
+    "a macro of itself": ("A = [%A]", "A = %A are set to each other"),
+    "brackets": ("A = " + "[" * 3000, "one.gin, line 2: EOF"),
+    "nested brackets": ("A = " + "[" * 3000 + "]" * 3000, "nest without end"),
+    "an open bracket": ("A = 1\nB = (2,\n", "one.gin, line 3: EOF in multi-line"),
+    "an open string": ("A = '''b\n", "one.gin, line 1: EOF in multi-line"),
+    "another indent": ("  A = 1\n B = 2\n", "one.gin, line 2: unindent"),
+    "a number without end": ("A = " + "9" * 5000, "4300 digits"),
+    "what nothing imports": (
+        "from __gin__ import dynamic_registration\nA = @os.system()",
+        "'os' was not provided by an import",
+    ),
+    "UTF-16": ("A = 1".encode("utf-16"), "one.gin is UTF-16; save it as UTF-8"),
+    "no text": (b"A = '\xff'", "one.gin is not UTF-8"),
+    "nothing to set": ("", "A sets nothing; write A=VALUE"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_configuration_is_one_message(case, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text, message = DAMAGED[case]
+    path = tmp_path / "one.gin"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=re.escape(message)):
+        config.parse([str(path)], [] if text else ["A"])
+
+
+def test_a_byte_order_mark_is_no_part_of_a_configuration(tmp_path):
+    path = tmp_path / "one.gin"
+    path.write_bytes(b"\xef\xbb\xbfA = 1\n")
+    config.parse([str(path)])
+    assert config.value("A") == 1
+
+
+def _write(labels: str | Sequence[str] | None, folder: str, rate: float = 0.1):
+    return labels, folder, rate
+
+
+_WRITE = """
+from __gin__ import dynamic_registration
+from tests import test_config
+test_config._write.labels = %LABELS
+test_config._write.folder = %FOLDER
+test_config._write.rate = %RATE
+"""
+
+
+@pytest.mark.parametrize(
+    ("bindings", "given"),
+    [
+        (["LABELS=yes", "FOLDER=a"], ("yes", "a", 0.1)),
+        (["LABELS=[yes, no]", "FOLDER=20241126"], (["yes", "no"], "20241126", 0.1)),
+        (["LABELS=None", "FOLDER=1_0", "RATE=1"], (None, "1_0", 1)),
+        (["LABELS=True", "FOLDER=1e5"], ("True", "1e5", 0.1)),
+    ],
+)
+def test_numbers_are_text_where_text_is_wanted(bindings, given, tmp_path):
+    path = tmp_path / "one.gin"
+    path.write_text(_WRITE)
+    config.parse([str(path)], bindings)
+    assert config.configured(_write)() == given
+
+
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    [
+        ("LABELS=[True, False]", r"LABELS is \[True, False\]; it takes str \| Sequ"),
+        ("LABELS=[[1]]", r"LABELS is \[\[1\]\]"),
+        ("FOLDER=None", "FOLDER is None; it takes str"),
+        ("FOLDER=[a]", "FOLDER is .'a'.; it takes str"),
+        ("RATE=None", "RATE is None; it takes float"),
+        ("RATE=True", "RATE is True; it takes float"),
+        ("RATE=1e999", "RATE is inf; it takes float, and finite numbers"),
+        ("RATE='1'", "RATE is '1'; it takes float"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(binding, message, tmp_path):
+    path = tmp_path / "one.gin"
+    path.write_text(_WRITE)
+    config.parse([str(path)], ["FOLDER=a", "LABELS=None", binding])
+    with pytest.raises(InputError, match=message):
+        config.configured(_write)
+    # What is not called may have any value.
+    config.configured(Training)

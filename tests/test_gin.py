@@ -2,6 +2,7 @@
 
 import collections
 import importlib
+import itertools
 
 import pytest
 from gin import config_parser
@@ -46,6 +47,21 @@ def test_every_model_makes_a_t5_config(path):
     made = config.configured(T5Config)()
     assert made.d_model > 0
     assert made.dropout_rate == 0.1
+
+
+# Studies say themselves where their prompts start.
+STUDIES = {"gin/runs/study.gin", "gin/runs/study_miniature.gin"}
+
+
+@pytest.mark.parametrize("path", sorted({*files("runs")} - STUDIES))
+def test_the_order_of_model_prompt_and_run_does_not_matter(path):
+    model = "gin/models/spot_tiny.gin"
+    texts = set()
+    for order in itertools.permutations([model, PROMPT, path]):
+        config.parse(order, GIVEN)
+        texts.add(config.text())
+        assert config.value("VOCABULARY") == "spot_tiny"
+    assert len(texts) == 1
 
 
 @pytest.mark.parametrize("path", files("prompts"))

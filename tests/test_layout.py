@@ -31,7 +31,7 @@ FLOORS = (
     *(("losses", "optim", "pretrained", "t5"), ("prompts",)),
     # What everything may stand on.
     ("config", "host_memory", "model_dir", "spot_tiny", "tables"),
-    *(("reading",), ("errors",)),
+    *(("reading", "typed"), ("errors",)),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 TENSORFLOW = {"tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio"}
