@@ -29,6 +29,8 @@ class LoadedModel:
             does not say, 0 for weights that were drawn.
         fingerprint: tells this model from any other, whatever format or dtype.
         source: where it was read.
+        earlier_fingerprint: the one that prompts and libraries of before tell; None
+            where nobody asks.
     """
 
     config: T5Config
@@ -37,10 +39,14 @@ class LoadedModel:
     step: int | None
     fingerprint: str
     source: str
+    earlier_fingerprint: str | None = None
 
-    def story(self) -> dict:
-        """Returns what a prompt's file says about its model."""
-        return {"fingerprint": self.fingerprint, "source": self.source}
+    def story(self) -> dict[str, str]:
+        """Returns what a prompt's file says about its model; see made_for.py."""
+        told = {"fingerprint": self.fingerprint, "source": self.source}
+        if self.earlier_fingerprint:
+            told["earlier_fingerprint"] = self.earlier_fingerprint
+        return told
 
 
 def load(model: Model, devices: Sequence[jax.Device] | None = None) -> LoadedModel:
@@ -68,9 +74,16 @@ def load(model: Model, devices: Sequence[jax.Device] | None = None) -> LoadedMod
         shardings,
     )
     logger.info("Loading the T5 from %s.", model.checkpoint)
-    found = pretrained.load(model.checkpoint, expected)
+    settings = dataclasses.asdict(model.config)
+    found = pretrained.load(model.checkpoint, expected, settings)
     return LoadedModel(
-        model.config, found.params, mesh, found.step, found.fingerprint, found.source
+        model.config,
+        found.params,
+        mesh,
+        found.step,
+        found.fingerprint,
+        found.source,
+        found.earlier_fingerprint,
     )
 
 
@@ -85,6 +98,6 @@ def draw(
         lambda key: dict(initial_parameters(model.config, key)),
         out_shardings=shardings,
     )(jax.random.key(seed))
-    return LoadedModel(
-        model.config, params, mesh, 0, pretrained.fingerprint(params), "random"
-    )
+    name = pretrained.fingerprint(params)
+    earlier = pretrained.earlier_fingerprint(params)
+    return LoadedModel(model.config, params, mesh, 0, name, "random", earlier)

@@ -1,30 +1,56 @@
 """Which frozen model a prompt was made for; asked here, and nowhere else.
 
-A prompt's header, a library and a run tell their model as {"fingerprint", "source"};
-files of other programs tell less. The fingerprint is that of the weights, whatever
-their format, so it decides wherever both sides know it.
+A prompt's header, a library and a run tell their model as {"fingerprint", "source",
+"earlier_fingerprint"}; files of other programs tell less. The fingerprint is that of
+the weights, whatever their format, so it decides wherever both sides know it. What was
+written before there was an "earlier_fingerprint" has that one as its "fingerprint".
 """
 
+import functools
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from spot_jax.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 def is_same_model(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | None:
     """Returns whether two stories tell of one model; None where nobody can say.
 
     Args:
-        one: {"fingerprint", "source"}, or a part of it.
+        one: {"fingerprint", "source", "earlier_fingerprint"}, or a part of it.
         other: the same.
     """
     first, second = one.get("fingerprint"), other.get("fingerprint")
     if first and second:
-        return first == second
+        return first == second or _is_same_by_earlier(one, other)
     # A name or a path is no proof of a difference: one model lies in many places.
     if not first and not second and one.get("source"):
         return True if one["source"] == other.get("source") else None
     return None
+
+
+def _is_same_by_earlier(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Returns whether one of two, written before, tells the other's earlier name."""
+    for old, new in ((one, other), (other, one)):
+        earlier = new.get("earlier_fingerprint")
+        if not old.get("earlier_fingerprint") and old["fingerprint"] == earlier:
+            _remark(earlier, new["fingerprint"])
+            return True
+    return False
+
+
+@functools.cache  # once for a model, not for every prompt of it
+def _remark(earlier: str, today: str) -> None:
+    logger.warning(
+        "The model is known here by the fingerprint %s of an earlier version, which "
+        "saw the first 256 values of each array; today's, of all values, is %s. "
+        "What is written from now on has both.",
+        earlier,
+        today,
+    )
 
 
 def named(model: Mapping[str, Any]) -> str:

@@ -2,11 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 Index = tuple[slice, ...]
+_COMPARED_VALUES = 2**22
 
 # Weights come as one of these; whole numbers or 8-bit floats mean a quantised model,
 # whose scales no plain copy would apply.
@@ -42,6 +44,14 @@ class StoredArray:
             read=lambda index: self.read(index[::-1]).T,
         )
 
+    def times(self, factor: float) -> "StoredArray":
+        """Returns the same array with every value multiplied, in float32."""
+        return StoredArray(
+            shape=self.shape,
+            dtype=np.dtype(np.float32),
+            read=lambda index: np.float32(factor) * self.read(index).astype(np.float32),
+        )
+
     def viewed(self, dtype: np.dtype) -> "StoredArray":
         """Returns the same bits as another dtype of the same width."""
         return StoredArray(
@@ -59,14 +69,30 @@ class Checkpoint:
         arrays: From our parameter names (`encoder/layers_0/mlp/wo/kernel`) to arrays;
             one that has no name of ours keeps its own.
         step: The optimizer step saved with the weights, None if there is none.
-        problems: Sentences about what makes it unfit whatever its shapes.
+        settings: What a config.json beside the arrays says of the model, under the
+            names of T5Config.
         copies: From the name of a second copy of an array to the copy and the original,
             which have to be equal.
+        sums: Of arrays whose `fingerprint.sum_of` was written down with them.
     """
 
     arrays: Mapping[str, StoredArray]
     step: int | None
-    problems: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     copies: Mapping[str, tuple[StoredArray, StoredArray]] = dataclasses.field(
         default_factory=dict
     )
+    sums: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+def equal(first: StoredArray, second: StoredArray) -> bool:
+    """Returns whether two arrays have the same values; reads up to a difference."""
+    if first.shape != second.shape:
+        return False
+    step = max(1, _COMPARED_VALUES // max(1, first.shape[-1]))
+    rest = first.whole()[1:]
+    parts = [
+        (slice(start, min(start + step, first.shape[0])), *rest)
+        for start in range(0, first.shape[0], step)
+    ]
+    return all(np.array_equal(first.read(part), second.read(part)) for part in parts)

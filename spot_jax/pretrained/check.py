@@ -1,4 +1,4 @@
-"""Whether a checkpoint is the model's, decided by names and shapes alone."""
+"""Whether a checkpoint is the model's, by names, shapes and what it says of itself."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -35,30 +35,102 @@ _GIN_MODELS = {
 }
 
 
-def check(checkpoint: Checkpoint, expected: Mapping[str, Any], source: str) -> None:
-    """Checks that a checkpoint holds exactly the model's arrays.
+# What choosing a file of gin/models settles.
+_OF_GIN_MODELS = {
+    *("d_model", "heads", "d_head", "d_mlp", "encoder_layers", "decoder_layers"),
+    *("mlp_activations", "logits_via_embedding"),
+}
+
+
+def check(
+    checkpoint: Checkpoint,
+    expected: Mapping[str, Any],
+    source: str,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Checks that a checkpoint holds exactly the model's arrays, and is such a model.
 
     Args:
         checkpoint: The checkpoint, of which nothing is read.
         expected: From every parameter name of the model to something with its shape.
         source: Where the checkpoint lies, for the message.
+        settings: The model's T5Config as a dict; None knows only what shapes tell.
 
     Raises:
         InputError: if an array is missing, has no place in the model, has another
-            shape or is not in floating point. The message names the first of each
-            kind, counts them, and names the model file that would fit.
+            shape or is not in floating point, or if a setting that the checkpoint
+            tells is another. The message names the first of each kind, counts them,
+            and names the settings or the model file that would fit.
     """
-    problems = [*_problems(checkpoint, expected), *checkpoint.problems]
-    if not problems:
-        return
-    found = recognise(checkpoint.arrays)
-    if found and found != recognise(expected):
+    problems = list(_problems(checkpoint, expected))
+    wanted = _settings_of(expected) | dict(settings or {})
+    shown = _settings_of(checkpoint.arrays)
+    told = shown | dict(checkpoint.settings)
+    other = {key: told[key] for key in told if told[key] != wanted.get(key, told[key])}
+    if contradicted := [key for key in shown if told[key] != shown[key]]:
+        key = contradicted[0]
         problems.append(
+            f"its config.json tells of a model with {key} {told[key]}, its weights are "
+            f"of one with {shown[key]}: one of them is another's. Get the folder again"
+        )
+    elif problems or other:
+        problems += _cures(checkpoint.arrays, expected, other, wanted)
+    if problems:
+        lines = "\n  ".join(problems)
+        raise InputError(
+            f"the weights in {source} are not those of the model:\n  {lines}"
+        )
+
+
+def _cures(
+    arrays: Mapping[str, Any],
+    expected: Mapping[str, Any],
+    other: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+) -> Iterator[str]:
+    """Says which model file and which settings would fit."""
+    found = recognise(arrays)
+    left = dict(other)
+    if found and found != recognise(expected):
+        yield (
             f"these are the shapes of {found}: choose gin/models/{found}.gin, or "
             "another checkpoint"
         )
-    lines = "\n  ".join(problems)
-    raise InputError(f"the weights in {source} are not those of the model:\n  {lines}")
+        left = {key: left[key] for key in left if key not in _OF_GIN_MODELS}
+    if left:
+        differ = ", ".join(f"{key} {left[key]} (not {wanted[key]})" for key in left)
+        flags = " ".join(f"--gin.T5Config.{key}={_quoted(left[key])}" for key in left)
+        yield (
+            f"it is of a model with {differ}: set {flags}, or choose another checkpoint"
+        )
+
+
+def _quoted(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, tuple) else str(value)
+
+
+def _settings_of(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the shapes of a T5's arrays tell of its T5Config."""
+    found = {"logits_via_embedding": "decoder/logits_dense/kernel" not in arrays}
+
+    def tell(name: str, *keys: str | None) -> None:
+        shape = arrays[name].shape if name in arrays else ()
+        if len(shape) == len(keys):
+            pairs = zip(keys, shape, strict=True)
+            found.update({key: size for key, size in pairs if key})
+
+    tell("token_embedder/embedding", "vocab_size", "d_model")
+    tell("encoder/relpos_bias/rel_embedding", "heads", "relpos_buckets")
+    tell("encoder/layers_0/mlp/wo/kernel", "d_mlp", None)
+    for stack in ("encoder", "decoder"):
+        begin = f"{stack}/layers_"
+        layers = {name.split("/")[1] for name in arrays if name.startswith(begin)}
+        if layers:
+            found[f"{stack}_layers"] = len(layers)
+    joined = arrays.get("encoder/layers_0/attention/query/kernel")
+    if joined and len(joined.shape) == 2 and found.get("heads"):
+        found["d_head"] = joined.shape[1] // found["heads"]
+    return found
 
 
 def recognise(arrays: Mapping[str, Any]) -> str | None:

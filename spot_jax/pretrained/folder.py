@@ -11,6 +11,7 @@ import tensorstore as ts
 from spot_jax import spot_tiny
 from spot_jax.errors import InputError
 from spot_jax.pretrained.published import HUGGING_FACE, PUBLISHED
+from spot_jax.reading import path_of
 
 _GS = "gs://"
 # Whether a bucket answers at all is settled in seconds: tensorstore's own 32 retries
@@ -68,14 +69,20 @@ class Folder:
         """Returns a file's bytes; those of a local file are paged in when touched.
 
         Raises:
-            InputError: if the bucket does not answer.
+            InputError: if the bucket does not answer, or the file cannot be read.
         """
         if not self.is_local:
             return self._fetch(name).value
-        with open(f"{self.url}/{name}", "rb") as file:
-            if not os.fstat(file.fileno()).st_size:  # which cannot be mapped
-                return b""
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            with open(f"{self.url}/{name}", "rb") as file:
+                if not os.fstat(file.fileno()).st_size:  # which cannot be mapped
+                    return b""
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise InputError(
+                f"{self.url}/{name} cannot be read ({error.strerror}): look at its "
+                "permissions and its disk"
+            ) from error
 
     def names(self) -> list[str]:
         """Returns what lies directly in the folder, folders with a slash behind."""
@@ -116,10 +123,11 @@ def find(path: str) -> tuple[Folder, str | None]:
     """
     if path == spot_tiny.NAME:
         return Folder(str(spot_tiny.FOLDER)), None
-    local = pathlib.Path(os.path.abspath(pathlib.Path(path).expanduser()))
-    if local.is_dir():
+    local = pathlib.Path(os.path.abspath(path_of(path)))
+    # Not pathlib's: a name that no disk can have is one that is not there.
+    if os.path.isdir(local):
         return Folder(str(local)), None
-    if local.is_file():
+    if os.path.isfile(local):
         return Folder(str(local.parent)), local.name
     url = PUBLISHED.get(path, path).rstrip("/")
     if url.startswith(_GS):

@@ -5,19 +5,24 @@ both are transposed here. Output layers that are tied to the embedding are scale
 d_model ** -0.5 there as here, so weights are copied unchanged.
 """
 
-import json
+import logging
+import pathlib
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 import ml_dtypes
 import numpy as np
 import safetensors
 
 from spot_jax.errors import InputError
-from spot_jax.pretrained import torch_zip
-from spot_jax.pretrained.arrays import Checkpoint, Index, StoredArray
+from spot_jax.pretrained import config_json, torch_zip
+from spot_jax.pretrained.arrays import Checkpoint, Index, StoredArray, equal
+from spot_jax.pretrained.config_json import T5Json
 from spot_jax.pretrained.folder import Folder
+from spot_jax.reading import parse_json
+
+logger = logging.getLogger(__name__)
 
 _DTYPES = {
     "F64": np.float64,
@@ -70,19 +75,21 @@ _EMBEDDINGS = (
 _UNUSED = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
 
 
-def read(folder: Folder, tied: bool) -> Checkpoint:
+def read(folder: Folder) -> Checkpoint:
     """Reads which arrays a Hugging Face folder has.
 
     Args:
         folder: A local folder with config.json and weights: model.safetensors or
             pytorch_model.bin, in one file or in parts with an index.
-        tied: Whether the model that wants the weights has no output layer of its own.
 
     Returns:
-        The arrays under our names; this format has no step.
+        The arrays under our names, and what config.json says of the model; this format
+        has no step. Of the weights only an output layer is looked at, whether it is
+        the embedding.
 
     Raises:
-        InputError: if the folder has no readable weights.
+        InputError: if the folder has no readable weights, or is of a model that is not
+            computed here.
     """
     if not folder.is_local:
         raise InputError(
@@ -90,22 +97,66 @@ def read(folder: Folder, tied: bool) -> Checkpoint:
             f"disk: copy it (gcloud storage cp --recursive {folder.url} .) and give "
             "the path of the copy"
         )
+    file = f"{folder.url}/config.json"
+    theirs = config_json.parse(bytes(folder.contents("config.json")), file)
     found = _weights(folder)
     found.pop(_UNUSED, None)
-    embeddings = [
-        (name, found.pop(name))
-        for name in _EMBEDDINGS + (_LOGITS,) * tied
-        if name in found
-    ]
-    arrays = dict(_renamed(name, array) for name, array in found.items())
+    embeddings = [(name, found.pop(name)) for name in _EMBEDDINGS if name in found]
+    logits = found.pop(_LOGITS, None)
+    if not embeddings and logits:
+        embeddings, logits = [(_LOGITS, logits)], None
+    arrays = {}
+    for name, array in found.items():
+        ours, array = _renamed(name, array)
+        if ours in arrays:
+            raise InputError(f"{folder.url} has the weights of {ours} twice")
+        arrays[ours] = array
     if embeddings:
         arrays["token_embedder/embedding"] = embeddings[0][1]
+        kernel = _logits_kernel(theirs, embeddings[0][1], logits, file)
+        if kernel:
+            arrays["decoder/logits_dense/kernel"] = kernel
     return Checkpoint(
         arrays,
         step=None,
-        problems=_problems(folder, tied),
+        settings=config_json.settings(
+            theirs, is_tied="decoder/logits_dense/kernel" not in arrays
+        ),
         copies={name: (copy, embeddings[0][1]) for name, copy in embeddings[1:]},
     )
+
+
+def _logits_kernel(
+    theirs: T5Json, embedding: StoredArray, logits: StoredArray | None, file: str
+) -> StoredArray | None:
+    """Returns what makes logits of the decoder's output; None where it is tied.
+
+    Tied means here what it meant in T5 1.0: the embedding, scaled. transformers 5 has
+    every combination, and keeps an output layer that differs from the embedding
+    whatever config.json says of ties; before it, a tied one was ignored.
+    """
+    is_own = logits is not None and not equal(logits, embedding)
+    if not theirs.scales_outputs:
+        if is_own:
+            return logits.transposed()
+        # Without one of its own a T5 1.1 of before is incomplete.
+        return embedding.transposed() if theirs.is_of_version_5 else None
+    if not is_own:
+        return None
+    if not theirs.is_of_version_5:
+        raise InputError(
+            f"{_LOGITS} beside {file} differs from the token embedding, and by its "
+            "tie_word_embeddings it should not: transformers 4 ignores such an output "
+            "layer, transformers 5 uses it. If it is a T5 1.1, write "
+            '"tie_word_embeddings": false into config.json; if not, save the folder '
+            "again with the version that it is to answer as."
+        )
+    logger.warning(
+        "%s: the model has an output layer of its own and scales what enters it, as "
+        "no published T5 does; it is computed as transformers computes it.",
+        file,
+    )
+    return logits.transposed().times(embedding.shape[-1] ** -0.5)
 
 
 def _renamed(name: str, array: StoredArray) -> tuple[str, StoredArray]:
@@ -133,27 +184,6 @@ def _renamed(name: str, array: StoredArray) -> tuple[str, StoredArray]:
     return name, array
 
 
-def _problems(folder: Folder, tied: bool) -> tuple[str, ...]:
-    """Says so when the folder ties its output layer and the model does not, or reverse.
-
-    Shapes alone do not tell: an output layer that happens to be stored, or not, says
-    nothing about the scale that transformers applies before a tied one.
-    """
-    config = _json(folder, "config.json")
-    # transformers 5 writes the first key; before it, the second meant both things.
-    scaled = config.get("scale_decoder_outputs")
-    if scaled is None:
-        scaled = config.get("tie_word_embeddings") is not False
-    if scaled == tied:
-        return ()
-    has, wants = ("a tied", "its own") if scaled else ("its own", "a tied")
-    version = "1_1" if tied else "1_0"
-    return (
-        f"by its config.json it has {has} output layer and the model has {wants} one: "
-        f"choose one of gin/models/t5_{version}_*.gin",
-    )
-
-
 def _weights(folder: Folder) -> dict[str, StoredArray]:
     for file, read_file in _FILES.items():
         if folder.has(file):
@@ -167,31 +197,44 @@ def _weights(folder: Folder) -> dict[str, StoredArray]:
     )
 
 
+class _PartsIndex(TypedDict):
+    """An .index.json: which part holds which array."""
+
+    weight_map: dict[str, str]
+
+
 def _sharded(
     folder: Folder, index: str, read_file: Callable[[str], dict[str, StoredArray]]
 ) -> dict[str, StoredArray]:
     """Reads the parts that an index lists, and checks that they hold what it says."""
-    weight_map = _json(folder, index).get("weight_map")
-    if not weight_map:
-        raise InputError(f"{folder.url}/{index} has no weight_map: download it again")
-    arrays = {}
-    for file in sorted(set(weight_map.values())):
+    where = f"{folder.url}/{index}"
+    again = "Get the folder again."
+    data = bytes(folder.contents(index))
+    parts = parse_json(data, _PartsIndex, where, again)["weight_map"]
+    if not parts:
+        raise InputError(f"{where} has an empty weight_map. {again}")
+    arrays, places = {}, {}
+    for file in sorted(set(parts.values())):
+        if not file or pathlib.PurePath(file).name != file:
+            raise InputError(
+                f"{where} names {file!r}, which is no file of its folder. {again}"
+            )
         if not folder.has(file):
             raise InputError(f"{folder.url} lacks {file}: its download is incomplete")
-        arrays |= read_file(f"{folder.url}/{file}")
-    if absent := sorted(set(weight_map) - set(arrays)):
+        for name, array in read_file(f"{folder.url}/{file}").items():
+            other = places.get(name, parts.get(name, file))
+            if other != file:
+                raise InputError(
+                    f"{name} is in {file} of {folder.url}, and by {index} or another "
+                    f"part in {other}: the parts are of different models. {again}"
+                )
+            arrays[name], places[name] = array, file
+    if absent := sorted(set(parts) - set(arrays)):
         raise InputError(
-            f"{folder.url}/{index} lists {len(absent)} arrays that no part has: "
+            f"{where} lists {len(absent)} arrays that no part has: "
             f"{', '.join(absent[:5])}"
         )
     return arrays
-
-
-def _json(folder: Folder, file: str) -> dict[str, Any]:
-    try:
-        return json.loads(bytes(folder.contents(file)))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{folder.url}/{file} is no JSON: {error}") from error
 
 
 def _safetensors(path: str) -> dict[str, StoredArray]:
@@ -199,7 +242,7 @@ def _safetensors(path: str) -> dict[str, StoredArray]:
         with safetensors.safe_open(path, framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}
             return {name: _stored(path, name, part) for name, part in slices.items()}
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, OSError) as error:
         raise InputError(
             f"{path} is no safetensors file ({error}): its download is incomplete, or "
             "it is a pointer of git-lfs (get the file itself with git lfs pull)"

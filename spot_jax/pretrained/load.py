@@ -5,19 +5,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from flax import traverse_util
 
 from spot_jax.errors import InputError
 from spot_jax.pretrained import huggingface, t5x_native, t5x_orbax
-from spot_jax.pretrained.arrays import Checkpoint, StoredArray
+from spot_jax.pretrained.arrays import Checkpoint, equal
 from spot_jax.pretrained.check import check
-from spot_jax.pretrained.fingerprint import fingerprint
+from spot_jax.pretrained.earlier import earlier_fingerprint
+from spot_jax.pretrained.fingerprint import from_sums, sums_of_all_processes
 from spot_jax.pretrained.folder import Folder, find
 from spot_jax.pretrained.stream import read_all
-
-_LOGITS = "decoder/logits_dense/kernel"
-_COMPARED_VALUES = 2**22
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,15 +27,19 @@ class Pretrained:
             T5), None where the format has none (Hugging Face).
         source: The folder, file or url they were read from, in full.
         fingerprint: `fingerprint(params)`.
+        earlier_fingerprint: `earlier_fingerprint(params)`.
     """
 
     params: dict[str, Any]
     step: int | None
     source: str
     fingerprint: str
+    earlier_fingerprint: str
 
 
-def load(path: str, expected: Mapping[str, Any]) -> Pretrained:
+def load(
+    path: str, expected: Mapping[str, Any], settings: Mapping[str, Any] | None = None
+) -> Pretrained:
     """Reads the weights of a T5.
 
     Args:
@@ -47,28 +48,38 @@ def load(path: str, expected: Mapping[str, Any]) -> Pretrained:
         expected: T5X's parameter tree without its leading `target`: a nested dict of
             jax.ShapeDtypeStruct with the shape, the dtype to hold the array in and,
             unless it goes whole to the default device, the sharding.
+        settings: The model's T5Config as a dict, which is compared with what the
+            checkpoint says beside its shapes; None compares the shapes alone.
 
     Returns:
         The weights, in the structure of `expected`.
 
     Raises:
         InputError: if nothing readable is there, or if an array is missing, has no
-            place in `expected` or has another shape; the message names it, and this is
-            known before any array is read.
+            place in `expected` or has another shape, or a setting is another; the
+            message names it, and this is known before any array is read. Also if an
+            array holds NaN or infinity, or other values than were written there.
     """
     wanted = traverse_util.flatten_dict(dict(expected), sep="/")
     folder, file = find(path)
     source = f"{folder.url}/{file}" if file else folder.url
-    checkpoint = _open(folder, file, tied=_LOGITS not in wanted)
-    check(checkpoint, wanted, source)
+    checkpoint = _open(folder, file)
+    check(checkpoint, wanted, source, settings)
     _compare_copies(checkpoint, source)
-    params = traverse_util.unflatten_dict(
-        read_all(checkpoint.arrays, wanted, source), sep="/"
+    flat, own_sums = read_all(checkpoint.arrays, wanted, source)
+    sums = sums_of_all_processes(own_sums)
+    _compare_sums(checkpoint, sums, source)
+    params = traverse_util.unflatten_dict(flat, sep="/")
+    return Pretrained(
+        params,
+        checkpoint.step,
+        source,
+        from_sums(flat, sums),
+        earlier_fingerprint(params),
     )
-    return Pretrained(params, checkpoint.step, source, fingerprint(params))
 
 
-def _open(folder: Folder, file: str | None, tied: bool) -> Checkpoint:
+def _open(folder: Folder, file: str | None) -> Checkpoint:
     """Opens a checkpoint with the reader of its format."""
     if file:
         return t5x_native.read(folder, file)
@@ -80,7 +91,7 @@ def _open(folder: Folder, file: str | None, tied: bool) -> Checkpoint:
         if place.has("manifest.ocdbt") or place.has("_METADATA"):
             return t5x_orbax.read(place)
     if folder.has("config.json"):
-        return huggingface.read(folder, tied)
+        return huggingface.read(folder)
     raise InputError(_nothing_readable(folder))
 
 
@@ -103,21 +114,20 @@ def _nothing_readable(folder: Folder) -> str:
 
 def _compare_copies(checkpoint: Checkpoint, source: str) -> None:
     for name, (copy, original) in checkpoint.copies.items():
-        if not _equal(copy, original):
+        if not equal(copy, original):
             raise InputError(
-                f"{name} in {source} differs from the token embedding: the model has "
-                "one embedding for encoder, decoder and, unless it is T5 1.1 "
-                "(gin/models/t5_1_1_*.gin), output"
+                f"{name} in {source} differs from the token embedding: a T5 has one "
+                "embedding for encoder and decoder. Get the folder again"
             )
 
 
-def _equal(first: StoredArray, second: StoredArray) -> bool:
-    if first.shape != second.shape:
-        return False
-    step = max(1, _COMPARED_VALUES // first.shape[-1])
-    rest = first.whole()[1:]
-    parts = [
-        (slice(start, min(start + step, first.shape[0])), *rest)
-        for start in range(0, first.shape[0], step)
-    ]
-    return all(np.array_equal(first.read(part), second.read(part)) for part in parts)
+def _compare_sums(checkpoint: Checkpoint, sums: Mapping[str, int], source: str) -> None:
+    """Finds arrays that are not those that were written with the checkpoint."""
+    written = checkpoint.sums
+    other = [name for name in sums if written.get(name, sums[name]) != sums[name]]
+    if other:
+        raise InputError(
+            f"{len(other)} of {len(sums)} arrays in {source} are not what was written "
+            f"there, the first {other[0]}: its files were damaged, or mixed with those "
+            "of another checkpoint. Copy the folder again, or make it anew"
+        )

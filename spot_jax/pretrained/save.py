@@ -15,6 +15,9 @@ from flax import serialization, traverse_util
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
+from spot_jax.pretrained.fingerprint import sum_of
+from spot_jax.pretrained.t5x_native import STEP, SUMS
+from spot_jax.reading import path_of
 
 # Version 3 keeps bfloat16 as bfloat16.
 _VERSION = 3
@@ -28,7 +31,9 @@ def save_t5x(path: str, params: Mapping[str, Any], step: int) -> None:
 
     The checkpoint has the weights and the step and no optimizer state: T5X evaluates
     and infers from it as it is, and trains from it with `fallback_to_scratch`. It
-    appears under its name only when it is whole.
+    appears under its name only when it is whole. Its index has a key more than T5X
+    writes, and which T5X does not look at: a sum of every array, by which `load` finds
+    arrays that were damaged or exchanged, and the step again.
 
     Args:
         path: The local folder to create. T5X looks in a MODEL_DIR for folders named
@@ -45,7 +50,7 @@ def save_t5x(path: str, params: Mapping[str, Any], step: int) -> None:
             f"cannot write to {path}: save_t5x renames the folder once it is whole, so "
             "it writes to local disks only. Give a local path and copy the folder"
         )
-    final = pathlib.Path(os.path.abspath(pathlib.Path(path).expanduser()))
+    final = pathlib.Path(os.path.abspath(path_of(path)))
     flat = traverse_util.flatten_dict(dict(params), sep="/")
     spread = [
         name
@@ -65,6 +70,10 @@ def save_t5x(path: str, params: Mapping[str, Any], step: int) -> None:
             "optimizer": {
                 "target": traverse_util.unflatten_dict(specs, sep="/"),
                 "state": {"step": np.asarray(step, np.int32)},
+            },
+            SUMS: {
+                **{name: f"{sum_of(array):016x}" for name, array in flat.items()},
+                STEP: f"{step:016x}",
             },
         }
         checkpoint = serialization.msgpack_serialize(tree)

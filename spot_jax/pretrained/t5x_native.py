@@ -6,32 +6,27 @@ checkpoints: `PLACEHOLDER://target.a.b`), or None where an optimizer left a para
 alone. Old checkpoints have their small arrays only inside the msgpack.
 """
 
-import io
+import math
 import mmap
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import ml_dtypes
-import msgpack
 import numpy as np
-from flax import serialization
 
 from spot_jax.errors import InputError
 from spot_jax.pretrained.arrays import Checkpoint, Index, StoredArray
 from spot_jax.pretrained.folder import Folder
+from spot_jax.pretrained.t5x_index import Span, decode, leaves_by_name, read_index
 from spot_jax.pretrained.zarr import inside, open_arrays, orbax_store
 
 _PLACEHOLDER = "PLACEHOLDER://"
-# How flax marks an array that it cut up because of msgpack's limit of 4 GB.
-_CHUNKED = "__msgpack_chunked_array__"
-_TENSORFLOW = b"model_checkpoint_path"
-
-
-class _Span(NamedTuple):
-    """Where in the file an array lies."""
-
-    start: int
-    stop: int
+# T5X's own: 1 and 2 keep bfloat16 as uint16, 0 is Flax's form, without "optimizer".
+_VERSIONS = range(4)
+_LARGEST_STEP = 2**31 - 1  # T5X counts in int32
+# What save_t5x adds to the index, which T5X passes over: sums of arrays by name.
+SUMS = "spot_jax_sums"
+STEP = "state/step"
 
 
 def read(folder: Folder, file: str = "checkpoint") -> Checkpoint:
@@ -48,99 +43,95 @@ def read(folder: Folder, file: str = "checkpoint") -> Checkpoint:
     Raises:
         InputError: if the file is no such index or an array beside it does not open.
     """
+    source = f"{folder.url}/{file}"
     data = folder.contents(file)
-    top = _index(data, f"{folder.url}/{file}")
-    version = top.get("version", 0)
+    top = read_index(data, source)
+    version = _version(data, top.get("version", 0), source)
     state = next((top[key] for key in ("optimizer", "_optimizer") if key in top), top)
-    leaves = dict(_leaves(state.get("target") or {}))
+    leaves = leaves_by_name(_part(state, "target", source), source)
     inline = {
-        name: _inline(data, leaf)
+        name: _inline(data, leaf, source)
         for name, leaf in leaves.items()
-        if isinstance(leaf, _Span)
+        if isinstance(leaf, Span)
+    }
+    specs = {
+        name: leaf
+        for name, leaf in leaves.items()
+        if name not in inline and leaf is not None
     }
     beside = open_arrays(
-        {
-            name: _kvstore(folder, leaf, name)
-            for name, leaf in leaves.items()
-            if name not in inline and leaf is not None
-        }
+        {name: _kvstore(folder, leaf, name) for name, leaf in specs.items()}
     )
+    for name, leaf in specs.items():
+        _check_spec(leaf, name, beside[name], source)
     arrays = {
         name: _weights(array, version) for name, array in (inline | beside).items()
     }
-    return Checkpoint(
-        arrays, _step(folder, data, (state.get("state") or {}).get("step"))
-    )
+    step = _step(folder, data, _part(state, "state", source).get("step"), source)
+    sums = _sums(top.get(SUMS), source)
+    if sums.pop(STEP, step) != step:
+        raise InputError(
+            f"{source} has two steps, one is {step}: copy the folder again"
+        )
+    return Checkpoint(arrays, step, sums=sums)
 
 
 def whole_step(value: Any) -> int:
     """Returns the step of a checkpoint, which some T5X versions save as a float.
 
     Raises:
-        InputError: if it is not a whole number.
+        InputError: if it is no whole number from 0 on.
     """
-    step = np.asarray(value).item()
-    if step != int(step):
-        raise InputError(f"the checkpoint's step is {step}, which is no whole number")
+    array = np.asarray(value)
+    is_number = array.size == 1 and array.dtype.kind in "iuf"
+    step = array.item() if is_number else value
+    # Both are false for NaN.
+    if not (is_number and 0 <= step <= _LARGEST_STEP and step == int(step)):
+        raise InputError(
+            f"the checkpoint's step is {step!r}; steps are whole numbers from 0 on: "
+            "copy the checkpoint again, or take another"
+        )
     return int(step)
 
 
-def _index(data: mmap.mmap | bytes, source: str) -> dict[str, Any]:
-    """Returns the msgpack's tree with a _Span in place of every array."""
-    if data[: len(_TENSORFLOW)] == _TENSORFLOW:
+def _part(tree: Any, key: str, source: str) -> Mapping[str, Any]:
+    """Returns a branch of the index; {} where there is none."""
+    branch = tree.get(key) if isinstance(tree, dict) else tree
+    if branch is None:
+        return {}
+    if not isinstance(branch, dict):
+        raise InputError(f"{source} is no T5X checkpoint index: its {key} is no tree")
+    return branch
+
+
+def _version(data: mmap.mmap | bytes, value: Any, source: str) -> int:
+    if isinstance(value, Span):
+        value = decode(data, value, source).tolist()
+    if type(value) is not int or value not in _VERSIONS:
         raise InputError(
-            f"{source} belongs to a Mesh TensorFlow checkpoint, which is not readable "
-            "here: convert it with T5X, or use T5X or Hugging Face weights"
+            f"{source} is of version {value!r} of T5X's checkpoints; read are those up "
+            f"to {_VERSIONS[-1]}. Write it anew with a T5X of 2022 or later, or take "
+            "another checkpoint"
         )
-    stream = io.BytesIO(data) if isinstance(data, bytes) else data
-    # 0 lifts the limit of 100 MB on one item.
-    unpacker = msgpack.Unpacker(stream, max_buffer_size=0, strict_map_key=False)
+    return value
+
+
+def _sums(told: Any, source: str) -> dict[str, int]:
     try:
-        tree = _tree(unpacker, data)
-    except (ValueError, IndexError, msgpack.UnpackException) as error:
-        raise InputError(f"{source} is no T5X checkpoint index: {error!r}") from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{source} is no T5X checkpoint index: it holds no tree")
-    return tree
+        return {name: int(digits, 16) for name, digits in (told or {}).items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"the sums of the arrays in {source} are damaged: copy the folder again"
+        ) from error
 
 
-def _tree(unpacker: msgpack.Unpacker, data: mmap.mmap | bytes) -> Any:
-    start = unpacker.tell()
-    kind = data[start]
-    if 0x80 <= kind <= 0x8F or kind in (0xDE, 0xDF):  # a map, in msgpack's format
-        size = unpacker.read_map_header()
-        tree = {unpacker.unpack(): _tree(unpacker, data) for _ in range(size)}
-        return _Span(start, unpacker.tell()) if _CHUNKED in tree else tree
-    if 0xC7 <= kind <= 0xC9 or 0xD4 <= kind <= 0xD8:  # an extension: flax's arrays
-        unpacker.skip()
-        return _Span(start, unpacker.tell())
-    return unpacker.unpack()
-
-
-def _leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        name = f"{path}/{key}" if path else key
-        if isinstance(value, dict) and not _is_spec(value):
-            yield from _leaves(value, name)
-        else:
-            yield name, value
-
-
-def _is_spec(value: Mapping[str, Any]) -> bool:
-    return isinstance(value.get("driver"), str) and "kvstore" in value
-
-
-def _decode(data: mmap.mmap | bytes, span: _Span) -> np.ndarray:
-    return np.asarray(serialization.msgpack_restore(data[span.start : span.stop]))
-
-
-def _inline(data: mmap.mmap | bytes, span: _Span) -> StoredArray:
+def _inline(data: mmap.mmap | bytes, span: Span, source: str) -> StoredArray:
     # Decoded once for its shape and dropped: a checkpoint that is all in one file
     # would otherwise be in memory as a whole.
-    array = _decode(data, span)
+    array = decode(data, span, source)
 
     def read_part(index: Index) -> np.ndarray:
-        return _decode(data, span)[index]
+        return decode(data, span, source)[index]
 
     return StoredArray(array.shape, array.dtype, read_part)
 
@@ -151,17 +142,47 @@ def _kvstore(folder: Folder, leaf: Any, name: str) -> dict[str, Any]:
     Of a spec only the last part of its path counts: its driver (gfile, gcs, file), its
     bucket and its folders are those of the machine that wrote it.
     """
-    if isinstance(leaf, str) and leaf.startswith(_PLACEHOLDER):
-        return inside(orbax_store(folder), leaf.removeprefix(_PLACEHOLDER))
-    if isinstance(leaf, dict) and leaf["driver"] == "zarr":
+    directory = _directory(leaf)
+    if directory in ("", ".", ".."):
+        raise InputError(f"the index of {folder.url} says of {name} only {leaf!r}")
+    if isinstance(leaf, str):
+        return inside(orbax_store(folder), directory)
+    return folder.kvstore(directory)
+
+
+def _directory(leaf: Any) -> str:
+    """Returns the name of the folder that a spec or placeholder points to, or ""."""
+    if isinstance(leaf, str):
+        is_name = leaf.startswith(_PLACEHOLDER)
+        path = leaf.removeprefix(_PLACEHOLDER) if is_name else ""
+    elif isinstance(leaf, dict) and leaf.get("driver") == "zarr":
+        store = leaf["kvstore"]
         # Tensorstore before 0.1.14 had the path beside the store.
-        path = leaf["kvstore"].get("path") or leaf.get("path") or ""
+        path = (isinstance(store, dict) and store.get("path")) or leaf.get("path")
     else:
         path = ""
-    directory = path.rstrip("/").rpartition("/")[2]
-    if not directory:
-        raise InputError(f"the index of {folder.url} says of {name} only {leaf!r}")
-    return folder.kvstore(directory)
+    return path.rstrip("/").rpartition("/")[2] if isinstance(path, str) else ""
+
+
+def _check_spec(leaf: Any, name: str, array: StoredArray, source: str) -> None:
+    """Refuses an index that gives one array's place to another.
+
+    Of two of the same shape nothing else would tell: T5X names the folder of each by
+    its path in the tree.
+    """
+    directory = _directory(leaf)
+    if directory.removeprefix("_optimizer.") != f"target.{name.replace('/', '.')}":
+        raise InputError(
+            f"{source} says that {name} lies in {directory!r}, the place of another "
+            "array: the index is damaged. Copy the checkpoint again, or take another"
+        )
+    metadata = leaf.get("metadata") if isinstance(leaf, dict) else None
+    told = metadata.get("shape") if isinstance(metadata, dict) else None
+    if told is not None and told != list(array.shape):
+        raise InputError(
+            f"{source} says that {name} is {told}, and its folder holds "
+            f"{list(array.shape)}: they are of different checkpoints"
+        )
 
 
 def _weights(array: StoredArray, version: int) -> StoredArray:
@@ -171,12 +192,27 @@ def _weights(array: StoredArray, version: int) -> StoredArray:
     return array
 
 
-def _step(folder: Folder, data: mmap.mmap | bytes, leaf: Any) -> int | None:
+def _step(
+    folder: Folder, data: mmap.mmap | bytes, leaf: Any, source: str
+) -> int | None:
     if leaf is None:
         return None
-    if isinstance(leaf, _Span):
-        return whole_step(_decode(data, leaf))
+    if isinstance(leaf, Span):
+        return whole_step(decode(data, leaf, source))
     if isinstance(leaf, dict | str):
-        array = open_arrays({"step": _kvstore(folder, leaf, "step")})["step"]
-        return whole_step(array.read(()))
+        return step_of(open_arrays({"step": _kvstore(folder, leaf, "step")})["step"])
     return whole_step(leaf)
+
+
+def step_of(array: StoredArray) -> int:
+    """Returns the step that an array beside the weights holds.
+
+    Raises:
+        InputError: if it holds anything else, or cannot be read.
+    """
+    if math.prod(array.shape) != 1:
+        raise InputError(f"the checkpoint's step is an array of {list(array.shape)}")
+    try:
+        return whole_step(array.read(array.whole()))
+    except (ValueError, OSError) as error:
+        raise InputError(f"the checkpoint's step cannot be read: {error}") from error

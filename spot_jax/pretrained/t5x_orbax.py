@@ -11,7 +11,7 @@ import tensorstore as ts
 from spot_jax.errors import InputError
 from spot_jax.pretrained.arrays import Checkpoint
 from spot_jax.pretrained.folder import Folder
-from spot_jax.pretrained.t5x_native import whole_step
+from spot_jax.pretrained.t5x_native import step_of
 from spot_jax.pretrained.zarr import inside, open_arrays, orbax_store
 
 _ZARRAY = "/.zarray"
@@ -37,12 +37,14 @@ def read(folder: Folder) -> Checkpoint:
     except ValueError as error:
         raise InputError(f"cannot list the arrays of {folder.url}: {error}") from error
     names = [key.removesuffix(_ZARRAY) for key in keys if key.endswith(_ZARRAY)]
-    targets = {
-        match[2].replace(".", "/"): inside(store, name)
-        for name in names
-        if (match := _TARGET.fullmatch(name))
-    }
+    targets = {}
+    for match in filter(None, map(_TARGET.fullmatch, sorted(names))):
+        name = match[2].replace(".", "/")
+        if name in targets:
+            raise InputError(f"{folder.url} has the array {name} twice")
+        targets[name] = inside(store, match[0])
     steps = {name: inside(store, name) for name in names if _STEP.fullmatch(name)}
-    read_steps = [array.read(()) for array in open_arrays(steps).values()]
-    step = whole_step(read_steps[0]) if read_steps else None
-    return Checkpoint(open_arrays(targets), step)
+    read_steps = {step_of(array) for array in open_arrays(steps).values()}
+    if len(read_steps) > 1:
+        raise InputError(f"{folder.url} says that it is of steps {sorted(read_steps)}")
+    return Checkpoint(open_arrays(targets), next(iter(read_steps), None))

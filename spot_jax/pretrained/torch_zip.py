@@ -71,23 +71,23 @@ def read(path: str) -> dict[str, StoredArray]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {
-                info.filename.partition("/")[2]: info for info in archive.infolist()
-            }
+            members = _members(path, archive)
             index = archive.read(_member(path, members, "data.pkl"))
             if (
                 "byteorder" in members
                 and archive.read(members["byteorder"]) != b"little"
             ):
                 raise InputError(f"{path} is big-endian: {_CONVERT}")
-    except zipfile.BadZipFile as error:
+    except InputError:
+        raise
+    except Exception as error:  # of a damaged archive zipfile may raise any
         raise InputError(
             f"{path} is not a PyTorch file of the zip format ({error}). If it is from "
             f"before PyTorch 1.6, {_CONVERT}; if not, its download is incomplete"
         ) from error
     try:
         tensors = _Unpickler(index, path, members).load()
-    except ValueError:
+    except InputError:
         raise
     except Exception as error:  # a damaged pickle may raise any
         raise InputError(f"{path} cannot be unpickled safely: {error}") from error
@@ -96,6 +96,16 @@ def read(path: str) -> dict[str, StoredArray]:
             f"{path} holds a {type(tensors).__name__}, not weights by name"
         )
     return {name: _stored(path, name, tensor) for name, tensor in tensors.items()}
+
+
+def _members(path: str, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    found = {}
+    for info in archive.infolist():
+        name = info.filename.partition("/")[2]
+        if name in found:
+            raise InputError(f"{path} has the member {name!r} twice: get it again")
+        found[name] = info
+    return found
 
 
 class _Unpickler(pickle.Unpickler):
@@ -158,11 +168,14 @@ def _data_offset(path: str, member: zipfile.ZipInfo) -> int:
 
 def _stored(path: str, name: str, tensor: Any) -> StoredArray:
     """Checks that a tensor lies inside its storage, and makes it readable."""
-    if not isinstance(tensor, _Tensor) or not isinstance(tensor.storage, _Storage):
-        raise InputError(f"{path}: {name!r} is a {type(tensor).__name__}, not a tensor")
+    is_whole = isinstance(tensor, _Tensor) and isinstance(tensor.storage, _Storage)
+    if not is_whole or not isinstance(name, str):
+        kind = type(tensor).__name__
+        raise InputError(f"{path}: {name!r} is a {kind}, not a tensor by name")
     storage, start, shape, strides = tensor
     numbers = (start, *shape, *strides)
-    if not all(isinstance(n, int) and n >= 0 for n in numbers):
+    is_possible = all(isinstance(n, int) and n >= 0 for n in numbers)
+    if not is_possible or len(shape) != len(strides):
         raise InputError(f"{path}: {name!r} has impossible sizes {numbers}")
     last = sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     end = start + last + 1

@@ -5,6 +5,9 @@ import pytest
 from spot_jax.model_dir.made_for import check_made_for, is_same_model, named
 
 A, B = {"fingerprint": "a"}, {"fingerprint": "b"}
+# What was written before the fingerprint saw all values, and what is written today.
+EARLIER = {"fingerprint": "e"}
+TODAY = {"fingerprint": "t", "earlier_fingerprint": "e"}
 X, Y = {"source": "x"}, {"source": "y"}
 
 
@@ -16,6 +19,14 @@ X, Y = {"source": "x"}, {"source": "y"}
         (A, B, False),
         (A | X, A | Y, True),
         (A | X, B | X, False),
+        # What one of them tells is the other's earlier one.
+        (EARLIER, TODAY, True),
+        (EARLIER, TODAY | X, True),
+        (A, TODAY, False),
+        # Both know today's: the earlier one, which may be the same by accident, is not
+        # asked.
+        (TODAY, TODAY | {"fingerprint": "u"}, False),
+        (TODAY, {"fingerprint": "t"}, True),
         # One of them does: a name is no proof either way.
         (A | X, X, None),
         (A | X, Y, None),
@@ -56,3 +67,12 @@ def test_a_model_is_named_by_what_is_known_of_it():
     assert named(A | X) == "a of x"
     assert named(A) == "a" and named(X) == "x"
     assert named({}) == named({"source": ""}) == "a model that nobody names"
+
+
+def test_a_model_known_by_its_earlier_fingerprint_is_remarked_once(caplog):
+    today = TODAY | {"fingerprint": "remarked"}
+    for _ in range(3):
+        assert is_same_model(EARLIER, today)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "fingerprint e of an earlier version" in caplog.text
+    assert "remarked" in caplog.text

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
+from spot_jax.errors import InputError
 from spot_jax.pretrained.arrays import Checkpoint, StoredArray
 from spot_jax.pretrained.check import check, recognise
 
@@ -98,3 +99,25 @@ def test_no_gin_file_is_named_when_the_size_is_right(t5_tree):
 def test_a_tree_that_is_no_t5_is_not_recognised():
     assert recognise({"w": jax.ShapeDtypeStruct((2, 2), np.float32)}) is None
     assert recognise({}) is None
+
+
+def test_a_larger_embedding_names_its_setting(t5_tree):
+    """Of a T5X checkpoint as well, which says of itself no more than shapes."""
+    with pytest.raises(InputError) as error:
+        check(checkpoint(t5_tree(vocab=128)), flat(t5_tree(vocab=96)), "here")
+    assert "vocab_size 128 (not 96): set --gin.T5Config.vocab_size=128" in str(
+        error.value
+    )
+
+
+def test_shapes_that_are_another_size_name_their_settings(t5_tree):
+    theirs = checkpoint(t5_tree(heads=2, d_head=6, buckets=4, layers=1))
+    with pytest.raises(InputError) as error:
+        check(theirs, flat(t5_tree(heads=3, d_head=4, buckets=8, layers=2)), "here")
+    assert str(error.value).endswith(
+        "it is of a model with heads 2 (not 3), relpos_buckets 4 (not 8), "
+        "encoder_layers 1 (not 2), decoder_layers 1 (not 2), d_head 6 (not 4): "
+        "set --gin.T5Config.heads=2 --gin.T5Config.relpos_buckets=4 "
+        "--gin.T5Config.encoder_layers=1 --gin.T5Config.decoder_layers=1 "
+        "--gin.T5Config.d_head=6, or choose another checkpoint"
+    )

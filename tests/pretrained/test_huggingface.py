@@ -1,85 +1,23 @@
 """Hugging Face folders read to the arrays that transformers computes with."""
 
-import json
 import re
 
+import jax
 import ml_dtypes
 import numpy as np
 import pytest
 from flax import traverse_util
-from safetensors.numpy import save_file
 
 from spot_jax import pretrained
-
-_PROJECTIONS = {"query": "q", "key": "k", "value": "v", "out": "o"}
-_NORMS = {
-    "pre_attention_layer_norm": "layer.0",
-    "pre_self_attention_layer_norm": "layer.0",
-    "pre_cross_attention_layer_norm": "layer.1",
-    "encoder/pre_mlp_layer_norm": "layer.1",
-    "decoder/pre_mlp_layer_norm": "layer.2",
-}
-_MODULES = {
-    "attention": "layer.0.SelfAttention",
-    "self_attention": "layer.0.SelfAttention",
-    "encoder_decoder_attention": "layer.1.EncDecAttention",
-    "encoder/mlp": "layer.1.DenseReluDense",
-    "decoder/mlp": "layer.2.DenseReluDense",
-}
-
-
-def their_name(name):
-    """The name of one of our arrays in transformers' T5."""
-    whole = {
-        "token_embedder/embedding": "shared",
-        "decoder/logits_dense/kernel": "lm_head",
-    }
-    if name in whole:
-        return f"{whole[name]}.weight"
-    stack, layer, *rest = name.split("/")
-    if layer == "relpos_bias":
-        return f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
-    if layer == f"{stack}_norm":
-        return f"{stack}.final_layer_norm.weight"
-    block = f"{stack}.block.{layer.removeprefix('layers_')}"
-    part = rest[0] if rest[0] in _NORMS | _MODULES else f"{stack}/{rest[0]}"
-    if part in _NORMS:
-        return f"{block}.{_NORMS[part]}.layer_norm.weight"
-    return f"{block}.{_MODULES[part]}.{_PROJECTIONS.get(rest[1], rest[1])}.weight"
-
-
-def their_weights(params, dtype=np.float32):
-    """Our arrays under transformers' names and as [out, in]."""
-    weights = {}
-    for name, array in traverse_util.flatten_dict(params, sep="/").items():
-        kept = name == "token_embedder/embedding" or array.ndim == 1
-        array = array if kept else np.ascontiguousarray(array.T)
-        weights[their_name(name)] = array.astype(dtype)
-    return weights
-
-
-def write_config(folder, **config):
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config))
-
-
-def write(folder, weights, **config):
-    write_config(folder, **config)
-    save_file(weights, folder / "model.safetensors")
-    return str(folder)
-
-
-def write_parts(folder, weights, parts=3, **config):
-    write_config(folder, **config)
-    names = sorted(weights)
-    weight_map = {}
-    for i in range(parts):
-        file = f"model-{i + 1:05}-of-{parts:05}.safetensors"
-        save_file({n: weights[n] for n in names[i::parts]}, folder / file)
-        weight_map |= dict.fromkeys(names[i::parts], file)
-    index = {"metadata": {}, "weight_map": weight_map}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    return str(folder)
+from spot_jax.errors import InputError
+from tests.pretrained.their_folders import (
+    UNTIED,
+    VERSION_5,
+    their_weights,
+    write,
+    write_config,
+    write_parts,
+)
 
 
 @pytest.fixture
@@ -97,7 +35,7 @@ def tied(t5_tree, random_params):
 @pytest.mark.parametrize("write_folder", [write, write_parts])
 def test_an_untied_t5_is_read(write_folder, untied, tmp_path, assert_same):
     tree, params = untied
-    path = write_folder(tmp_path, their_weights(params), tie_word_embeddings=False)
+    path = write_folder(tmp_path, their_weights(params), **UNTIED)
     loaded = pretrained.load(path, tree)
     assert_same(loaded.params, params)
     assert loaded.step is None
@@ -140,29 +78,114 @@ def test_bfloat16_is_read_bit_for_bit(t5_tree, random_params, tmp_path, assert_s
     tree = t5_tree(dtype=ml_dtypes.bfloat16)
     params = random_params(tree)
     weights = their_weights(params, ml_dtypes.bfloat16)
-    loaded = pretrained.load(write(tmp_path, weights, tie_word_embeddings=False), tree)
+    loaded = pretrained.load(write(tmp_path, weights, **UNTIED), tree)
     assert_same(loaded.params, params, dtype=ml_dtypes.bfloat16)
 
 
+LOGITS = "decoder/logits_dense/kernel"
+
+
+def flat(tree):
+    return traverse_util.flatten_dict(tree, sep="/")
+
+
+def nested(arrays):
+    return traverse_util.unflatten_dict(arrays, sep="/")
+
+
 @pytest.mark.parametrize(
-    ("config", "model", "message"),
+    ("config", "model"),
     [
-        ({}, "untied", "has a tied output layer and the model has its own.*t5_1_0"),
-        ({"tie_word_embeddings": False}, "tied", "its own output layer.*t5_1_1"),
-        # What transformers 5 writes for a T5 1.1.
+        ({}, "tied"),
+        (UNTIED, "untied"),
+        # What transformers 5 writes for a T5 1.1 and an mT5.
+        (VERSION_5 | {"scale_decoder_outputs": False}, "untied"),
+        (VERSION_5 | {"model_type": "mt5"}, "untied"),
+    ],
+)
+def test_the_same_arrays_are_read_whoever_wrote_them(
+    config, model, tmp_path, request, assert_same
+):
+    tree, params = request.getfixturevalue(model)
+    path = write(tmp_path, their_weights(params), **config)
+    assert_same(pretrained.load(path, tree).params, params)
+
+
+@pytest.mark.parametrize(
+    ("config", "weights_of", "model", "told"),
+    [
+        ({}, "tied", "untied", "logits_via_embedding True"),
+        (UNTIED, "untied", "tied", "logits_via_embedding False"),
         (
-            {"tie_word_embeddings": True, "scale_decoder_outputs": False},
-            "tied",
-            "its own output layer.*t5_1_1",
+            VERSION_5 | {"scale_decoder_outputs": False},
+            *("untied", "tied"),
+            "logits_via_embedding False",
+        ),
+        (
+            VERSION_5 | {"scale_decoder_outputs": False},
+            *("tied", "tied"),
+            "logits_via_embedding False",
+        ),
+        (
+            VERSION_5 | {"scale_decoder_outputs": True},
+            *("tied", "untied"),
+            "logits_via_embedding True",
         ),
     ],
 )
-def test_a_config_that_scales_other_outputs_is_refused(
-    config, model, message, tmp_path, request
+def test_another_output_layer_is_refused_with_the_setting_that_fits(
+    config, weights_of, model, told, tmp_path, request, t5_tree
 ):
-    tree, params = request.getfixturevalue(model)
-    with pytest.raises(ValueError, match=message):
-        pretrained.load(write(tmp_path, their_weights(params), **config), tree)
+    """The advice works: what it says is then loaded."""
+    _, params = request.getfixturevalue(weights_of)
+    is_gated = weights_of == "untied"
+    path = write(tmp_path, their_weights(params), **config)
+    trees = {
+        tied: {
+            name: leaf
+            for name, leaf in flat(t5_tree(v1_0=not is_gated)).items()
+            if name != LOGITS
+        }
+        | ({} if tied else {LOGITS: jax.ShapeDtypeStruct((16, 96), np.float32)})
+        for tied in (True, False)
+    }
+    with pytest.raises(InputError, match=told) as error:
+        pretrained.load(path, nested(trees[model == "tied"]))
+    advice = re.search(r"T5Config\.logits_via_embedding=(\w+)", str(error.value))
+    pretrained.load(path, nested(trees[advice[1] == "True"]))
+
+
+def test_a_tied_output_that_is_not_scaled_is_the_embedding_as_a_kernel(tied, tmp_path):
+    """As transformers 5 makes a new T5 1.1: there is one matrix, and no scale."""
+    tree, params = tied
+    config = VERSION_5 | {"scale_decoder_outputs": False}
+    path = write(tmp_path, their_weights(params), **config)
+    tree["decoder"]["logits_dense"] = {"kernel": jax.ShapeDtypeStruct((16, 96), "f4")}
+    found = pretrained.load(path, tree).params
+    np.testing.assert_array_equal(
+        found["decoder"]["logits_dense"]["kernel"],
+        params["token_embedder"]["embedding"].T,
+    )
+
+
+def test_an_own_output_that_is_scaled_is_scaled_with_a_remark(untied, tmp_path, caplog):
+    tree, params = untied
+    config = VERSION_5 | {"scale_decoder_outputs": True}
+    found = pretrained.load(write(tmp_path, their_weights(params), **config), tree)
+    np.testing.assert_array_equal(
+        found.params["decoder"]["logits_dense"]["kernel"],
+        params["decoder"]["logits_dense"]["kernel"] / 4,
+    )
+    assert "scales what enters it" in caplog.text
+
+
+def test_a_lost_output_layer_is_missed(untied, tmp_path):
+    """transformers 4 wrote no T5 1.1 without one."""
+    tree, params = untied
+    weights = their_weights(params)
+    del weights["lm_head.weight"]
+    with pytest.raises(InputError, match="1 array missing .*logits_dense/kernel"):
+        pretrained.load(write(tmp_path, weights, **UNTIED), tree)
 
 
 def test_arrays_without_a_place_keep_their_name(untied, tmp_path):
@@ -170,7 +193,7 @@ def test_arrays_without_a_place_keep_their_name(untied, tmp_path):
     weights = their_weights(params)
     weights["classification_head.dense.weight"] = np.zeros((2, 2), np.float32)
     weights["encoder.block.1.layer.0.SelfAttention.q.lora_A.weight"] = np.zeros(2)
-    path = write(tmp_path, weights, tie_word_embeddings=False)
+    path = write(tmp_path, weights, **UNTIED)
     with pytest.raises(ValueError) as error:
         pretrained.load(path, tree)
     assert "classification_head.dense.weight [2, 2]" in str(error.value)
@@ -183,27 +206,19 @@ def test_quantised_weights_are_refused(untied, tmp_path):
     name = "encoder.block.0.layer.0.SelfAttention.q.weight"
     weights[name] = weights[name].astype(np.int8)
     with pytest.raises(ValueError, match="layers_0/attention/query/kernel int8"):
-        pretrained.load(write(tmp_path, weights, tie_word_embeddings=False), tree)
+        pretrained.load(write(tmp_path, weights, **UNTIED), tree)
 
 
-def test_a_lost_part_is_named(untied, tmp_path):
+def test_one_array_under_its_name_and_ours_is_refused(untied, tmp_path):
     tree, params = untied
-    path = write_parts(tmp_path, their_weights(params), tie_word_embeddings=False)
-    (tmp_path / "model-00002-of-00003.safetensors").unlink()
-    with pytest.raises(ValueError, match="lacks model-00002-of-00003.safetensors"):
-        pretrained.load(path, tree)
-
-
-def test_a_part_without_its_arrays_is_named(untied, tmp_path):
-    tree, params = untied
-    path = write_parts(tmp_path, their_weights(params), tie_word_embeddings=False)
-    save_file({}, tmp_path / "model-00002-of-00003.safetensors")
-    with pytest.raises(ValueError, match=r"index\.json lists \d+ arrays that no part"):
-        pretrained.load(path, tree)
+    weights = their_weights(params)
+    weights["encoder/encoder_norm/scale"] = np.ones(16, np.float32)
+    with pytest.raises(InputError, match="weights of encoder/encoder_norm/scale twice"):
+        pretrained.load(write(tmp_path, weights, **UNTIED), tree)
 
 
 def test_a_git_lfs_pointer_is_explained(untied, tmp_path):
-    write_config(tmp_path, tie_word_embeddings=False)
+    write_config(tmp_path, **UNTIED)
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
     (tmp_path / "model.safetensors").write_text(pointer)
     with pytest.raises(ValueError, match="no safetensors file.*git lfs pull"):
@@ -217,77 +232,8 @@ def test_a_folder_of_another_framework_is_explained(untied, tmp_path):
         pretrained.load(str(tmp_path), untied[0])
 
 
-def test_a_broken_config_is_named(untied, tmp_path):
+def test_the_sizes_of_another_model_beside_the_weights_are_refused(untied, tmp_path):
     tree, params = untied
-    write(tmp_path, their_weights(params))
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(ValueError, match=r"config\.json is no JSON"):
-        pretrained.load(str(tmp_path), tree)
-
-
-@pytest.mark.parity
-@pytest.mark.parametrize("v1_0", [False, True], ids=["1.1 untied", "1.0 tied"])
-@pytest.mark.parametrize("form", ["safetensors", "parts", "bin", "bin parts"])
-@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
-def test_what_transformers_writes_is_read(
-    v1_0, form, kind, tmp_path, t5_tree, assert_same
-):
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    dtype = np.float32 if kind == "float32" else ml_dtypes.bfloat16
-    model = their_model(transformers, torch, v1_0).to(getattr(torch, kind))
-    save_as(form, model, tmp_path, torch)
-    tree = t5_tree(v1_0=v1_0, dtype=dtype, buckets=32)
-    loaded = pretrained.load(str(tmp_path), tree)
-    theirs = {
-        name: w.detach().float().numpy() for name, w in model.state_dict().items()
-    }
-    wanted = {}
-    for name in traverse_util.flatten_dict(tree, sep="/"):
-        weight = theirs[their_name(name)]
-        wanted[name] = weight if name == "token_embedder/embedding" else weight.T
-    wanted = traverse_util.unflatten_dict(wanted, sep="/")
-    assert_same(loaded.params, wanted, dtype=dtype)
-
-
-def their_model(transformers, torch, v1_0):
-    config = transformers.T5Config(
-        vocab_size=96,
-        d_model=16,
-        d_kv=4,
-        num_heads=3,
-        d_ff=24,
-        num_layers=2,
-        feed_forward_proj="relu" if v1_0 else "gated-gelu",
-        tie_word_embeddings=v1_0,
-    )
-    model = transformers.T5ForConditionalGeneration(config)
-    assert model.lm_head.weight is model.shared.weight
-    if not v1_0:
-        # transformers 5 ties every new T5, and for 1.1 only remembers not to scale.
-        logits = torch.randn_like(model.shared.weight)
-        model.lm_head.weight = torch.nn.Parameter(logits)
-    assert model.config.scale_decoder_outputs == v1_0
-    return model
-
-
-def save_as(form, model, folder, torch):
-    """Saves a model in one of the forms of its folder."""
-    if "bin" not in form:
-        size = {"max_shard_size": "4KB"} if form == "parts" else {}
-        model.save_pretrained(folder, **size)
-        assert (folder / "model.safetensors.index.json").exists() == bool(size)
-        return
-    model.config.save_pretrained(folder)
-    weights = model.state_dict()
-    if form == "bin":
-        torch.save(weights, folder / "pytorch_model.bin")
-        return
-    weight_map = {}
-    for i in range(2):
-        file = f"pytorch_model-{i + 1:05}-of-00002.bin"
-        part = {name: weights[name] for name in sorted(weights)[i::2]}
-        torch.save(part, folder / file)
-        weight_map |= dict.fromkeys(part, file)
-    index = {"metadata": {}, "weight_map": weight_map}
-    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    path = write(tmp_path, their_weights(params), **UNTIED, num_layers=3)
+    with pytest.raises(InputError, match="with encoder_layers 3, its weights.*with 2"):
+        pretrained.load(path, tree)

@@ -9,6 +9,7 @@ import time
 
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding
@@ -16,8 +17,10 @@ from jax.sharding import PartitionSpec as P
 from safetensors.numpy import save_file
 
 from spot_jax import pretrained
+from spot_jax.errors import InputError
 from spot_jax.pretrained import stream
 from spot_jax.pretrained.arrays import StoredArray
+from spot_jax.pretrained.fingerprint import sum_of
 from spot_jax.pretrained.save import save_t5x
 
 
@@ -100,8 +103,9 @@ def test_all_shards_of_an_array_come_from_one_read(mesh):
     array = StoredArray((8, 8), np.dtype(np.float32), read)
     sharding = NamedSharding(mesh, P("model", "data"))
     wanted = {"w": jax.ShapeDtypeStruct((8, 8), jnp.bfloat16, sharding=sharding)}
-    placed = stream.read_all({"w": array}, wanted, "here")["w"]
-    np.testing.assert_array_equal(placed, np.arange(64).reshape(8, 8))
+    placed, sums = stream.read_all({"w": array}, wanted, "here")
+    np.testing.assert_array_equal(placed["w"], np.arange(64).reshape(8, 8))
+    assert sums == {"w": sum_of(np.arange(64, dtype=np.float32).reshape(8, 8))}
     assert reads == [(slice(0, 8), slice(0, 8))]
 
 
@@ -123,6 +127,40 @@ def test_the_first_array_that_cannot_be_read_is_named_and_the_rest_left():
     with pytest.raises(ValueError, match="cannot read b from here: the disk is gone"):
         stream.read_all({name: stored(name) for name in names}, wanted, "here")
     assert len(reads) < len(names)
+
+
+@pytest.mark.parametrize(
+    ("value", "held"),
+    [
+        (np.nan, np.float32),
+        (np.inf, np.float32),
+        (-np.inf, ml_dtypes.bfloat16),
+        # More than the dtype it is held in can have.
+        (1e300, np.float32),
+        (3.4e38, ml_dtypes.bfloat16),
+    ],
+)
+@pytest.mark.parametrize("is_sharded", [False, True])
+def test_an_array_with_nan_or_infinity_is_refused_by_name(
+    value, held, is_sharded, request
+):
+    values = np.zeros((8, 8))
+    values[5, 3] = value
+    array = StoredArray((8, 8), np.dtype(np.float64), lambda index: values[index])
+    sharding = None
+    if is_sharded:
+        sharding = NamedSharding(request.getfixturevalue("mesh"), P("model", "data"))
+    leaf = jax.ShapeDtypeStruct((8, 8), held, sharding=sharding)
+    with pytest.raises(InputError) as error:
+        stream.read_all({"layer/w": array}, {"layer/w": leaf}, "/the/folder")
+    assert "cannot read layer/w from /the/folder: 1 of its values" in str(error.value)
+    assert "NaN or infinite" in str(error.value) and "[5, 3]" in str(error.value)
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "a\0b"])
+def test_a_path_that_cannot_be_one_is_not_there(path, t5_tree):
+    with pytest.raises(InputError, match="no pretrained weights at"):
+        pretrained.load(path, t5_tree())
 
 
 def test_the_checkpoint_to_read_has_to_be_named(tmp_path, t5_tree, random_params):

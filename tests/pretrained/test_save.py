@@ -1,6 +1,7 @@
 """What we write is a T5X checkpoint that we, and T5X, read back."""
 
 import json
+import os
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from spot_jax import pretrained
+from spot_jax.errors import InputError
 from spot_jax.pretrained.save import chunks_of, save_t5x
 
 
@@ -53,6 +55,82 @@ def test_the_index_is_that_of_t5x(tmp_path):
     spec = tree["optimizer"]["target"]["encoder"]["encoder_norm"]["scale"]
     spec["kvstore"]["path"] = f"{folder}/"
     assert ts.open(spec).result().shape == (6,)
+
+
+def test_the_index_has_a_key_more_that_t5x_passes_over(tmp_path):
+    """T5X looks at "version" and "optimizer"; leaves that are no specs it passes on."""
+    save_t5x(str(tmp_path / "c"), {"a": {"w": np.ones(2, np.float32)}}, step=0)
+    tree = serialization.msgpack_restore((tmp_path / "c" / "checkpoint").read_bytes())
+    assert tree.keys() == {"version", "optimizer", "spot_jax_sums"}
+    assert tree["spot_jax_sums"].keys() == {"a/w", "state/step"}
+    assert all(isinstance(digits, str) for digits in tree["spot_jax_sums"].values())
+
+
+@pytest.fixture
+def two_alike(tmp_path):
+    """A checkpoint with two arrays of one shape, and what to load."""
+    rng = np.random.default_rng(0)
+    params = {name: rng.standard_normal((4, 6)).astype(np.float32) for name in "ab"}
+    save_t5x(str(tmp_path / "c"), params, step=0)
+    leaf = jax.ShapeDtypeStruct((4, 6), np.float32)
+    return tmp_path / "c", {"a": leaf, "b": leaf}
+
+
+def test_exchanged_arrays_are_found_by_their_sums(two_alike):
+    folder, expected = two_alike
+    (folder / "target.a").rename(folder / "aside")
+    (folder / "target.b").rename(folder / "target.a")
+    (folder / "aside").rename(folder / "target.b")
+    with pytest.raises(InputError, match="2 of 2 arrays in .* not what was written"):
+        pretrained.load(str(folder), expected)
+
+
+def test_an_array_of_another_checkpoint_is_found_by_its_sum(two_alike, tmp_path):
+    folder, expected = two_alike
+    other = {"a": np.ones((4, 6), np.float32), "b": np.ones((4, 6), np.float32)}
+    save_t5x(str(tmp_path / "other"), other, step=0)
+    os.replace(tmp_path / "other/target.b/0.0", folder / "target.b/0.0")
+    with pytest.raises(InputError, match="1 of 2 arrays .* the first b"):
+        pretrained.load(str(folder), expected)
+
+
+def test_a_flipped_byte_of_a_chunk_is_found_by_gzip(two_alike):
+    folder, expected = two_alike
+    chunk = folder / "target.a/0.0"
+    whole = chunk.read_bytes()
+    for place in range(10, len(whole)):  # past gzip's own header
+        flipped = bytearray(whole)
+        flipped[place] ^= 1
+        chunk.write_bytes(flipped)
+        with pytest.raises(InputError, match="cannot read a"):
+            pretrained.load(str(folder), expected)
+
+
+def change_index(folder, change):
+    tree = serialization.msgpack_restore((folder / "checkpoint").read_bytes())
+    change(tree)
+    (folder / "checkpoint").write_bytes(serialization.msgpack_serialize(tree))
+
+
+def test_a_changed_step_is_found(two_alike):
+    folder, expected = two_alike
+    change_index(folder, lambda tree: tree["optimizer"]["state"].update(step=64))
+    with pytest.raises(InputError, match="has two steps, one is 64"):
+        pretrained.load(str(folder), expected)
+
+
+@pytest.mark.parametrize("sums", [3, ["a"], {"a": 3}, {"a": "no number"}, {"a": None}])
+def test_damaged_sums_are_one_message(two_alike, sums):
+    folder, expected = two_alike
+    change_index(folder, lambda tree: tree.update(spot_jax_sums=sums))
+    with pytest.raises(InputError, match="the sums of the arrays in .* are damaged"):
+        pretrained.load(str(folder), expected)
+
+
+def test_a_checkpoint_of_an_earlier_version_has_no_sums(two_alike):
+    folder, expected = two_alike
+    change_index(folder, lambda tree: tree.pop("spot_jax_sums"))
+    assert pretrained.load(str(folder), expected).step == 0
 
 
 def test_sharded_arrays_are_written_shard_by_shard(tmp_path):

@@ -1,5 +1,6 @@
 """T5X native checkpoints of every age read to the same weights."""
 
+import jax
 import ml_dtypes
 import numpy as np
 import pytest
@@ -125,11 +126,11 @@ def test_a_step_stored_as_an_array_is_read(tmp_path, t5_tree, random_params):
     assert pretrained.load(str(tmp_path), tree).step == 5
 
 
-def test_a_fractional_step_is_refused(tmp_path, t5_tree, random_params):
-    tree = t5_tree()
-    write(tmp_path, random_params(tree), new_spec, step=np.float32(0.5))
-    with pytest.raises(ValueError, match=r"step is 0\.5"):
-        pretrained.load(str(tmp_path), tree)
+def test_a_version_may_be_a_number_of_numpy(tmp_path):
+    params = {"w": np.zeros(2, np.float32)}
+    write_index(tmp_path, params, version=np.int64(3))
+    leaf = jax.ShapeDtypeStruct((2,), np.float32)
+    assert pretrained.load(str(tmp_path), {"w": leaf}).step == 3
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -190,30 +191,6 @@ def test_lost_arrays_are_counted_and_the_first_named(tmp_path, t5_tree, random_p
     for layer in (0, 1):
         (tmp_path / f"target.encoder.layers_{layer}.mlp.wo.kernel/.zarray").unlink()
     with pytest.raises(ValueError, match=r"2 of \d+ arrays .*layers_0/mlp/wo/kernel"):
-        pretrained.load(str(tmp_path), tree)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "no T5X checkpoint index"),
-        (b"\x93\x01\x02\x03", "holds no tree"),
-        (b"junk that is no msgpack", "no T5X checkpoint index"),
-        (b'model_checkpoint_path: "model.ckpt-1"', "Mesh TensorFlow"),
-    ],
-)
-def test_an_unreadable_index_is_named(content, message, tmp_path, t5_tree):
-    (tmp_path / "checkpoint").write_bytes(content)
-    with pytest.raises(ValueError, match=f"{tmp_path}/checkpoint .*{message}"):
-        pretrained.load(str(tmp_path), t5_tree())
-
-
-def test_a_cut_off_index_is_named(tmp_path, t5_tree, random_params):
-    tree = t5_tree()
-    write_index(tmp_path, random_params(tree))
-    content = (tmp_path / "checkpoint").read_bytes()
-    (tmp_path / "checkpoint").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match="no T5X checkpoint index"):
         pretrained.load(str(tmp_path), tree)
 
 

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from spot_jax.errors import InputError
 from spot_jax.pretrained import torch_zip
 
 
@@ -118,6 +119,50 @@ def test_a_pickle_that_could_run_something_is_refused(module, name, tmp_path):
     with pytest.raises(ValueError, match=rf"w\.bin names {module}\.{name}.*refused"):
         torch_zip.read(path)
     assert not marker.exists()
+
+
+def test_weights_that_no_file_should_have_are_refused(tmp_path, values):
+    storage = Storage("FloatStorage", "0", 24)
+    members = {"data/0": values.tobytes()}
+    for weights, told in [
+        ({"w": tensor(storage, 0, (4, 6), (6,))}, "impossible sizes"),
+        ({1: tensor(storage, 0, (4,), (1,))}, "1 is a _Tensor, not a tensor by name"),
+        ({"w": tensor(3, 0, (4,), (1,))}, "not a tensor"),
+        ({"w": tensor(storage, 0, 4, (1,))}, "cannot be unpickled"),
+    ]:
+        path = write(tmp_path / "w.bin", weights, members)
+        with pytest.raises(InputError, match=told):
+            torch_zip.read(path)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_storage_that_is_there_twice_is_refused(tmp_path, values):
+    weights = {"w": tensor(Storage("FloatStorage", "0", 24), 0, (24,), (1,))}
+    path = write(tmp_path / "w.bin", weights, {"data/0": values.tobytes()})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("archive/data/0", (values + 1).tobytes())
+    with pytest.raises(InputError, match="has the member 'data/0' twice"):
+        torch_zip.read(path)
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"",
+        b"\x80\x02.",
+        b"(" * 100_000,
+        b"\x80\x02X\xff\xff\xff\x7fa.",
+        b"\x80\x02X\x01\x00\x00\x00\xff.",
+        b"I99999999999999999999x\n.",
+        b"\x80\x02]r\xff\xff\xff\xff.",
+    ],
+)
+def test_a_damaged_pickle_is_one_message(pickled, tmp_path):
+    path = tmp_path / "w.bin"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+    with pytest.raises(InputError, match=r"w\.bin (cannot be unpickled|holds a)"):
+        torch_zip.read(str(path))
 
 
 def test_a_real_exploit_does_not_run(tmp_path):
