@@ -1,13 +1,19 @@
+import shutil
+
 import pytest
 
 import spot_jax.tasks
 from spot_jax import tokenize
+from spot_jax.data import loading
 from spot_jax.data.tokenized import TokenizedExamples
+from spot_jax.errors import InputError
+from spot_jax.settings import Data
 from spot_jax.text import vocabulary
 from spot_jax.text.prepared import write_prepared
 from spot_jax.text.registration import use_data_dir
 from tests.small_vocabulary import write_vocabulary
 
+SST2 = ("sst2", "--lengths", "inputs=64,targets=16")
 SENTENCES = ("a good film", "one bad film , and a good one and a bad one", "good")
 
 
@@ -43,7 +49,7 @@ def run(folder, output, *arguments: str) -> TokenizedExamples:
 
 
 def test_a_task_keeps_its_order(folder, tmp_path, capsys):
-    examples = run(folder, tmp_path / "t", "sst2", "--lengths", "inputs=64,targets=16")
+    examples = run(folder, tmp_path / "t", *SST2)
     assert len(examples) == 60
     for number in (0, 1, 59):
         text = vocabulary.VOCABULARY.decode(examples[number]["inputs"].tolist())
@@ -52,7 +58,7 @@ def test_a_task_keeps_its_order(folder, tmp_path, capsys):
     header = examples.header
     assert header["task"] == "sst2" and header["split"] == "train"
     assert header["cut"] == {"inputs": 0, "targets": 0}
-    assert header["vocabulary"]["fingerprint"] == vocabulary.vocabulary_fingerprint()
+    assert header["vocabulary"].fingerprint == vocabulary.vocabulary_fingerprint()
     assert "60 examples" in capsys.readouterr().out
 
 
@@ -102,9 +108,88 @@ def test_a_mixture_needs_a_number(folder, tmp_path, monkeypatch):
             "no split test",
         ),
         (["rte", "--lengths", "inputs=9,targets=9"], "no prepared data"),
+        ([*SST2, "--examples", "0"], "--examples is 0; give 1 to"),
+        ([*SST2, "--examples", "-3"], "--examples is -3"),
+        ([*SST2, "--seed", "-1"], "--seed is -1; give 0 to 2,147,483,647"),
+        ([*SST2, "--seed", str(2**31)], "--seed is 2147483648"),
+        ([*SST2, "--extra_ids", "-5"], "--extra_ids is -5"),
+        ([*SST2, "--lengths", f"inputs={2**31},targets=9"], "--lengths inputs is 2147"),
     ],
 )
 def test_wrong_options_are_one_message(folder, tmp_path, arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message):
         run(folder, tmp_path / "t", *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "output, message",
+    [
+        ("gs://bucket/t", "gs://bucket/t: arrays are written on this machine"),
+        ("{tmp}", "is already there; move or remove it first"),
+        ("", "is already there"),
+        ("{tmp}/file/t", "cannot be written .Not a directory"),
+        ("/proc/t", "/proc/t cannot be written"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_one_message(
+    folder, tmp_path, output, message
+):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=message):
+        run(folder, output.format(tmp=tmp_path), *SST2)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_paths_may_begin_at_home(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "data").symlink_to(folder)
+    paths = ["--output", "~/t", "--data_dir", "~/data"]
+    vocabulary_path = "~/data/spiece.model"
+    tokenize.main([*SST2, *paths, "--vocabulary", vocabulary_path])
+    header = TokenizedExamples("~/t").header
+    assert header["examples"] == 60
+    assert header["vocabulary"].path == str(tmp_path / "data/spiece.model")
+
+
+def test_a_task_of_a_vocabulary_of_its_own_is_refused(folder, tmp_path, monkeypatch):
+    import seqio
+
+    sst2 = seqio.TaskRegistry.get("sst2")
+    features = sst2.output_features | {"targets": seqio.Feature(seqio.ByteVocabulary())}
+    own = seqio.Task("own", sst2.source, features, sst2.preprocessors)
+    monkeypatch.setitem(seqio.TaskRegistry._REGISTRY, "own", own)
+    with pytest.raises(InputError, match="targets of own are of .*ByteVocabulary"):
+        run(folder, tmp_path / "t", "own", *SST2[1:])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_file_of_the_data_is_one_message(folder, tmp_path):
+    shutil.copytree(folder / "glue/sst2", tmp_path / "data/glue/sst2")
+    (file,) = (tmp_path / "data").rglob("*train.tfrecord*")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 255
+    file.write_bytes(data)
+    arguments = ["--output", str(tmp_path / "t"), "--data_dir", str(tmp_path / "data")]
+    with pytest.raises(
+        InputError, match="sst2: the split train cannot be read .* is damaged"
+    ):
+        tokenize.main([*SST2, *arguments, "--vocabulary", str(folder / "spiece.model")])
+    assert not (tmp_path / "t").exists()
+    # TFDS_DATA_DIR is that folder still.
+    data = Data("sst2", {"inputs": 64, "targets": 16}, str(folder / "spiece.model"))
+    with pytest.raises(
+        InputError, match="sst2: the split train cannot be read .* is damaged"
+    ):
+        loading.training_loader(data)("sst2")
+
+
+def test_an_interruption_leaves_nothing(folder, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        yield {"inputs": [5, 1], "targets": [5, 1]}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tokenize, "_examples", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, tmp_path / "t", *SST2)
     assert not list(tmp_path.iterdir())

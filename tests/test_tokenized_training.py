@@ -1,14 +1,18 @@
 """Training on tokenized data, on a machine that has no TensorFlow."""
 
+import dataclasses
 import sys
 
 import numpy as np
 import pytest
 
-from spot_jax.data.tokenized import write_tokenized
+from spot_jax.data import vocabularies
+from spot_jax.data.tokenized_writer import write_tokenized
+from spot_jax.errors import InputError
 from spot_jax.model_dir import records
 from spot_jax.prompts import files
 from tests import runs
+from tests.small_vocabulary import write_vocabulary
 
 # Importing TensorFlow or SeqIO fails, as where they are not installed.
 WITHOUT_TENSORFLOW = """
@@ -21,10 +25,12 @@ main(sys.argv[1:])
 
 
 @pytest.fixture(scope="module")
-def tokenized(tmp_path_factory):
+def tokenized(tmp_path_factory, demo_model):
     """The arrays of a task whose targets say whether its inputs hold a 7."""
     folder = tmp_path_factory.mktemp("tokenized")
     rng = np.random.default_rng(0)
+    identity = vocabularies.open_and_identify(demo_model["VOCABULARY"])[1]
+    vocabulary = dataclasses.asdict(identity)
     for split, count in (("train", 40), ("validation", 10)):
         examples = []
         for _ in range(count):
@@ -33,7 +39,7 @@ def tokenized(tmp_path_factory):
         write_tokenized(
             folder / "sevens" / split,
             [{k: np.asarray(v) for k, v in e.items()} for e in examples],
-            {"task": "sevens", "split": split},
+            {"task": "sevens", "split": split, "vocabulary": vocabulary},
             vocabulary_size=384,
         )
     return folder
@@ -83,4 +89,14 @@ def test_arrays_longer_than_the_lengths_are_refused(demo_model, tokenized, tmp_p
 def test_a_task_that_was_not_tokenized_is_named(demo_model, tokenized, tmp_path):
     given = values(demo_model, tokenized) | {"MIXTURE_OR_TASK_NAME": "eights"}
     with pytest.raises(ValueError, match="eights.*spot_jax tokenize"):
+        runs.train(tmp_path, given)
+
+
+def test_another_vocabulary_is_refused_before_the_model_is_read(
+    demo_model, tokenized, tmp_path
+):
+    other = write_vocabulary(tmp_path)
+    given = values(demo_model, tokenized) | {"VOCABULARY": other}
+    given["INITIAL_CHECKPOINT_PATH"] = "/nowhere/at/all"
+    with pytest.raises(InputError, match=f"tokenized with the vocabulary .*{other}"):
         runs.train(tmp_path, given)

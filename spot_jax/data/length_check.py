@@ -1,12 +1,13 @@
-"""Whether examples fit TASK_FEATURE_LENGTHS, and what happens to those that do not."""
+"""Whether examples are token ids, and fit TASK_FEATURE_LENGTHS."""
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import numpy as np
 
+from spot_jax.data.ids import as_ids
 from spot_jax.errors import InputError
 from spot_jax.text.lengths import FEATURES, shorten
 
@@ -21,6 +22,7 @@ class LengthCheck:
         name: of the task, for the message.
         lengths: TASK_FEATURE_LENGTHS, EOS included.
         truncate: whether they may be cut.
+        pieces: how many ids the vocabulary has; None where nobody knows.
         seen: examples that passed.
         cut: how many of each feature were too long.
         longest: the longest of each feature.
@@ -29,6 +31,7 @@ class LengthCheck:
     name: str
     lengths: Mapping[str, int]
     truncate: bool
+    pieces: int | None = None
     seen: int = 0
     cut: dict[str, int] = dataclasses.field(
         default_factory=lambda: dict.fromkeys(FEATURES, 0)
@@ -42,10 +45,27 @@ class LengthCheck:
 
         Args:
             example: with inputs and targets, [length] ids; all else is kept.
+
+        Raises:
+            InputError: when one is missing, or is no row of ids of the vocabulary.
         """
+        self.check_names(example)
         self.seen += 1
-        fitted = {f: self(f, np.asarray(example[f], np.int32)) for f in FEATURES}
+        names = {feature: f"{self.name}: {feature}" for feature in FEATURES}
+        fitted = {
+            feature: self(feature, as_ids(example[feature], name, self.pieces))
+            for feature, name in names.items()
+        }
         return {**example, **fitted}
+
+    def check_names(self, names: Container[str]) -> None:
+        """Raises InputError where inputs or targets are not among these names."""
+        for feature in FEATURES:
+            if feature not in names:
+                raise InputError(
+                    f"{self.name} gives no {feature}, and T5 reads inputs and learns "
+                    "targets. Let its preprocessors make both; inputs may be empty."
+                )
 
     def __call__(self, feature: str, tokens: np.ndarray) -> np.ndarray:
         """Returns tokens [length] cut to fit, the last token (EOS) kept."""

@@ -7,21 +7,21 @@ tokenized data never do.
 import functools
 import itertools
 import logging
-import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import sentencepiece
 
 import spot_jax.tasks
+from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.orders import MemoryExamples, MixedExamples, Reader, StreamedExamples
-from spot_jax.data.tokenized import TokenizedExamples
+from spot_jax.data.tokenized_runs import open_tokenized
+from spot_jax.data.vocabularies import check_task, open_sentencepiece
 from spot_jax.errors import InputError
 from spot_jax.settings import Data
-from spot_jax.spot_tiny import vocabulary_path
 from spot_jax.text.lengths import FEATURES
+from spot_jax.text.postprocessors import HIDDEN
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +48,11 @@ def set_up_tasks(data: Data, rows: int | None = None) -> Any:
 
     Raises:
         InputError: when the vocabulary cannot be read or is larger than the model's,
-            the limit is not positive, or a mixture cannot be made.
+            the run's tasks are of another one, the limit is not positive, or a mixture
+            cannot be made.
     """
     if data.tokenized:
-        processor = open_sentencepiece(data.vocabulary)
+        processor = open_sentencepiece(data.vocabulary, data.extra_ids)
         _check_size(data.vocabulary, processor.vocab_size(), rows)
         return processor
     # TensorFlow comes in here.
@@ -64,7 +65,20 @@ def set_up_tasks(data: Data, rows: int | None = None) -> Any:
     mixtures.use_mixing_limit(data.mixing_limit)
     for name, members in data.mixtures.items():
         mixtures.add_mixture(name, members)
+    _check_vocabularies(data.names)
     return vocabulary.VOCABULARY
+
+
+def _check_vocabularies(names: Sequence[str]) -> None:
+    import seqio
+
+    from spot_jax.text.checks import member_tasks
+
+    known = {*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()}
+    # A name of no task is another mistake, or names labels only.
+    for name in known.intersection(names):
+        for task in member_tasks(name):
+            check_task(task)
 
 
 def _check_size(path: str, pieces: int, rows: int | None) -> None:
@@ -76,23 +90,6 @@ def _check_size(path: str, pieces: int, rows: int | None) -> None:
         )
 
 
-def open_sentencepiece(path: str) -> sentencepiece.SentencePieceProcessor:
-    """Opens a vocabulary without TensorFlow.
-
-    Raises:
-        InputError: when it cannot be read.
-    """
-    processor = sentencepiece.SentencePieceProcessor()
-    try:
-        processor.Load(vocabulary_path(path))
-    except (OSError, RuntimeError) as error:
-        raise InputError(
-            f"The vocabulary {path} cannot be read without TensorFlow ({error}). Copy "
-            "the file here and give its path: --gin.VOCABULARY=..."
-        ) from error
-    return processor
-
-
 def task_names(name: str, data: Data) -> tuple[str, ...]:
     """Returns the tasks of a mixture, or the task itself."""
     if data.tokenized:
@@ -101,7 +98,7 @@ def task_names(name: str, data: Data) -> tuple[str, ...]:
 
     from spot_jax.text.opening import open_provider
 
-    return tuple(task.name for task in seqio.get_subtasks(open_provider(name)))
+    return tuple(task.name for task in seqio.get_subtasks(open_provider(name, ())))
 
 
 def labels_of(name: str) -> tuple[str, ...]:
@@ -158,7 +155,9 @@ def training_loader(data: Data) -> Callable[[str], Reader]:
 
 
 def _load_task(task: Any, data: Data) -> Reader:
-    check = LengthCheck(task.name, data.lengths, data.truncate)
+    vocabulary = task.output_features["targets"].vocabulary
+    size = vocabulary.vocab_size
+    check = LengthCheck(task.name, data.lengths, data.truncate, size)
     if _is_streamed(task, data):
         return _stream(task, data, check)
     examples = list(_tokens(task.get_dataset(None, "train", shuffle=False), check))
@@ -168,6 +167,7 @@ def _load_task(task: Any, data: Data) -> Reader:
             "Prepare the data again (spot_jax convert), or choose another task."
         )
     check.report()
+    _check_targets(task, examples)
     logger.info("%s: %d training examples in memory.", task.name, len(examples))
     return lambda seed, position: MemoryExamples(examples, seed, position)
 
@@ -191,25 +191,45 @@ def _stream(task: Any, data: Data, check: LengthCheck) -> Reader:
     if not sample:
         raise InputError(f"{task.name} has no training examples: 'train' is empty.")
     check.report()
+    _check_targets(task, sample)
     logger.info("%s: training examples are streamed.", task.name)
     return lambda seed, position: StreamedExamples(read_pass, seed, position)
 
 
 def _tokens(dataset: Any, check: LengthCheck) -> Iterator:
+    check.check_names(dataset.element_spec)
     # Handing over one example costs TensorFlow more than making it.
     features = dataset.map(lambda example: (example["inputs"], example["targets"]))
-    for inputs, targets in features.ragged_batch(_HANDED_OVER).prefetch(1):
+    batches = features.ragged_batch(_HANDED_OVER).prefetch(1)
+    for inputs, targets in undamaged(check.name, "train", batches):
         for pair in zip(_rows(inputs), _rows(targets), strict=True):
             example = check.fit(dict(zip(FEATURES, pair, strict=True)))
+            if not len(example["targets"]):
+                raise InputError(
+                    f"{check.name}: example {check.seen} has no targets to learn. Mend "
+                    "the preprocessors of the task, or leave such rows out."
+                )
             yield example["inputs"], example["targets"]
+
+
+def undamaged(name: str, split: str, items: Iterable) -> Iterator:
+    """Yields what TensorFlow reads.
+
+    Raises:
+        InputError: when a file of the data is damaged, or a row is of no use.
+    """
+    # TensorFlow comes in here.
+    from spot_jax.text.damage import named_damage
+
+    with named_damage(name, split):
+        yield from items
 
 
 def _rows(batch: Any) -> Sequence[np.ndarray]:
     # TensorFlow stacks examples that it knows to be of one length.
     if not hasattr(batch, "row_splits"):
-        return batch.numpy().astype(np.int32)
-    values = batch.flat_values.numpy().astype(np.int32)
-    return np.split(values, batch.row_splits.numpy()[1:-1])
+        return batch.numpy()
+    return np.split(batch.flat_values.numpy(), batch.row_splits.numpy()[1:-1])
 
 
 def _checked_tokens(dataset: Any, check: LengthCheck) -> Iterator:
@@ -224,34 +244,22 @@ def _checked_tokens(dataset: Any, check: LengthCheck) -> Iterator:
     check.report()
 
 
-class TokenizedPairs:
-    """Tokenized examples as (inputs, targets), read from disk one by one."""
-
-    def __init__(self, examples: TokenizedExamples):
-        self._examples = examples
-
-    def __len__(self) -> int:
-        return len(self._examples)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        example = self._examples[index]
-        return example["inputs"], example["targets"]
-
-
-def open_tokenized(name: str, split: str, data: Data) -> TokenizedPairs:
-    """Opens TOKENIZED_DATA_DIR/NAME/SPLIT, which `spot_jax tokenize` wrote.
+def _check_targets(task: Any, examples: Sequence[tuple]) -> None:
+    """Refuses hidden targets, and says how much of the others cannot be written.
 
     Raises:
-        InputError: when it is not there, or longer than TASK_FEATURE_LENGTHS.
+        InputError: when there are hidden ones: nothing can be learned from them.
     """
-    folder = pathlib.Path(data.tokenized) / name / split
-    examples = TokenizedExamples(folder)
-    for feature, limit in data.lengths.items():
-        longest = int(examples.lengths(feature).max())
-        if longest > limit:
-            raise InputError(
-                f"{folder} has {feature} of {longest} tokens, TASK_FEATURE_LENGTHS "
-                f"allows {limit}. Raise it, or tokenize with --lengths again."
-            )
-    logger.info("%s: %d tokenized examples (%s).", name, len(examples), split)
-    return TokenizedPairs(examples)
+    vocabulary = task.output_features["targets"].vocabulary
+    hidden_ids = [*vocabulary.encode(HIDDEN), vocabulary.eos_id]
+    hidden = [i for i, (_, t) in enumerate(examples) if np.array_equal(t, hidden_ids)]
+    if hidden:
+        raise InputError(
+            f"{len(hidden):,} of {len(examples):,} training examples of {task.name} "
+            f"have a hidden label (the first is example {hidden[0] + 1}): there is "
+            "nothing to learn from them. Convert rows that have labels."
+        )
+    targets = np.concatenate([targets for _, targets in examples])
+    unknown = vocabulary.unk_id
+    count = int(np.count_nonzero(targets == unknown))
+    warn_of_unknown(task.name, count, len(targets))

@@ -8,6 +8,8 @@ makes them anew.
 import hashlib
 import pathlib
 
+from spot_jax.reading import path_of
+
 NAME = "spot_tiny"
 FOLDER = pathlib.Path(__file__).parent
 
@@ -18,5 +20,8 @@ def checksum() -> str:
 
 
 def vocabulary_path(path: str) -> str:
-    """Returns the file that a VOCABULARY stands for."""
-    return str(FOLDER / "vocabulary.model") if path == NAME else path
+    """Returns the file that a VOCABULARY stands for, with ~ expanded."""
+    if path == NAME:
+        return str(FOLDER / "vocabulary.model")
+    # A url keeps its slashes.
+    return path if "://" in path else str(path_of(path))

@@ -13,7 +13,9 @@ from spot_jax.data.orders import (
     StreamedExamples,
     next_examples,
 )
+from spot_jax.errors import InputError
 from spot_jax.settings import Data
+from tests import own_tasks
 
 SET = [(np.asarray([i], np.int32), np.asarray([i, 1], np.int32)) for i in range(10)]
 
@@ -127,6 +129,17 @@ def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):
     assert [i.tolist() for i, _ in again.take(5)] == after
 
 
+@pytest.mark.parametrize("most", [2**17, 0], ids=["in memory", "streamed"])
+def test_hidden_labels_are_not_learned(most, demo_model, monkeypatch):
+    name = own_tasks.add("own_half_hidden", ["good", "<unk>", "bad"])
+    data = Data(name, {"inputs": 32, "targets": 8}, demo_model["VOCABULARY"])
+    loading.set_up_tasks(data)
+    monkeypatch.setattr(loading, "MAX_EXAMPLES_IN_MEMORY", most)
+    monkeypatch.setattr(loading, "_is_streamed", lambda task, data: most == 0)
+    with pytest.raises(InputError, match="1 of 3 training .* hidden .* example 2"):
+        loading.training_loader(data)(name)
+
+
 @pytest.mark.parametrize("static", [True, False])
 def test_examples_come_out_of_tensorflow_as_they_went_in(static):
     import tensorflow as tf
@@ -136,13 +149,13 @@ def test_examples_come_out_of_tensorflow_as_they_went_in(static):
     if not static:
         # Now TensorFlow does not know that all are of one length.
         dataset = dataset.map(
-            lambda x: {key: tf.boolean_mask(row, row > 7) for key, row in x.items()}
+            lambda x: {key: tf.boolean_mask(row, row > 3) for key, row in x.items()}
         )
     check = LengthCheck("a task", {"inputs": 8, "targets": 8}, truncate=False)
     pairs = list(loading._tokens(dataset, check))
     assert check.seen == len(pairs) == 150
     for (inputs, targets), row in zip(pairs, rows, strict=True):
-        expected = row if static else row[row > 7]
+        expected = row if static else row[row > 3]
         np.testing.assert_array_equal(inputs, expected)
         np.testing.assert_array_equal(targets, expected)
         assert inputs.dtype == np.int32

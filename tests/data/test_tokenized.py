@@ -1,3 +1,5 @@
+import errno
+import io
 import json
 import subprocess
 import sys
@@ -5,7 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from spot_jax.data.tokenized import TokenizedExamples, write_tokenized
+from spot_jax.data import tokenized_writer
+from spot_jax.data.tokenized import TokenizedExamples
+from spot_jax.data.tokenized_writer import write_tokenized
+from spot_jax.errors import InputError
 
 
 def some(count: int) -> list[dict[str, np.ndarray]]:
@@ -45,7 +50,7 @@ def test_the_arrays_are_plain_numpy_files(tmp_path):
 
 
 def test_there_is_no_such_example(tmp_path):
-    write_tokenized(tmp_path / "t", some(3), {}, vocabulary_size=100)
+    write_tokenized(tmp_path / "t", some(3), {}, vocabulary_size=32_100)
     for index in (3, -4):
         with pytest.raises(IndexError, match="of 3"):
             TokenizedExamples(tmp_path / "t")[index]
@@ -57,32 +62,75 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
         raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
-        write_tokenized(tmp_path / "t", failing(), {}, vocabulary_size=100)
+        write_tokenized(tmp_path / "t", failing(), {}, vocabulary_size=32_100)
     with pytest.raises(ValueError, match="no examples to write"):
-        write_tokenized(tmp_path / "t", [], {}, vocabulary_size=100)
+        write_tokenized(tmp_path / "t", [], {}, vocabulary_size=32_100)
     assert not list(tmp_path.iterdir())
 
 
 def test_what_is_there_is_kept(tmp_path):
-    write_tokenized(tmp_path / "t", some(2), {}, vocabulary_size=100)
+    write_tokenized(tmp_path / "t", some(2), {}, vocabulary_size=32_100)
     with pytest.raises(ValueError, match="already there"):
-        write_tokenized(tmp_path / "t", some(3), {}, vocabulary_size=100)
+        write_tokenized(tmp_path / "t", some(3), {}, vocabulary_size=32_100)
     assert len(TokenizedExamples(tmp_path / "t")) == 2
 
 
+@pytest.mark.parametrize(
+    "example, message",
+    [
+        ({"inputs": [5, 100], "targets": [1]}, "inputs: ids from 5 to 100"),
+        ({"inputs": [5], "targets": [-1, 1]}, "targets: ids from -1 to 1"),
+        ({"inputs": [5.5], "targets": [1]}, "inputs: float64"),
+        ({"inputs": [[5]], "targets": [1]}, r"inputs: int64 \[1, 1\]"),
+        ({"inputs": [5], "targets": []}, "without targets"),
+    ],
+)
+def test_what_is_no_id_is_not_written(example, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        write_tokenized(tmp_path / "t", [example], {}, vocabulary_size=100)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_language_model_may_have_no_inputs_at_all(tmp_path):
+    example = {"inputs": np.zeros(0, np.int32), "targets": np.ones(3, np.int32)}
+    write_tokenized(tmp_path / "t", [example], {}, vocabulary_size=100)
+    found = TokenizedExamples(tmp_path / "t")[0]
+    assert found["inputs"].tolist() == [] and found["targets"].tolist() == [1, 1, 1]
+
+
+def test_an_id_is_counted(tmp_path):
+    examples = [{"inputs": [7], "targets": [7, 5, 7]}, {"inputs": [7], "targets": [1]}]
+    write_tokenized(tmp_path / "t", examples, {}, vocabulary_size=100)
+    assert TokenizedExamples(tmp_path / "t").count("targets", 7) == 2
+
+
+class FullFile(io.BytesIO):
+    """A file on a disk that is full."""
+
+    def __init__(self, path):
+        super().__init__()
+
+    def write(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_one_message(tmp_path, monkeypatch):
+    monkeypatch.setattr(tokenized_writer.storage, "open_to_fill", FullFile)
+    with pytest.raises(InputError, match="t cannot be written .No space left"):
+        write_tokenized(tmp_path / "t", some(3), {}, vocabulary_size=32_100)
+    assert not list(tmp_path.iterdir())
+
+
 def test_broken_folders_are_named(tmp_path):
-    with pytest.raises(ValueError, match="spot_jax tokenize"):
+    with pytest.raises(InputError, match="spot_jax tokenize"):
         TokenizedExamples(tmp_path)
     folder = tmp_path / "t"
-    write_tokenized(folder, some(3), {}, vocabulary_size=100)
+    write_tokenized(folder, some(3), {}, vocabulary_size=32_100)
     (folder / "inputs.npy").write_bytes((folder / "inputs.npy").read_bytes()[:-1])
-    with pytest.raises(ValueError, match="inputs.npy cannot be read"):
-        TokenizedExamples(folder)
-    np.save(folder / "inputs.npy", np.zeros(3, np.uint16))
-    with pytest.raises(ValueError, match="the header says"):
+    with pytest.raises(InputError, match="inputs.npy is not what was written"):
         TokenizedExamples(folder)
     (folder / "header.json").write_text(json.dumps({"format": "other"}))
-    with pytest.raises(ValueError, match="format 'other'"):
+    with pytest.raises(InputError, match="format 'other'"):
         TokenizedExamples(folder)
 
 
