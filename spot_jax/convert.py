@@ -11,14 +11,17 @@ import pathlib
 
 from spot_jax import text
 from spot_jax.errors import InputError
+from spot_jax.reading import path_of
 from spot_jax.tasks import catalog
+from spot_jax.text.json_lines import read_lines
 
 _LINES = """
 rows:
   Each line of FILE is a JSON object with the data set's own column names; the file
   may be compressed (.jsonl.gz). Labels are given as text or as index. Columns that
   no task reads, such as idx, may be left out. `spot_jax convert TASK --columns`
-  says which columns TASK has.
+  says which columns TASK has. Of a table pandas makes such lines:
+  read_csv("a.csv").to_json("a.jsonl", orient="records", lines=True).
 
 publishers' files (cxc, cr, alpha_nli, social_iqa):
   TFDS cannot download these four sets. --from names a folder with their files.
@@ -41,7 +44,8 @@ def main(argv: list[str]) -> None:
         print(_columns(info))
         return
     _check_options(options, info)
-    folder, sizes = _convert(options, info)
+    files = _split_files(options.rows, info)
+    folder, sizes = _convert(options, info, files)
     for split, size in sizes.items():
         print(f"{info.name}: {size:,} rows for {split}")
     print(f"written to {folder}; use it with TFDS_DATA_DIR={options.data_dir}")
@@ -69,7 +73,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         "--from",
         dest="published",
         metavar="DIR",
-        type=pathlib.Path,
+        type=path_of,
         help="a folder with the publisher's files, instead of --rows",
     )
     parser.add_argument(
@@ -102,9 +106,11 @@ def _check_options(options: argparse.Namespace, info: catalog.TaskInfo) -> None:
 
 
 def _convert(
-    options: argparse.Namespace, info: catalog.TaskInfo
+    options: argparse.Namespace,
+    info: catalog.TaskInfo,
+    files: dict[str, pathlib.Path],
 ) -> tuple[pathlib.Path, dict[str, int]]:
-    # TensorFlow comes in here: names and options are checked without waiting for it.
+    # TensorFlow comes in here: what can be is checked without waiting for it.
     text.import_tensorflow()
     from spot_jax.text import prepared, publishers, rows
 
@@ -123,13 +129,13 @@ def _convert(
         features = prepared.dataset_features(info.tfds)
         splits = {
             info.splits[split]: rows.fit_rows(
-                rows.read_lines(path),
+                read_lines(path),
                 info,
                 features,
                 is_hidden="test" in split,
                 left_out=left_out,
             )
-            for split, path in _split_files(options.rows, info).items()
+            for split, path in files.items()
         }
     splits = {split: counted(split, lines) for split, lines in splits.items()}
     folder = prepared.write_prepared(info.tfds, splits, options.data_dir)
@@ -139,7 +145,11 @@ def _convert(
 
 
 def _split_files(given: list[str], info: catalog.TaskInfo) -> dict[str, pathlib.Path]:
-    """Reads `train=FILE` options: `["train=a.jsonl"]` -> `{"train": Path(...)}`."""
+    """Reads `train=FILE` options: `["train=a.jsonl"]` -> `{"train": Path(...)}`.
+
+    Raises:
+        InputError: an option is wrong, or its file does not begin with a row.
+    """
     files: dict[str, pathlib.Path] = {}
     for option in given:
         split, equals, path = option.partition("=")
@@ -150,5 +160,7 @@ def _split_files(given: list[str], info: catalog.TaskInfo) -> dict[str, pathlib.
             )
         if split in files:
             raise InputError(f"--rows gives {split} twice; put its rows in one file")
-        files[split] = pathlib.Path(path)
+        files[split] = path_of(path)
+    for path in files.values():
+        next(read_lines(path))
     return files

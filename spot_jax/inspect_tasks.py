@@ -9,13 +9,21 @@ Listing reads no data and needs no TensorFlow.
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 
+import spot_jax.tasks
 from spot_jax import tables, text
 from spot_jax.data.length_check import LengthCheck
+from spot_jax.errors import InputError
+from spot_jax.reading import as_json, lines_of
 from spot_jax.tasks import catalog
-from spot_jax.text.data_folder import DataFolder, Fault, default_data_dir, find_data
+from spot_jax.text.data_folder import (
+    DataFolder,
+    Fault,
+    default_data_dir,
+    find_data,
+    split_problem,
+)
 from spot_jax.text.lengths import parse_lengths
 
 _KEYS = (
@@ -31,6 +39,7 @@ def main(argv: list[str]) -> None:
         InputError: there is no such task, split or data, or an option is wrong.
     """
     options = _parse(argv)
+    _check_numbers(options)
     if not options.name:
         everything = [*catalog.TASKS.values(), *catalog.MIXTURES.values()]
         print(_as_json(everything) if options.json else _table(options.data_dir))
@@ -91,21 +100,26 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _info(name: str) -> catalog.TaskInfo:
-    """Returns the catalog's line, or one for a task registered elsewhere."""
-    if name in catalog.TASKS | catalog.MIXTURES:
-        return catalog.get(name)
-    # A task of the user's own is known once all task files are imported.
-    import spot_jax.tasks
+def _check_numbers(options: argparse.Namespace) -> None:
+    least = {"examples": 0, "limit": 1, "maximum": 1, "extra_ids": 0}
+    for name, number in least.items():
+        if getattr(options, name) < number:
+            raise InputError(
+                f"--{name} {getattr(options, name)}: expected {number} or more"
+            )
 
-    spot_jax.tasks.register_all()
+
+def _info(name: str) -> catalog.TaskInfo:
+    """Returns the catalog's line, or one for a task of a file of one's own."""
+    is_known = name in catalog.TASKS | catalog.MIXTURES
+    # TensorFlow comes in here: a mistyped name does not wait for it in vain.
+    if not is_known and spot_jax.tasks.has_more():
+        spot_jax.tasks.register_all()
     return catalog.get(name)
 
 
 def _as_json(infos: list[catalog.TaskInfo]) -> str:
-    return json.dumps(
-        [{key: getattr(info, key) for key in _KEYS} for info in infos], indent=2
-    )
+    return as_json([{key: getattr(info, key) for key in _KEYS} for info in infos], 2)
 
 
 def _table(data_dir: str | None) -> str:
@@ -143,7 +157,7 @@ def _data_column(info: catalog.TaskInfo, data_dir: str | None) -> str:
         return "generated"
     data = find_data(info.name, info.tfds, data_dir)
     if data.fault is Fault.MISSING:
-        return f"missing: {data.cure.partition(' --data_dir')[0]}"
+        return f"missing: {data.cure}"
     return data.problem or _sizes(data)
 
 
@@ -171,13 +185,14 @@ def _show_mixture(info: catalog.TaskInfo, options: argparse.Namespace) -> Iterat
         )
     total = sum(member.train_examples for member in members)
     rows.append(("all", f"{total:,}", f"{sum(capped):,}", "100%", ""))
-    yield from tables.as_text(rows).splitlines()
+    yield from lines_of(tables.as_text(rows))
 
 
 def _show_task(
     info: catalog.TaskInfo, options: argparse.Namespace, limits: dict[str, int]
 ) -> Iterator[str]:
     """Yields what is in a task, in lines."""
+    _check_data(info, options)
     yield f"{info.name}: {info.role}, {info.family}, {info.train_examples:,} train rows"
     yield f"  metrics  {', '.join(info.metrics) or 'loss'}"
     if info.labels:
@@ -186,7 +201,6 @@ def _show_task(
         yield f"  note     {info.note}"
     # TensorFlow comes in here.
     text.import_tensorflow()
-    import spot_jax.tasks
     from spot_jax.text import inspection
     from spot_jax.text.opening import open_provider
     from spot_jax.text.vocabulary import PUBLISHED_VOCABULARY
@@ -205,11 +219,27 @@ def _show_task(
     examples = inspection.read_examples(task, options.split, limits, options.limit)
     yield from inspection.show_examples(examples[: options.examples])
     yield ""
+    if not examples:
+        yield f"no row of {options.split} gives an example"
+        return
     check = LengthCheck(info.name, limits, truncate=True)
     for example in examples:
         check.fit(example)
     yield from inspection.show_lengths(examples, limits, check.cut)
+    yield from inspection.show_unknown(examples)
     yield from inspection.show_balance(examples, info.labels)
+
+
+def _check_data(info: catalog.TaskInfo, options: argparse.Namespace) -> None:
+    """Looks for a task's data before TensorFlow is waited for."""
+    if info.tfds == "generated":
+        return
+    data = find_data(info.name, info.tfds, options.data_dir)
+    problem = data.problem or split_problem(
+        info.name, data, info.splits, [options.split]
+    )
+    if problem:
+        raise InputError(problem)
 
 
 def _source_lines(info: catalog.TaskInfo, options: argparse.Namespace) -> Iterator[str]:

@@ -13,12 +13,11 @@ import tensorflow as tf
 from spot_jax.miniature import plain
 from spot_jax.miniature.games import ROUNDS_OF_YEARS
 from spot_jax.tasks import catalog
-from spot_jax.tasks.catalog_entry import TaskInfo
+from spot_jax.tasks.catalog_miniature import TRAIN_EXAMPLES
 from spot_jax.text.registration import FEATURES
 from spot_jax.text.span_corruption import span_corruption
 
-# More than any run reads; nothing of it is made before it is read.
-_SIZES = {"train": 10_000_000, "validation": 512}
+_SIZES = {"train": TRAIN_EXAMPLES, "validation": 512}
 _NAMES = {"train": "train", "validation": "test"}
 # Every step out of Python costs a document's worth of time.
 _AT_A_TIME = 64
@@ -27,7 +26,6 @@ _TEXTS = tf.TensorSpec([None], tf.string)
 
 def _add(
     name: str,
-    note: str,
     generate: Callable[[str, int], Iterable[tuple[str, ...]]],
     columns: tuple[str, ...],
     *last: Callable,
@@ -57,17 +55,6 @@ def _add(
         output_features=FEATURES,
         metric_fns=[],
     )
-    catalog.add(
-        TaskInfo(
-            name,
-            family="miniature",
-            tfds="generated",
-            train_examples=_SIZES["train"],
-            metrics=(),
-            labels=(),
-            note=note,
-        )
-    )
 
 
 def _documents(split: str, seed: int):
@@ -92,20 +79,17 @@ def _revision(split: str, seed: int):
 
 _add(
     "miniature_span_corruption",
-    "pre-training of spot_tiny",
     _documents,
     ("targets",),
     span_corruption,
 )
 _add(
     "miniature_prefix_lm",
-    "LM adaptation of spot_tiny",
     _halves,
     ("inputs", "targets"),
 )
 _add(
     "miniature_revision",
-    "the last part of the LM adaptation of spot_tiny",
     _revision,
     ("inputs", "targets"),
 )

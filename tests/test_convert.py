@@ -1,9 +1,12 @@
 import json
+import subprocess
+import sys
 
 import pytest
 import tensorflow_datasets as tfds
 
 from spot_jax import convert
+from spot_jax.errors import InputError
 
 
 def rows_file(folder, *rows) -> str:
@@ -47,6 +50,50 @@ def test_publishers_files_become_prepared_data(tmp_path, capsys):
     assert sum(sizes) == 80 and len(sizes) == 2
 
 
+@pytest.mark.parametrize(
+    "row, message",
+    [
+        (
+            '{"sentence": "x", "label": 1, "idx": 1180591620717411303424}',
+            "1: idx is 11",
+        ),
+        ('{"sentence": "\\ud800", "label": 1}', "1 is no JSON"),
+        ('{"sentence": "x", "label": ' + "[" * 20_000, "1 is nested too deep"),
+        ("sentence,label\nx,1", "1 is no JSON: .* JSON lines are expected"),
+    ],
+    ids=["large", "surrogate", "deep", "csv"],
+)
+def test_a_hostile_row_is_one_message(row, message, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(row)
+    with pytest.raises(InputError, match=f"{path}:{message}"):
+        convert.main(["sst2", "--data_dir", str(tmp_path), "--rows", f"train={path}"])
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_paths_may_begin_at_home(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    rows_file(tmp_path, {"sentence": "x", "label": 0})
+    convert.main(["sst2", "--data_dir", "~/d", "--rows", "train=~/rows.jsonl"])
+    assert (tmp_path / "d/glue/sst2/2.0.0/dataset_info.json").exists()
+
+
+def test_files_are_looked_at_before_tensorflow_is_waited_for(tmp_path):
+    (tmp_path / "a.csv").write_text("sentence,label\nx,1\n")
+    arguments = ["sst2", "--data_dir", str(tmp_path), "--rows", "train=a.csv"]
+    code = (
+        f"import sys; from spot_jax import convert\ntry: convert.main({arguments})\n"
+        "except ValueError as error: print(error)\n"
+        "heavy = {'tensorflow', 'seqio', 'jax'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        **{"check": True, "capture_output": True, "text": True, "cwd": tmp_path},
+    )
+    assert "a.csv:1 is no JSON" in said.stdout and "pandas.read_csv" in said.stdout
+
+
 def test_the_columns_are_shown(capsys):
     convert.main(["sst2", "--columns"])
     output = capsys.readouterr().out
@@ -79,6 +126,7 @@ def test_help_tells_what_a_row_is(capsys):
             "train twice",
         ),
         (["sst2", "--data_dir", "D", "--rows", "train=nowhere.jsonl"], "no such file"),
+        (["sst2", "--data_dir", "D", "--rows", "train=."], "is a folder"),
     ],
 )
 def test_wrong_options_are_one_message(arguments, message, tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from spot_jax.errors import InputError
 from spot_jax.model_dir.made_for import check_made_for
 from spot_jax.prompts import algebra, files
 from spot_jax.prompts.base import Dimensions, PromptBundle, length_of, misfit
+from spot_jax.prompts.labels import UNKNOWN_ID, pieces_of_labels, warn_of_unknown
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Surroundings:
         encode: text -> ids, without EOS.
         labels: the task's class labels as text, empty when it has none.
         identity: what the frozen model is, {"fingerprint", "source"}.
+        unknown_id: the id of <unk>, the piece for what cannot be written.
     """
 
     length: int
@@ -46,6 +48,7 @@ class Surroundings:
     encode: Callable[[str], Sequence[int]]
     labels: tuple[str, ...]
     identity: Mapping[str, str]
+    unknown_id: int = UNKNOWN_ID
 
 
 @runtime_checkable
@@ -98,7 +101,7 @@ def _sample(around: Surroundings, count: int, population: int) -> np.ndarray:
 
 def class_labels(
     around: Surroundings,
-    labels: Sequence[str] | None = None,
+    labels: str | Sequence[str] | None = None,
     population: int = POPULATION,
 ) -> PromptBundle:
     """Gives each class label one vector, and sampled vocabulary the rest.
@@ -107,14 +110,16 @@ def class_labels(
 
     Args:
         around: the surroundings.
-        labels: the words; None takes the task's own, which may be none (a regression
-            or a question): then all vectors are sampled.
+        labels: the words, or one; None takes the task's own, which may be none (a
+            regression or a question): then all vectors are sampled.
         population: see `sampled_vocabulary`.
 
     Raises:
-        InputError: when there are more labels than vectors.
+        InputError: when there are more labels than vectors, or two with the same
+            pieces.
     """
-    labels = around.labels if labels is None else tuple(labels)
+    labels = around.labels if labels is None else labels
+    labels = (labels,) if isinstance(labels, str) else tuple(labels)
     if len(labels) > around.length:
         raise InputError(
             f"{len(labels)} labels do not fit in a prompt of {around.length}. Set "
@@ -122,18 +127,23 @@ def class_labels(
         )
     if not labels:
         logger.info("The task has no class labels: every vector is sampled.")
-    means = [_mean_of_pieces(around, label) for label in labels]
+    pieces = pieces_of_labels(labels, around.encode, _OTHER_WORDS, around.unknown_id)
+    means = [
+        _mean_of_pieces(around, label, ids)
+        for label, ids in zip(labels, pieces, strict=True)
+    ]
     rest = _sample(around, around.length - len(labels), population)
     means = np.reshape(means, (len(labels), around.model.d_model))
     return _vectors(np.concatenate([means, rest]))
 
 
-def _mean_of_pieces(around: Surroundings, label: str) -> np.ndarray:
-    ids = around.encode(label)
-    if not len(ids):
+_OTHER_WORDS = "Name other words: --gin.CLASS_LABELS=\"['one', 'other']\""
+
+
+def _mean_of_pieces(around: Surroundings, label: str, ids: Sequence[int]) -> np.ndarray:
+    if not ids:
         raise InputError(
-            f"The label {label!r} has no pieces in this vocabulary. Name the words "
-            "with --gin.class_labels.labels."
+            f"The label {label!r} has no pieces in this vocabulary. {_OTHER_WORDS}"
         )
     return around.embed(ids).mean(axis=0)
 
@@ -150,6 +160,7 @@ def text(around: Surroundings, text: str, population: int = POPULATION) -> Promp
             f"The text has {len(ids)} pieces, the prompt {around.length} vectors. "
             "Shorten the text or set --gin.PROMPT_LENGTH to fit."
         )
+    warn_of_unknown("PROMPT_TEXT", ids, around.unknown_id)
     rest = _sample(around, around.length - len(ids), population)
     return _vectors(np.concatenate([around.embed(ids), rest]) if ids else rest)
 

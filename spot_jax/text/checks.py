@@ -8,7 +8,7 @@ import seqio
 import tensorflow_datasets as tfds
 
 from spot_jax.errors import InputError
-from spot_jax.text.data_folder import DataFolder
+from spot_jax.text.data_folder import DataFolder, split_problem
 from spot_jax.text.registration import PreparedSource
 
 
@@ -53,26 +53,33 @@ def member_tasks(name: str) -> list[seqio.Task]:
 
 def _problem(task: seqio.Task, splits: Sequence[str]) -> str:
     """Says what is wrong with the splits of a task; empty if nothing is."""
-    is_prepared = isinstance(task.source, PreparedSource)
-    data = task.source.data() if is_prepared else None
-    if data and data.problem:
-        return data.problem
+    if isinstance(task.source, PreparedSource):
+        return _prepared_problem(task.source, splits)
     unknown = [split for split in splits if split not in task.splits]
-    if unknown:
-        where = f" in {data.folder}" if data else ""
-        return (
-            f"{task.name} has no split {', '.join(unknown)}{where}; it has "
-            f"{', '.join(task.splits)}"
-        )
-    if not data:
+    if not unknown:
         return ""
-    # A new builder: SeqIO keeps the one it made when the data was not there yet.
-    info = tfds.builder_from_directory(data.folder).info
-    for split in splits:
-        problem = _split_problem(data, info, task.source.tfds_split(split))
-        if problem:
-            return f"{task.name}: {problem}. Remove the folder and prepare it again"
-    return ""
+    return (
+        f"{task.name} has no split {', '.join(unknown)}; it has "
+        f"{', '.join(task.splits)}"
+    )
+
+
+def _prepared_problem(source: PreparedSource, splits: Sequence[str]) -> str:
+    data, info = source.data(), source.info
+    problem = data.problem or split_problem(info.name, data, info.splits, splits)
+    if problem:
+        return problem
+    try:
+        # A new builder: SeqIO keeps the one it made when the data was not there yet.
+        found = tfds.builder_from_directory(data.folder).info
+        problems = [_columns_problem(data, found, info.columns)]
+        problems += [_split_problem(data, found, info.splits[name]) for name in splits]
+    # What TFDS raises of a damaged file is what its parsers do, all kinds of errors.
+    except Exception as error:
+        problems = [f"TFDS cannot read {data.folder} ({error!r:.300})"]
+    problem = next(filter(None, problems), "")
+    advice = "Remove the folder and prepare it again"
+    return f"{info.name}: {problem}. {advice}" if problem else ""
 
 
 def _report_sizes(name: str, tasks: Sequence[seqio.Task]) -> None:
@@ -92,8 +99,34 @@ def _report_sizes(name: str, tasks: Sequence[seqio.Task]) -> None:
         )
 
 
+def _columns_problem(
+    data: DataFolder, info: tfds.core.DatasetInfo, columns: Sequence[str]
+) -> str:
+    missing = [column for column in columns if column not in info.features]
+    return f"{data.folder} has no column {', '.join(missing)}" if missing else ""
+
+
 def _split_problem(data: DataFolder, info: tfds.core.DatasetInfo, split: str) -> str:
     if not data.sizes[split]:
         return f"split {split} of {data.folder} is empty"
-    missing = [path.name for path in info.splits[split].filepaths if not path.exists()]
-    return f"{data.folder} lacks {', '.join(missing)}" if missing else ""
+    files = info.splits[split].filepaths
+    missing = [path.name for path in files if not path.exists()]
+    if missing:
+        return f"{data.folder} lacks {', '.join(missing)}"
+    found, expected = (
+        sum(path.stat().length for path in files),
+        _least_bytes(info, split),
+    )
+    if found < expected:
+        return (
+            f"the files of split {split} in {data.folder} have {found:,} bytes, of at "
+            f"least {expected:,}"
+        )
+    return ""
+
+
+def _least_bytes(info: tfds.core.DatasetInfo, split: str) -> int:
+    """Returns how large the files are together without the sums that are in them."""
+    # Other formats are compressed.
+    is_plain = info.file_format == tfds.core.FileFormat.TFRECORD
+    return int(info.splits[split].num_bytes) if is_plain else 0

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from spot_jax.text.postprocessors import HIDDEN
 from spot_jax.text.preprocessors import Example, Row, choose, labelled_text
 
 _LETTERS = ("A", "B", "C", "D")
@@ -71,8 +72,9 @@ def race_examples(row: Row) -> Example:
     parts = ["race question:", row["questions"]]
     for number in range(len(_LETTERS)):
         parts += [f"option{number}:", options[:, number]]
-    right = tf.argmax(row["answers"][:, None] == tf.constant(_LETTERS), axis=1)
+    is_right = row["answers"][:, None] == tf.constant(_LETTERS)
+    targets = tf.gather(options, tf.argmax(is_right, axis=1), batch_dims=1)
     return {
         "inputs": tf.strings.join([*parts, "article:", row["article"]], separator=" "),
-        "targets": tf.gather(options, right, batch_dims=1),
+        "targets": tf.where(tf.reduce_any(is_right, axis=1), targets, HIDDEN),
     }

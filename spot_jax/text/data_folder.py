@@ -2,10 +2,13 @@
 
 import dataclasses
 import enum
-import json
 import os
-import pathlib
 import re
+from collections.abc import Mapping, Sequence
+from typing import NotRequired, TypedDict
+
+from spot_jax.errors import InputError
+from spot_jax.reading import parse_json, path_of
 
 # Sets that TFDS has no builder for; `spot_jax convert --from` makes them.
 OWN_DATASETS = ("cxc_sts", "customer_reviews", "alpha_nli", "social_i_qa")
@@ -29,7 +32,7 @@ class DataFolder:
         sizes: rows of each split, under its TFDS name.
         fault: why it cannot be read; None if it can.
         problem: the same as a message, with the cure; empty if there is none.
-        cure: the command that would make it.
+        cure: the command that would make it, but for --data_dir.
     """
 
     folder: str
@@ -56,18 +59,43 @@ def find_data(task: str, dataset: str, data_dir: str | None = None) -> DataFolde
     name, _, version = dataset.partition(":")
     folder = _path(data_dir) / name / version
     sizes: dict[str, int] = {}
-    fault, found = _versions_fault(folder, version)
-    if not fault:
-        try:
-            sizes = _split_sizes((folder / "dataset_info.json").read_text())
-        except FileNotFoundError:
-            fault, found = Fault.MISSING, f"no prepared data of {dataset} in {data_dir}"
-        except (ValueError, KeyError, TypeError) as error:
-            fault = Fault.UNREADABLE
-            found = f"{folder}/dataset_info.json cannot be read ({error!r})"
-    cure = _cure(task, dataset, data_dir)
-    problem = f"{task}: {found}. {_advice(fault, dataset, cure)}" if fault else ""
+    try:
+        fault, found = _versions_fault(folder, version)
+        if not fault:
+            path = folder / "dataset_info.json"
+            sizes = _split_sizes(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        fault, found = Fault.MISSING, f"no prepared data of {dataset} in {data_dir}"
+    except OSError as error:
+        reason = error.strerror or error
+        fault, found = Fault.UNREADABLE, f"{folder} cannot be read ({reason})"
+    except InputError as error:
+        fault, found = Fault.UNREADABLE, str(error)
+    cure = _cure(task, dataset)
+    advice = _advice(fault, dataset, f"{cure} --data_dir {data_dir}")
+    problem = f"{task}: {found}. {advice}" if fault else ""
     return DataFolder(str(folder), sizes, fault, problem, cure)
+
+
+def split_problem(
+    task: str, data: DataFolder, names: Mapping[str, str], wanted: Sequence[str]
+) -> str:
+    """Says which splits of a task are not there; empty if all are.
+
+    Args:
+        task: its name.
+        data: where its data is.
+        names: the task's splits and what TFDS calls them.
+        wanted: those that are to be read.
+    """
+    there = [split for split in names if names[split] in data.sizes]
+    missing = [split for split in wanted if split not in there]
+    if not missing:
+        return ""
+    return (
+        f"{task} has no split {', '.join(missing)} in {data.folder}; it has "
+        f"{', '.join(there)}"
+    )
 
 
 def _path(folder: str):
@@ -76,7 +104,7 @@ def _path(folder: str):
         from etils import epath
 
         return epath.Path(folder)
-    return pathlib.Path(folder).expanduser()
+    return path_of(folder)
 
 
 def _versions_fault(folder, version: str) -> tuple[Fault | None, str]:
@@ -96,22 +124,38 @@ def _versions_fault(folder, version: str) -> tuple[Fault | None, str]:
     return None, ""
 
 
-def _split_sizes(text: str) -> dict[str, int]:
+class _Split(TypedDict):
+    name: str
+    # TFDS writes 64-bit numbers as text.
+    shardLengths: NotRequired[list[str | int]]
+
+
+class _Info(TypedDict):
+    splits: list[_Split]
+
+
+def _split_sizes(data: bytes, where: str) -> dict[str, int]:
     """Adds up the rows of each split's files: `{"train": 10, "validation": 4}`."""
-    return {
-        split["name"]: sum(int(length) for length in split.get("shardLengths", ()))
-        for split in json.loads(text)["splits"]
+    cure = "The folder is damaged"
+    info = parse_json(data, _Info, where, cure)
+    lengths = {
+        split["name"]: [str(length) for length in split.get("shardLengths", ())]
+        for split in info["splits"]
     }
+    counts = [text for texts in lengths.values() for text in texts]
+    if not all(re.fullmatch("[0-9]{1,18}", text) for text in counts):
+        raise InputError(f"{where} counts rows in no numbers: {lengths}. {cure}")
+    return {name: sum(map(int, texts)) for name, texts in lengths.items()}
 
 
 def _is_own(dataset: str) -> bool:
     return dataset.partition(":")[0] in OWN_DATASETS
 
 
-def _cure(task: str, dataset: str, data_dir: str) -> str:
+def _cure(task: str, dataset: str) -> str:
     if _is_own(dataset):
-        return f"spot_jax convert {task} --data_dir {data_dir} --from FOLDER"
-    return f"tfds build {dataset} --data_dir {data_dir}"
+        return f"spot_jax convert {task} --from FOLDER"
+    return f"tfds build {dataset}"
 
 
 def _advice(fault: Fault, dataset: str, cure: str) -> str:

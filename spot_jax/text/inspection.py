@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import seqio
 
+from spot_jax.text.damage import named_damage
 from spot_jax.text.lengths import FEATURES, PERCENTILES, percentiles
+from spot_jax.text.postprocessors import HIDDEN
 from spot_jax.text.prefix_lm import needs_lengths
 from spot_jax.text.vocabulary import VOCABULARY
 
 _SHOWN = 600
+_HIDDEN_SCORE = "-1.0"
 
 
 def read_examples(
@@ -26,6 +29,9 @@ def read_examples(
         split: its split.
         lengths: for a prefix language model, which cuts its texts into pieces.
         count: how many examples at most.
+
+    Raises:
+        InputError: the data is damaged.
     """
     dataset = provider.get_dataset(
         dict(lengths) if needs_lengths(provider) else None,
@@ -36,13 +42,16 @@ def read_examples(
         # What SeqIO had cut would no longer tell how long it was.
         trim_output_features=False,
     )
-    return list(dataset.take(count).as_numpy_iterator())
+    with named_damage(provider.name, split):
+        return list(dataset.take(count).as_numpy_iterator())
 
 
 def show_rows(task: seqio.Task, split: str, count: int) -> Iterator[str]:
     """Yields the first rows of a split, as the source has them, in lines."""
-    rows = task.source.get_dataset(split, shuffle=False).take(count)
-    for number, row in enumerate(rows.as_numpy_iterator()):
+    dataset = task.source.get_dataset(split, shuffle=False).take(count)
+    with named_damage(task.name, split):
+        rows = list(dataset.as_numpy_iterator())
+    for number, row in enumerate(rows):
         yield f"row {number} of {split}, as the data has it"
         for column, value in row.items():
             yield f"  {column}: {_shortened(_readable(value))}"
@@ -77,6 +86,24 @@ def show_lengths(
         )
 
 
+def show_unknown(examples: Sequence[dict]) -> Iterator[str]:
+    """Yields how many pieces are `<unk>`: what the vocabulary cannot write."""
+    yield "pieces that the vocabulary does not know (<unk>)"
+    for feature in FEATURES:
+        given = [example[feature] for example in examples]
+        if feature == "targets":
+            # A hidden target is written as <unk> itself.
+            given = [e[feature] for e in examples if not _is_hidden(e)]
+        counts = [int((ids == VOCABULARY.unk_id).sum()) for ids in given]
+        share = 100 * sum(counts) / max(sum(map(len, given)), 1)
+        affected = sum(count > 0 for count in counts)
+        yield f"  {feature:8}{share:8.2f}%, in {affected:,} of {len(given):,} examples"
+
+
+def _is_hidden(example: Mapping) -> bool:
+    return example.get("targets_pretokenized") == HIDDEN.encode("utf-8")
+
+
 def show_balance(examples: Sequence[dict], labels: Sequence[str]) -> Iterator[str]:
     """Yields how often each label is the target, or the most frequent targets."""
     texts = [
@@ -87,6 +114,8 @@ def show_balance(examples: Sequence[dict], labels: Sequence[str]) -> Iterator[st
     counts = collections.Counter(texts)
     if not texts:
         return
+    # A hidden score is none of the labels either.
+    hidden = counts.pop(HIDDEN, 0) + (counts.pop(_HIDDEN_SCORE, 0) if labels else 0)
     if labels:
         yield "labels"
         # What is left in the counts afterwards is none of the labels.
@@ -97,13 +126,16 @@ def show_balance(examples: Sequence[dict], labels: Sequence[str]) -> Iterator[st
         shown, outside = counts.most_common(5), 0
     for text, count in shown:
         yield f"  {count:>7,}  {100 * count / len(texts):5.1f}%  {_shortened(text)}"
+    if hidden:
+        yield f"  {hidden:>7,}  {100 * hidden / len(texts):5.1f}%  hidden"
     if outside:
-        yield f"  {outside:>7,}  are none of the labels: {', '.join(sorted(counts))}"
+        others = _shortened(", ".join(sorted(counts)))
+        yield f"  {outside:>7,}  are none of the labels: {others}"
 
 
 def _readable(value: object) -> str:
     if isinstance(value, bytes):
-        return value.decode("utf-8")
+        return value.decode("utf-8", "replace")
     if isinstance(value, dict):
         parts = (f"{key}: {_readable(part)}" for key, part in value.items())
         return "{" + ", ".join(parts) + "}"

@@ -103,13 +103,19 @@ def spearman_corrcoef(
 def squad(targets: Sequence[Sequence[str]], predictions: Sequence[str]) -> Results:
     """Exact match and F1 of words, each the best over the answers that are right.
 
-    As SQuAD's own script: capitals, punctuation and articles do not count.
-    `[["the Cat", "a dog"]]`, `["cat!"]` -> `{"em": 100.0, "f1": 100.0}`.
+    As SQuAD's own script: capitals, punctuation and articles do not count. A question
+    without an answer (SQuAD 2: Rajpurkar et al. 2018) is answered rightly by an empty
+    text, and by no other.
+    `[["the Cat", "a dog"], []]`, `["cat!", ""]` -> `{"em": 100.0, "f1": 100.0}`.
     """
     check_lengths(targets, predictions)
     exact, overlap = [], []
     for right, guess in zip(targets, predictions, strict=True):
         guess = _normal_answer(guess)
+        if not any(right):
+            exact.append(not guess)
+            overlap.append(not guess)
+            continue
         texts = [_normal_answer(answer) for answer in right]
         exact.append(max(text == guess for text in texts))
         overlap.append(max(_word_f1(text.split(), guess.split()) for text in texts))

@@ -4,8 +4,15 @@ SeqIO calls each with the text, the example it belongs to and whether the text i
 example's true target. TensorFlow is not needed here.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
+
+# What stands in place of a target that is not told (see preprocessors.py), and what an
+# answer counts as that is none, in the t5 library too. A hidden target counts as the
+# latter: data/eval_tasks.py lets none be compared.
+HIDDEN = "<unk>"
+INVALID = -1
 
 # Words that do not decide what a pronoun refers to.
 _DETERMINERS = frozenset(
@@ -21,15 +28,20 @@ def label_index(
     is_target: bool = False,
 ) -> int:
     """Returns the class of a label: `"positive"` -> 1; -1 for any other text."""
-    return labels.index(text) if text in labels else -1
+    return labels.index(text) if text in labels else INVALID
 
 
 def number(text: str, example: Mapping | None = None, is_target: bool = False) -> float:
-    """Returns the number written in a text: `"3.4"` -> 3.4; -1.0 for any other."""
+    """Returns the number written in a text: `"3.4"` -> 3.4; -1.0 for any other.
+
+    Python would read more than people write: "nan", "inf", "1_0", foreign digits.
+    """
+    is_plain = text.isascii() and "_" not in text
     try:
-        return float(text)
+        value = float(text) if is_plain else math.nan
     except ValueError:
-        return -1.0
+        value = math.nan
+    return value if math.isfinite(value) else float(INVALID)
 
 
 def plain(text: str, example: Mapping | None = None, is_target: bool = False) -> str:
@@ -41,9 +53,10 @@ def words(text: str, example: Mapping | None = None, is_target: bool = False) ->
     """Returns the words of a choice: `"We don't know."` -> `"we don t know"`.
 
     A choice is right when its words are. Spaces, capitals and punctuation do not count,
-    as the published vocabulary cannot write all of them (line breaks, braces).
+    as the published vocabulary cannot write all of them (line breaks, braces). Of a
+    text without words they do: `"?!"` is no empty answer.
     """
-    return " ".join(re.findall(r"\w+", text.lower()))
+    return " ".join(re.findall(r"\w+", text.lower())) or text.strip()
 
 
 def named(
@@ -55,8 +68,10 @@ def named(
     r"""Returns the names in a text: `"joy \n love"` -> `("joy", "love")`.
 
     What stands between them does not count: the published vocabulary has no backslash.
+    A text that names none of them says something else: `"sad"` -> `("sad",)`.
     """
-    return tuple(name for name in names if name in text.split())
+    found = tuple(name for name in names if name in text.split())
+    return found or tuple(text.split())
 
 
 def answers(
@@ -100,14 +115,14 @@ def wsc(text: str, example: Mapping | None = None, is_target: bool = False) -> i
     WSC is generated (T5, §2.4): the model names what the pronoun refers to, and the
     answer is 1 where that is the candidate. `"the box"`, candidate `"The old box"` -> 1
     as one set of words contains the other; an empty text -> -1, which is never right;
-    a true target -> its label.
+    a true target -> its label, -1 where it is hidden.
     """
     if is_target:
         return int(example["label"])
     predicted = _content(text)
     candidate = _content(as_text(example["targets_pretokenized"]))
     if not predicted:
-        return -1
+        return INVALID
     # "Bob" does not name "Bob's hat".
     if ("'" in predicted) != ("'" in candidate):
         return 0

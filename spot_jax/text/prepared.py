@@ -5,10 +5,13 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
+from spot_jax.reading import path_of
+from spot_jax.text.row_values import check_value
 
 _TEXT = tfds.features.Text
 # Sets for which TFDS has no builder; `spot_jax convert` writes them in this form.
@@ -58,12 +61,20 @@ def write_prepared(
 
     Raises:
         InputError: the set is unknown or already there; a split is empty; a row has
-            other columns, or a value that its column cannot hold.
+            other columns, or a value that its column cannot hold; the folder cannot be
+            written.
     """
-    folder = _new_folder(tfds_name, pathlib.Path(data_dir))
+    folder = _new_folder(tfds_name, path_of(data_dir))
     columns = dataset_features(tfds_name, features)
-    with storage.new_folder(folder) as unfinished:
-        _write_splits(_dataset_info(tfds_name, unfinished, columns), tfds_name, splits)
+    try:
+        with storage.new_folder(folder) as unfinished:
+            info = _dataset_info(tfds_name, unfinished, columns)
+            _write_splits(info, tfds_name, splits)
+    except (OSError, tf.errors.OpError) as error:
+        raise InputError(
+            f"{folder} cannot be written ({getattr(error, 'strerror', 0) or error}). "
+            "Make room, or name another folder: --data_dir DIR"
+        ) from error
     return folder
 
 
@@ -117,7 +128,7 @@ def _new_folder(tfds_name: str, data_dir: pathlib.Path) -> pathlib.Path:
     name, _, version = tfds_name.partition(":")
     if not version:
         raise InputError(f"{tfds_name} needs a version, such as glue/sst2:2.0.0")
-    folder = data_dir.expanduser().absolute() / name / version
+    folder = data_dir.absolute() / name / version
     if folder.exists():
         raise InputError(f"{folder} is already there; move or remove it first")
     return folder
@@ -150,19 +161,7 @@ def _checked(
                 "are expected"
             )
         for column, feature in features.items():
-            try:
-                feature.encode_example(row[column])
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise InputError(
-                    f"{where}, row {number}: {column} cannot be {row[column]!r}; "
-                    f"expected {_expected(feature)}"
-                ) from error
+            check_value(row[column], feature, f"{where}, row {number}: {column}")
         yield row
     if number < 0:
         raise InputError(f"{where} has no rows")
-
-
-def _expected(feature: tfds.features.FeatureConnector) -> str:
-    if isinstance(feature, tfds.features.ClassLabel):
-        return f"one of {', '.join(feature.names)}, or its index"
-    return str(feature)

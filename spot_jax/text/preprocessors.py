@@ -5,16 +5,18 @@ Each function takes a row, a mapping from column to tensor, and returns a mappin
 maps it over a data set. The formats are those of the t5 library where it has the task
 and those of SPoT's authors elsewhere: tests compare them byte for byte.
 
-A hidden label (-1, as in the test sets of GLUE) becomes the target `<unk>`.
+A hidden label (-1, as in the test sets of GLUE) becomes the target `<unk>`, a hidden
+score `-1.0`.
 """
 
 from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+from spot_jax.text.postprocessors import HIDDEN
+
 Row = Mapping[str, tf.Tensor]
 Example = dict[str, tf.Tensor]
-HIDDEN = "<unk>"
 
 
 def labelled_text(prefix: str, row: Row, columns: Sequence[str]) -> tf.Tensor:

@@ -7,14 +7,16 @@ in the columns under which the registered tasks read them.
 import csv
 import hashlib
 import itertools
-import json
 import pathlib
 from collections.abc import Callable, Iterator
+from typing import TypedDict
 
 from spot_jax.errors import InputError
-from spot_jax.text.rows import read_lines
+from spot_jax.reading import lines_of, read_json, read_text
+from spot_jax.text.json_lines import read_lines
 
 Splits = dict[str, list[dict]]
+_AGAIN = "Copy the publisher's file here again."
 
 
 def read_published(task: str, folder: pathlib.Path, publisher: str) -> Splits:
@@ -40,7 +42,20 @@ def read_published(task: str, folder: pathlib.Path, publisher: str) -> Splits:
 
 def _find(folder: pathlib.Path, name: str) -> pathlib.Path | None:
     # Sorted: which of two copies is taken must not depend on the file system.
-    return next(iter(sorted(folder.rglob(name))), None)
+    return next(filter(pathlib.Path.is_file, sorted(folder.rglob(name))), None)
+
+
+class _Sentence(TypedDict):
+    sentid: int
+    raw: str
+
+
+class _Image(TypedDict):
+    sentences: list[_Sentence]
+
+
+class _Coco(TypedDict):
+    images: list[_Image]
 
 
 def _read_cxc(files: dict[str, pathlib.Path]) -> Splits:
@@ -49,7 +64,7 @@ def _read_cxc(files: dict[str, pathlib.Path]) -> Splits:
     CxC has scores for COCO's validation and test captions, and no training pairs: the
     validation pairs train, the test pairs validate.
     """
-    coco = json.loads(files["dataset_coco.json"].read_text(encoding="utf-8"))
+    coco = read_json(files["dataset_coco.json"], _Coco, _AGAIN)
     captions = {
         sentence["sentid"]: sentence["raw"]
         for image in coco["images"]
@@ -63,22 +78,30 @@ def _read_cxc(files: dict[str, pathlib.Path]) -> Splits:
 
 def _cxc_rows(path: pathlib.Path, captions: dict[int, str]) -> Iterator[dict]:
     """Reads lines such as `COCO_val2014:sentid:190268,COCO_...:315773,1.24,...`."""
-    with path.open(encoding="utf-8", newline="") as file:
-        for number, line in enumerate(csv.DictReader(file), start=2):
-            try:
-                first, second = (
-                    captions[int(line[column].rpartition(":")[2])]
-                    for column in ("caption1", "caption2")
-                )
-                score = float(line["agg_score"])
-            except (KeyError, ValueError, TypeError, AttributeError) as error:
-                raise InputError(
-                    f"{path}:{number}: {line} names no two captions of "
-                    f"dataset_coco.json and a score ({error!r})"
-                ) from error
-            if not 0 <= score <= 5:
-                raise InputError(f"{path}:{number}: the score {score} is not in 0 to 5")
-            yield {"sentence1": first, "sentence2": second, "label": score}
+    lines = csv.DictReader(lines_of(read_text(path, _AGAIN)))
+    try:
+        for line in lines:
+            yield _cxc_row(line, captions, f"{path}:{lines.line_num}")
+    except csv.Error as error:
+        where = f"behind line {lines.line_num}"
+        raise InputError(f"{path} is no CSV {where} ({error}). {_AGAIN}") from error
+
+
+def _cxc_row(line: dict, captions: dict[int, str], where: str) -> dict:
+    try:
+        first, second = (
+            captions[int(line[column].rpartition(":")[2])]
+            for column in ("caption1", "caption2")
+        )
+        score = float(line["agg_score"])
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{where}: {line!r:.200} names no two captions of dataset_coco.json and a "
+            f"score ({error!r:.80})"
+        ) from error
+    if not 0 <= score <= 5:
+        raise InputError(f"{where}: the score {score} is not in 0 to 5")
+    return {"sentence1": first, "sentence2": second, "label": score}
 
 
 def _read_cr(files: dict[str, pathlib.Path]) -> Splits:
@@ -107,13 +130,23 @@ def _by_hash(rows: list[dict]) -> list[dict]:
 
 
 def _text_lines(path: pathlib.Path) -> list[str]:
-    data = path.read_bytes()
     try:
-        text = data.decode("utf-8")
+        data = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{path} cannot be read ({reason}). {_AGAIN}") from error
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{path} is in UTF-16. {_AGAIN}")
+    lines = (_decoded(line).strip() for line in data.split(b"\n"))
+    return [line for line in lines if line]
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode("utf-8-sig")
     except UnicodeDecodeError:
-        # The original files are in Latin-1.
-        text = data.decode("latin-1")
-    return [line.strip() for line in text.split("\n") if line.strip()]
+        # The original files are in Latin-1, copies of them in UTF-8.
+        return line.decode("latin-1")
 
 
 def _read_alpha_nli(files: dict[str, pathlib.Path]) -> Splits:
@@ -152,9 +185,9 @@ def _rows_with_labels(
                 f"{number}"
             )
         where, row = line
-        missing = [column for column in columns if column not in row]
+        missing = [name for name in columns if not isinstance(row.get(name), str)]
         if missing:
-            raise InputError(f"{where}: {', '.join(missing)} is missing")
+            raise InputError(f"{where}: {', '.join(missing)} is missing, or is no text")
         if label not in names:
             raise InputError(
                 f"{labels}:{number}: the label {label!r} is not one of "

@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from spot_jax.text.preprocessors import HIDDEN, Example, Row
+from spot_jax.text.postprocessors import HIDDEN
+from spot_jax.text.preprocessors import Example, Row
 
 _AFTER_PUNCTUATION = r"(\.|\?|\!|\"|\')\n@highlight\n"
 
@@ -18,6 +19,8 @@ def spaced(text: tf.Tensor) -> tf.Tensor:
 
 def squad(row: Row) -> Example:
     """Answers a SQuAD question with the first of its answers.
+
+    A question without one, as SQuAD 2 has them, is answered by no text at all.
 
     `{"question": "Who?", "context": "It was Bo.", "answers": {"text": ["Bo"]}, ...}` ->
     `{"inputs": "question: Who ? context: It was Bo . ", "targets": "Bo", "answers":
@@ -54,7 +57,8 @@ def _answered(
     text = tf.strings.join(parts, separator=" ")
     return {
         "inputs": tf.strings.regex_replace(text, r"\s+", " "),
-        "targets": answers[0],
+        # The first, or "" where there is none.
+        "targets": tf.concat([answers, [""]], axis=0)[0],
         "context": context,
         "question": question,
         "answers": answers,

@@ -26,6 +26,7 @@ class Info(Protocol):
     tfds: str
     splits: Mapping[str, str]
     labels: tuple[str, ...]
+    columns: tuple[str, ...]
     train_examples: int
 
 

@@ -1,8 +1,5 @@
-"""A user's JSON lines, fitted to the columns of a data set."""
+"""A user's rows, fitted to the columns of a data set."""
 
-import gzip
-import json
-import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
@@ -10,19 +7,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from spot_jax.errors import InputError
-
-
-def _is_score(value: object) -> bool:
-    return type(value) in (int, float) and 0 <= value <= 5
-
-
-# Labels that a data set keeps as plain numbers: column, test, what is right.
-_NUMBERS = {
-    "hellaswag": ("label", (0, 1, 2, 3).__contains__, "0, 1, 2 or 3"),
-    "sentiment140": ("polarity", (0, 2, 4).__contains__, "0, 2 or 4"),
-    "stsb": ("label", _is_score, "a number from 0 to 5"),
-    "cxc": ("label", _is_score, "a number from 0 to 5"),
-}
+from spot_jax.text.row_checks import row_fault
+from spot_jax.text.row_values import check_value
 
 
 class Info(Protocol):
@@ -31,32 +17,6 @@ class Info(Protocol):
     name: str
     columns: tuple[str, ...]
     labels: tuple[str, ...]
-
-
-def read_lines(path: pathlib.Path) -> Iterator[tuple[str, dict]]:
-    """Yields ("FILE:LINE", row) for each line of a .jsonl or .jsonl.gz file.
-
-    Raises:
-        InputError: there is no such file; it has no rows; it is no text, or no gzip
-            although its name says so; a line is no JSON object. File and line are
-            named.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
-    opened = gzip.open if path.suffix == ".gz" else open
-    where, is_empty = f"{path}:1", True
-    try:
-        with opened(path, "rt", encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                where = f"{path}:{number}"
-                if line.strip():
-                    is_empty = False
-                    yield where, _parse(line, where)
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
-        # Found out while reading ahead: the fault is here or behind.
-        raise InputError(f"{where} or after it: {error}") from error
-    if is_empty:
-        raise InputError(f"{path} has no rows")
 
 
 def fit_rows(
@@ -73,7 +33,7 @@ def fit_rows(
     `title` and their like) are filled with the row's number where they are missing.
 
     Args:
-        lines: (where, row), from `read_lines`.
+        lines: (where, row), from `json_lines.read_lines`.
         info: the task's line of the catalog.
         features: the data set's columns.
         is_hidden: whether labels may be -1, as in a test split.
@@ -92,10 +52,18 @@ def fit_rows(
                 f"{where}: column {', '.join(missing)} is missing; {info.name} reads "
                 f"{', '.join(info.columns)}"
             )
-        _check_number(info, given, where, is_hidden)
-        yield {
+        fitted = {
             column: _fit(given[column], feature, info, f"{where}: {column}", is_hidden)
+            for column, feature in features.items()
             if column in given
+        }
+        fault = row_fault(info.name, fitted, is_hidden)
+        if fault:
+            raise InputError(f"{where}: {fault}")
+        # In the order of the data set, what is missing filled in.
+        yield {
+            column: fitted[column]
+            if column in fitted
             else groups.number(info, given, feature, number)
             for column, feature in features.items()
         }
@@ -134,37 +102,33 @@ def _filler(feature, number: int) -> object:
     if isinstance(feature, tfds.features.FeaturesDict):
         return {name: _filler(part, number) for name, part in feature.items()}
     if isinstance(feature, tfds.features.Sequence):
-        return []
+        is_of_objects = isinstance(feature.feature, tfds.features.FeaturesDict)
+        return dict.fromkeys(feature.feature, []) if is_of_objects else []
     kind = np.dtype(feature.np_dtype).kind
     if kind == "b":
         return False
-    return number if kind in "if" else str(number)
+    return number if kind in "iuf" else str(number)
 
 
 def _fit(value, feature, info: Info, where: str, is_hidden: bool) -> object:
     if isinstance(feature, tfds.features.ClassLabel):
         return _class_index(value, feature, info, where, is_hidden)
     if isinstance(feature, tfds.features.Sequence):
-        return _fit_sequence(value, feature, where)
-    if isinstance(feature, tfds.features.Text) and not isinstance(value, str):
-        raise InputError(f"{where} is {value!r}; text is expected")
+        value = _with_bookkeeping(value, feature.feature)
+    check_value(value, feature, where)
     return value
 
 
-def _fit_sequence(value, feature, where: str) -> object:
-    """Checks a list; a mapping of lists may leave bookkeeping lists out."""
-    parts = feature.feature
-    if not isinstance(parts, tfds.features.FeaturesDict):
-        if not isinstance(value, list):
-            raise InputError(f"{where} is {value!r}; a list is expected")
+def _with_bookkeeping(value, parts) -> object:
+    """Fills in the lists that stand beside a list of texts: where answers start."""
+    is_of_texts = isinstance(parts, tfds.features.FeaturesDict) and "text" in parts
+    if not is_of_texts or not isinstance(value, dict):
         return value
-    if not isinstance(value, dict) or not isinstance(value.get("text"), list):
-        raise InputError(f'{where} is {value!r}; {{"text": [...]}} is expected')
-    length = len(value["text"])
-    return {
-        name: value.get(name, [_filler(part, 0)] * length)
-        for name, part in parts.items()
-    }
+    texts = value.get("text")
+    if not isinstance(texts, list):
+        return value
+    missing = {name: part for name, part in parts.items() if name not in value}
+    return value | {n: [_filler(part, 0)] * len(texts) for n, part in missing.items()}
 
 
 def _class_index(
@@ -179,26 +143,7 @@ def _class_index(
     if is_index and lowest <= int(value) < feature.num_classes:
         return int(value)
     raise InputError(
-        f"{where} is {value!r}; expected one of "
+        f"{where} is {value!r:.80}; expected one of "
         f"{', '.join(info.labels or feature.names)}, or its index from {lowest} to "
         f"{feature.num_classes - 1}"
     )
-
-
-def _check_number(info: Info, row: Mapping, where: str, is_hidden: bool) -> None:
-    """Checks labels that the data set keeps as plain numbers."""
-    if info.name not in _NUMBERS:
-        return
-    column, is_right, expected = _NUMBERS[info.name]
-    if not is_right(row[column]) and not (is_hidden and row[column] == -1):
-        raise InputError(f"{where}: {column} is {row[column]!r}; expected {expected}")
-
-
-def _parse(line: str, where: str) -> dict:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}: no JSON ({error})") from error
-    if not isinstance(row, dict):
-        raise InputError(f"{where}: a JSON object is expected, this is {row!r:.60}")
-    return row

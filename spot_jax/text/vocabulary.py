@@ -60,8 +60,10 @@ def open_vocabulary(path: str, extra_ids: int = 0) -> None:
     """Makes all tasks use a vocabulary that was found to be one; see both parts.
 
     Raises:
-        InputError: the file cannot be right.
+        InputError: the file or the number cannot be right.
     """
+    if extra_ids < 0:
+        raise InputError(f"{extra_ids} sentinels cannot be added; 0 adds none")
     check_vocabulary(path)
     use_vocabulary(path, extra_ids)
 
@@ -99,6 +101,6 @@ def _read(path: str) -> bytes:
                 return file.read()
         return pathlib.Path(vocabulary_path(path)).read_bytes()
     except (OSError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0]
         message = f"the vocabulary {path} cannot be read ({reason}); {_CURE}"
         raise InputError(message) from error

@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 
+from spot_jax.errors import InputError
 from spot_jax.prompts import algebra, files, init
 from tests.bundles import MODEL, assert_same, everywhere, soft
 
@@ -77,6 +78,30 @@ def test_labels_may_be_named(around):
     assert len(set(ids_of(found[1:]))) == 5
 
 
+def test_one_string_is_one_label(around):
+    found = init.class_labels(around, labels="a long text").enc_input
+    np.testing.assert_allclose(found[0], TABLE[[13, 14, 13]].mean(0))
+    assert len(set(ids_of(found[1:]))) == 5
+
+
+@pytest.mark.parametrize("labels", [("{", "}"), ("positive", "positive")])
+def test_labels_that_begin_alike_are_refused(labels, around):
+    unknown = dataclasses.replace(around, encode=lambda text: PIECES.get(text, [3, 2]))
+    with pytest.raises(
+        InputError, match=f"'{labels[0]}' and '{labels[1]}' .* same pieces.*CLASS_LABEL"
+    ):
+        init.class_labels(unknown, labels=labels)
+
+
+def test_a_text_that_cannot_be_written_is_counted(around, caplog):
+    unknown = dataclasses.replace(around, encode=lambda text: [13, 2, 2])
+    for _ in range(3):
+        init.text(unknown, text="a ~ {")
+    assert caplog.messages == [
+        "2 of 3 pieces of PROMPT_TEXT are <unk>: the vocabulary cannot write all of it."
+    ]
+
+
 def test_a_task_without_labels_samples_everything_and_says_so(around, caplog):
     caplog.set_level("INFO")
     found = init.class_labels(dataclasses.replace(around, labels=()), population=6)
@@ -91,8 +116,8 @@ def test_more_labels_than_vectors_are_refused(around):
 
 
 def test_a_label_without_pieces_is_refused(around):
-    silent = dataclasses.replace(around, encode=lambda text: [])
-    with pytest.raises(ValueError, match=r"'positive'.*class_labels\.labels"):
+    silent = dataclasses.replace(around, encode=lambda text: [], labels=("positive",))
+    with pytest.raises(ValueError, match=r"'positive'.*CLASS_LABELS"):
         init.class_labels(silent)
 
 

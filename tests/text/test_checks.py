@@ -5,6 +5,7 @@ import seqio
 
 import spot_jax.tasks
 from spot_jax import text
+from spot_jax.errors import InputError
 from spot_jax.text.prepared import write_prepared
 from spot_jax.text.registration import use_data_dir
 
@@ -68,6 +69,37 @@ def test_a_missing_file_is_named(data_dir):
     with pytest.raises(ValueError, match=f"lacks {file.name}"):
         text.check_data("sst2")
     text.check_data("sst2", ["train"])
+
+
+def test_files_that_are_cut_short_are_named(data_dir):
+    (file,) = (data_dir / "glue/sst2/2.0.0").glob("*validation*")
+    file.write_bytes(b"")
+    with pytest.raises(InputError, match="files of split validation .* have 0 bytes"):
+        text.check_data("sst2")
+    text.check_data("sst2", ["train"])
+
+
+@pytest.mark.parametrize(
+    "name, damaged",
+    [
+        ("features.json", "{"),
+        ("features.json", "[]"),
+        ("features.json", None),
+        ("dataset_info.json", '{"splits": [{"name": "train", "shardLengths": ["1"]}]}'),
+    ],
+)
+def test_a_folder_that_tfds_cannot_read_is_one_message(name, damaged, data_dir):
+    path = data_dir / "glue/sst2/2.0.0" / name
+    path.write_text(damaged) if damaged else path.unlink()
+    with pytest.raises(InputError, match="sst2: TFDS cannot read .*glue/sst2/2.0.0"):
+        text.check_data("sst2", ["train"])
+
+
+def test_a_folder_without_a_column_is_an_error(data_dir):
+    path = data_dir / "glue/sst2/2.0.0/features.json"
+    path.write_text(path.read_text().replace('"sentence"', '"text"'))
+    with pytest.raises(InputError, match="glue/sst2/2.0.0 has no column sentence"):
+        text.check_data("sst2")
 
 
 def test_two_versions_are_an_error(data_dir):

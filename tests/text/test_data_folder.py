@@ -2,7 +2,12 @@ import json
 
 import pytest
 
-from spot_jax.text.data_folder import Fault, default_data_dir, find_data
+from spot_jax.text.data_folder import (
+    Fault,
+    default_data_dir,
+    find_data,
+    split_problem,
+)
 
 INFO = {"splits": [{"name": "train", "shardLengths": ["8", "2"]}]}
 DATASET = "glue/sst2:2.0.0"
@@ -51,11 +56,50 @@ def test_two_versions_are_an_error(tmp_path):
     assert "several versions (1.0.0, 2.0.0) and the task reads 2.0.0" in problem
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"splits": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{}", "[]", "null", "\x00", "[" * 20_000, '{"splits": 3}'),
+        *('{"splits": [3]}', '{"splits": ["train"]}', '{"splits": [{"name": 3}]}'),
+        '{"splits": [{"shardLengths": ["8"]}]}',
+        '{"splits": [{"name": "train", "shardLengths": 8}]}',
+        '{"splits": [{"name": "train", "shardLengths": [NaN]}]}',
+        '{"splits": [{"name": "train", "shardLengths": ["many"]}]}',
+        '{"splits": [{"name": "train", "shardLengths": ["-8"]}]}',
+        '{"splits": [{"name": "train", "shardLengths": ["' + "9" * 5000 + '"]}]}',
+    ],
+    ids=lambda content: content[:60],
+)
 def test_a_broken_folder_is_named(tmp_path, content):
     write(tmp_path / "glue/sst2/2.0.0", content)
-    problem = find_data("sst2", DATASET, str(tmp_path)).problem
-    assert "dataset_info.json cannot be read" in problem
+    data = find_data("sst2", DATASET, str(tmp_path))
+    assert data.fault is Fault.UNREADABLE and not data.sizes
+    assert f"{tmp_path}/glue/sst2/2.0.0/dataset_info.json " in data.problem
+    assert "The folder is damaged. Set TFDS_DATA_DIR" in data.problem
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "glue").write_text("")
+    data = find_data("sst2", DATASET, str(tmp_path))
+    assert data.fault is Fault.UNREADABLE and "Not a directory" in data.problem
+    (tmp_path / "super_glue/rte/1.0.2/dataset_info.json").mkdir(parents=True)
+    data = find_data("rte", "super_glue/rte:1.0.2", str(tmp_path))
+    assert data.fault is Fault.UNREADABLE and "Is a directory" in data.problem
+
+
+def test_the_cure_stands_alone(tmp_path):
+    data = find_data("sst2", DATASET, str(tmp_path))
+    assert data.cure == f"tfds build {DATASET}"
+    assert f"{data.cure} --data_dir {tmp_path}" in data.problem
+
+
+def test_splits_that_are_not_there_are_named(tmp_path):
+    write(tmp_path / "glue/sst2/2.0.0", json.dumps(INFO))
+    data = find_data("sst2", DATASET, str(tmp_path))
+    names = {"train": "train", "test": "test"}
+    assert not split_problem("sst2", data, names, ["train"])
+    found = split_problem("sst2", data, names, ["train", "test", "dev"])
+    assert found == f"sst2 has no split test, dev in {data.folder}; it has train"
 
 
 def test_the_folder_is_that_of_tfds(monkeypatch):

@@ -38,6 +38,8 @@ CASES = [
         ["cat sat", "owl"],
         {"em": 50.0, "f1": 75.0},
     ),
+    # Unanswerable, as SQuAD 2 has it: no text is right, but for one without words.
+    (metrics.squad, [[], [""], [], ["x"]], ["", "the", "x", ""], {"em": 50, "f1": 50}),
 ]
 
 

@@ -1,6 +1,7 @@
 import pytest
 import tensorflow_datasets as tfds
 
+from spot_jax.errors import InputError
 from spot_jax.text.data_folder import OWN_DATASETS, find_data
 from spot_jax.text.prepared import dataset_features, write_prepared
 
@@ -71,10 +72,12 @@ def test_features_may_be_given(tmp_path):
     [
         ({"sentence": "x", "label": 1}, "row 0: columns .* expected"),
         (ROWS[0] | {"extra": 1}, "extra"),
-        (ROWS[0] | {"label": "good"}, "label cannot be 'good'.*negative, positive"),
-        (ROWS[0] | {"label": 2}, "label cannot be 2"),
-        (ROWS[0] | {"idx": "first"}, "idx cannot be 'first'"),
-        (ROWS[0] | {"sentence": 3}, "sentence"),
+        (ROWS[0] | {"label": "good"}, "label is 'good'; one of negative, positive"),
+        (ROWS[0] | {"label": 2}, "label is 2; one of"),
+        (ROWS[0] | {"idx": "first"}, "row 0: idx is 'first'; a whole number"),
+        (ROWS[0] | {"idx": 2**70}, "row 0: idx is 1180591620717411303424"),
+        (ROWS[0] | {"sentence": 3}, "sentence is 3; text is expected"),
+        (ROWS[0] | {"sentence": "\ud800"}, "sentence is .*; text is expected"),
     ],
 )
 def test_a_wrong_row_leaves_nothing_behind(row, message, tmp_path):
@@ -93,6 +96,12 @@ def test_wrong_calls(tmp_path):
         write_prepared("glue/sst2:9.9.9", {"train": ROWS}, tmp_path)
     with pytest.raises(ValueError, match="no data set nothing_of_the_kind"):
         dataset_features("nothing_of_the_kind:1.0.0")
+
+
+def test_a_folder_that_cannot_be_written_is_one_message(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written .Not a dir.*--data_dir"):
+        write_prepared("glue/sst2:2.0.0", {"train": ROWS}, tmp_path / "file")
 
 
 def test_what_is_there_is_not_overwritten(tmp_path):

@@ -52,6 +52,12 @@ def test_race_asks_each_question_of_an_article():
     assert text(examples["targets"]) == ["Ann", "h"]
 
 
+def test_a_hidden_answer_of_race_is_none_of_the_options():
+    given = row(article="", questions=["Who?", "How?"], answers=["", "A"])
+    given["options"] = tf.constant([["a", "b", "c", "d"], ["e", "f", "g", "h"]])
+    assert text(choices.race_examples(given)["targets"]) == ["<unk>", "e"]
+
+
 def test_drop_takes_all_validated_answers():
     example = questions.drop(
         row(
@@ -71,6 +77,16 @@ def test_mrqa_begins_with_the_name_of_its_set():
     given = row(question="Who?", context="It was Bo.", answers=["Bo", "Bob"])
     example = questions.mrqa(given, "news_qa")
     assert text(example["inputs"]) == "news_qa question: Who ? context: It was Bo . "
+
+
+def test_a_question_without_an_answer_is_answered_by_no_text():
+    given = row(question="Who?", context="It was Bo.", id="1")
+    none = {"text": tf.constant([], tf.string)}
+    example = questions.squad(given | {"answers": none})
+    assert text(example["targets"]) == "" and text(example["answers"]) == []
+    one = {"text": tf.constant([""])}
+    example = questions.squad(given | {"answers": one})
+    assert text(example["targets"]) == "" and text(example["answers"]) == [""]
 
 
 def test_sentiment140_has_three_polarities():

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from spot_jax.errors import InputError
 from spot_jax.text.publishers import read_published
 
 COCO = {
@@ -44,6 +45,53 @@ def test_a_wrong_line_of_cxc_is_named(cxc, line, message):
     with pytest.raises(ValueError, match=message) as error:
         read_published("cxc", cxc, "")
     assert "sts_val.csv:3" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "coco, message",
+    [
+        ("", "is no JSON"),
+        ("[]", "Expected `object`"),
+        ("{}", "missing required field `images`"),
+        ('{"images": [3]}', "Expected `object`"),
+        ('{"images": [{"sentences": null}]}', "Expected `array`"),
+        (
+            '{"images": [{"sentences": [{"sentid": "1", "raw": "A"}]}]}',
+            "Expected `int`",
+        ),
+        ('{"images": [{"sentences": [{"sentid": 1, "raw": 2}]}]}', "Expected `str`"),
+        ("[" * 20_000, "Expected `object`"),
+    ],
+)
+def test_damaged_captions_are_named(cxc, coco, message):
+    (cxc / "dataset_coco.json").write_text(coco)
+    with pytest.raises(InputError, match=message) as error:
+        read_published("cxc", cxc, "")
+    assert "dataset_coco.json is n" in str(error.value)
+    assert "Copy the publisher's file here again" in str(error.value)
+
+
+def test_scores_that_are_no_text_are_named(cxc):
+    path = cxc / "data/sts_val.csv"
+    path.write_bytes(path.read_bytes() + b"\xff\xfe\n")
+    with pytest.raises(InputError, match="sts_val.csv is not UTF-8 .byte 1.*Copy the"):
+        read_published("cxc", cxc, "")
+    path.write_text(HEAD + "x" * 200_000)
+    with pytest.raises(
+        InputError, match="sts_val.csv is no CSV behind line 1 .*Copy the"
+    ):
+        read_published("cxc", cxc, "")
+
+
+def test_a_line_of_cr_that_is_no_utf_8_leaves_the_others_alone(tmp_path):
+    (tmp_path / "custrev.pos").write_bytes("Zoë's\n".encode() + b"caf\xe9\n")
+    (tmp_path / "custrev.neg").write_bytes(b"\xff\xfea\x00")
+    with pytest.raises(InputError, match="custrev.neg is in UTF-16"):
+        read_published("cr", tmp_path, "")
+    (tmp_path / "custrev.neg").write_bytes(b"bad\n")
+    splits = read_published("cr", tmp_path, "")
+    texts = {row["text"] for rows in splits.values() for row in rows}
+    assert texts == {"Zoë's", "café", "bad"}
 
 
 def test_cr_is_split_by_its_texts(tmp_path):
@@ -91,6 +139,7 @@ def test_social_iqa_has_three_answers(tmp_path):
         ([ALPHA, ALPHA], ["1"], "no line 2"),
         ([ALPHA], ["3"], "train-labels.lst:1: the label '3'"),
         ([{"obs1": "a"}], ["1"], "train.jsonl:1: obs2, hyp1, hyp2 is missing"),
+        ([ALPHA | {"hyp1": 5}], ["1"], "train.jsonl:1: hyp1 is missing, or is no text"),
     ],
 )
 def test_wrong_rows_of_alpha_nli(tmp_path, rows, labels, message):

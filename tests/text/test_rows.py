@@ -1,10 +1,9 @@
-import gzip
-
 import pytest
 
+from spot_jax.errors import InputError
 from spot_jax.tasks import catalog
 from spot_jax.text.prepared import dataset_features
-from spot_jax.text.rows import fit_rows, read_lines
+from spot_jax.text.rows import fit_rows
 
 
 def fit(task, *rows, is_hidden=False, left_out=None):
@@ -42,22 +41,95 @@ def test_the_catalogs_labels_are_known_where_tfds_has_others():
         ("sst2", {"sentence": "x"}, "column label is missing"),
         ("sst2", {"sentence": 5, "label": 1}, "text is expected"),
         ("stsb", {"sentence1": "x", "sentence2": "y", "label": 6}, "0 to 5"),
-        ("stsb", {"sentence1": "x", "sentence2": "y", "label": "3"}, "0 to 5"),
-        ("hellaswag", {"context": "x", "endings": ["a"], "label": 4}, "0, 1, 2 or 3"),
-        ("sentiment140", {"text": "x", "polarity": 1}, "0, 2 or 4"),
+        ("stsb", {"sentence1": "x", "sentence2": "y", "label": "3"}, "a number"),
+        ("sentiment140", {"text": "x", "polarity": 1}, "0, 2, 4"),
         ("cosmos_qa", {"question": "x"}, "context, answer0"),
-        ("squad", {"question": "x", "context": "y", "answers": ["z"]}, '"text"'),
-        (
-            "record",
-            {"passage": "x", "query": "y", "entities": "z", "answers": []},
-            "a list is expected",
-        ),
     ],
 )
 def test_a_wrong_row_is_named_by_file_and_line(task, row, message):
-    with pytest.raises(ValueError, match="^a.jsonl:1: ") as error:
+    with pytest.raises(InputError, match="^a.jsonl:1: ") as error:
         fit(task, row)
     assert message in str(error.value)
+
+
+WHOLE = {
+    "sst2": {"sentence": "x", "label": 1},
+    "squad": {"question": "x", "context": "y", "answers": {"text": ["z"]}},
+    "news_qa": {"question": "x", "context": "y", "answers": ["z"]},
+    "drop": {"passage": "x", "question": "y", "answer": "z", "validated_answers": []},
+    "record": {"passage": "x", "query": "y", "entities": ["z"], "answers": ["z"]},
+    "race": {
+        **{"article": "x", "questions": ["y"], "answers": ["D"]},
+        "options": [["a", "b", "c", "d"]],
+    },
+    "hellaswag": {"context": "x", "endings": ["a", "b", "c", "d"], "label": 3},
+    "wsc": {
+        **{"text": "Bo says (he) can.", "span1_text": "Bo", "span2_text": "can"},
+        **{"span2_index": 3, "label": 1},
+    },
+    "go_emotions": {"comment_text": "x", "neutral": 1},
+}
+
+
+@pytest.mark.parametrize("task", WHOLE)
+def test_a_right_row_is_taken(task):
+    (row,) = fit(task, WHOLE[task])
+    assert WHOLE[task].keys() <= row.keys()
+
+
+@pytest.mark.parametrize(
+    "task, column, value, message",
+    [
+        # Numbers that a column cannot hold are neither cut nor rounded.
+        (
+            "sst2",
+            "idx",
+            2**70,
+            "idx is 1180591620717411303424; a whole number from -2,",
+        ),
+        ("sst2", "idx", 2**31, "to 2,147,483,647 is expected"),
+        ("sst2", "idx", 1.5, "idx is 1.5; a whole number"),
+        ("sst2", "idx", True, "idx is True; a whole number"),
+        ("sst2", "idx", None, "idx is None; a whole number"),
+        ("sst2", "sentence", "\ud800", "text is expected"),
+        ("record", "idx", {"passage": 1}, "an object of passage, query is expected"),
+        ("record", "idx", {"passage": 1, "query": 2**40}, "idx.query is 1099511627776"),
+        ("go_emotions", "joy", 2, "joy is 2; true or false is expected"),
+        # Questions without an answer.
+        ("squad", "answers", {"text": []}, "answers is empty; every question"),
+        ("squad", "answers", {"text": ["z", " "]}, "has a blank text, ['z', ' ']"),
+        ("news_qa", "answers", [], "answers is empty; every question"),
+        ("drop", "answer", "", "answer has a blank text"),
+        ("record", "answers", [], "answers is empty; every question"),
+        ("race", "questions", [], "must be as many, and some: {'questions': 0"),
+        ("go_emotions", "neutral", 0, "none of the 28 emotions is true"),
+        # Lists of other lengths, or of other things.
+        ("squad", "answers", ["z"], "an object of answer_start, text is expected"),
+        ("squad", "answers", {"text": [1]}, "answers.text[0] is 1; text is expected"),
+        ("squad", "answers", {"text": ["z"], "answer_start": []}, "different lengths"),
+        ("record", "entities", "z", "entities is 'z'; a list is expected"),
+        ("race", "options", [["a", "b", "c"]], "each question has always 4"),
+        ("race", "options", ["abcd"], "options[0] is 'abcd'; a list is expected"),
+        ("race", "answers", ["E"], "expected A, B, C or D"),
+        ("hellaswag", "endings", ["a"], "endings has 1 texts; there are always 4"),
+        ("hellaswag", "label", 4, "label is 4; expected one of 0, 1, 2, 3"),
+        # The pronoun of a Winograd schema stands where span2_index says, or behind.
+        ("wsc", "span2_text", "she", "'she' is none of the words of text"),
+        ("wsc", "span2_index", 4, "from span2_index 4 on"),
+        ("wsc", "span2_index", -1, "from span2_index -1 on"),
+    ],
+)
+def test_a_wrong_value_is_named_by_file_and_line(task, column, value, message):
+    with pytest.raises(InputError, match="^a.jsonl:1: ") as error:
+        fit(task, WHOLE[task] | {column: value})
+    assert message in str(error.value)
+
+
+def test_a_test_split_may_hide_its_answers():
+    hidden = WHOLE["record"] | {"answers": []}
+    assert fit("record", hidden, is_hidden=True)[0]["answers"] == []
+    hidden = WHOLE["hellaswag"] | {"label": -1}
+    assert fit("hellaswag", hidden, is_hidden=True)[0]["label"] == -1
 
 
 def test_a_test_split_may_hide_its_labels():
@@ -89,40 +161,3 @@ def test_answers_to_one_question_share_its_number():
     assert [row["idx"]["paragraph"] for row in rows] == [0, 0, 0, 1]
     assert [row["idx"]["question"] for row in rows] == [0, 0, 1, 2]
     assert [row["idx"]["answer"] for row in rows] == [0, 1, 2, 3]
-
-
-def test_lines_are_read_compressed_or_not(tmp_path):
-    text = '{"a": "Zoë"}\n\n{"a": 2}\n'
-    (tmp_path / "a.jsonl").write_text(text, encoding="utf-8")
-    with gzip.open(tmp_path / "a.jsonl.gz", "wt", encoding="utf-8") as file:
-        file.write(text)
-    for name in ("a.jsonl", "a.jsonl.gz"):
-        path = tmp_path / name
-        assert list(read_lines(path)) == [
-            (f"{path}:1", {"a": "Zoë"}),
-            (f"{path}:3", {"a": 2}),
-        ]
-
-
-# Without a time: a test's name has to be the same in every process that collects it.
-TRUNCATED_GZIP = gzip.compress(b'{"a": 1}', mtime=0)[:-9]
-
-
-@pytest.mark.parametrize(
-    "name, content, message",
-    [
-        ("a.jsonl", None, "no such file"),
-        ("a.jsonl", b"", "no rows"),
-        ("a.jsonl", b'{"a": 1}\n{"a": ', "a.jsonl:2: no JSON"),
-        ("a.jsonl", b'{"a": 1}\n[1]', "a.jsonl:2: a JSON object is expected"),
-        ("a.jsonl", b'{"a": "\xff"}', "a.jsonl:1"),
-        ("a.jsonl.gz", b'{"a": 1}', "gzip"),
-        ("b.jsonl.gz", TRUNCATED_GZIP, "b.jsonl"),
-    ],
-)
-def test_a_wrong_file_is_named(tmp_path, name, content, message):
-    path = tmp_path / name
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ValueError, match=message):
-        list(read_lines(path))
