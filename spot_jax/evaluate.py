@@ -5,7 +5,8 @@ Writes into EVAL_OUTPUT_DIR
     metrics.json             {prompt: {task: {metric: value}}}
     scores.csv               prompts x tasks, the mean of a task's metrics
     prompts.json             {prompt: its file}
-    PROMPT.TASK.jsonl        a line an example: input, target, output, prediction
+    PROMPT.TASK.jsonl        a line an example: input, target, output, prediction,
+                             where a metric compares answers
 
 and, where the gin file asks for it (also printed, like scores.csv, on stderr),
 
@@ -17,27 +18,30 @@ and, where the gin file asks for it (also printed, like scores.csv, on stderr),
                              for each vector [{"piece", "cosine"}]}
 """
 
-import json
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 
 from spot_jax import config, tables
 from spot_jax.data import eval_tasks, loading
+from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.errors import InputError
 from spot_jax.model import sharding, weights
 from spot_jax.model_dir import claim
 from spot_jax.model_dir.score import task_score
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.prompts.base import slots_of
+from spot_jax.reading import as_json
 from spot_jax.scoring import domain_shift as shifts
 from spot_jax.scoring import ensemble as ensembles
 from spot_jax.scoring import grading, saved_prompts
 from spot_jax.scoring import nearest_pieces as nearby
 from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Data, Evaluation, Model
+from spot_jax.t5.decode import check_search
 
 # {prompt: {task: {metric: value}}}
 Results = dict[str, dict[str, dict[str, float]]]
@@ -72,24 +76,31 @@ def evaluate(
     Raises:
         InputError: for anything wrong with the settings or files.
     """
-    # Whatever can be wrong is found before the model is loaded.
+    # Whatever can be wrong is found before the model is loaded, the cheapest first.
     folder = claim.writable(output_dir, "--gin.EVAL_OUTPUT_DIR")
     paths = [prompt_files] if isinstance(prompt_files, str) else list(prompt_files)
     _check_prompts(paths, ensemble, bool(domain_shift or nearest))
+    saved = saved_prompts.read(paths, model.config)
+    names = saved_prompts.names_of(saved)
+    if evaluation.method == "decode":
+        check_search(evaluation.search, model.config.vocab_size)
+    if domain_shift:
+        homes = shifts.homes_of(saved, domain_shift)
+    if nearest:
+        vectors = saved_prompts.vectors_of(saved)
+        pieces = nearby.read_pieces(nearest.vocabulary)
+        nearby.check_pieces(list(pieces), nearest.count, model.config.vocab_size)
     tasks = _load_tasks(data, evaluation, model) if data else []
-    pieces = nearby.read_pieces(nearest.vocabulary) if nearest else {}
     if ensemble or domain_shift:
         _check_tasks(tasks)
-    tasks_of = dict.fromkeys(range(len(paths) or 1), tasks)
+    tasks_of = dict.fromkeys(range(len(names)), tasks)
     if domain_shift:
-        homes = shifts.read_homes(paths, domain_shift)
         tasks_of = shifts.seen_from(homes, tasks, domain_shift.label_maps)
 
     loaded = weights.load(model)
-    names, prompts, binding = saved_prompts.read_bank(paths, loaded)
+    prompts, binding = saved_prompts.bank_of(saved, loaded)
     replace_file(folder / "prompts.json", _json(dict(zip(names, paths, strict=False))))
     if nearest:
-        vectors = saved_prompts.vectors(names, prompts)
         _write_nearest(folder, vectors, loaded, pieces, nearest)
     if not data:
         return {}
@@ -99,8 +110,9 @@ def evaluate(
         evaluator = Evaluator(loaded, binding, evaluation, data.lengths, slots)
         results, predictions = evaluator.evaluate(prompts, loaded.params, tasks_of)
     table = {name: results[index] for index, name in enumerate(names)}
-    _write_predictions(folder, tasks, names, predictions)
+    # What was computed is kept, whatever becomes of the rest.
     _write_scores(folder, table)
+    _write_predictions(folder, tasks, names, predictions)
     if ensemble:
         _write_ensemble(folder, tasks, table, predictions)
     if domain_shift:
@@ -121,19 +133,19 @@ def _check_prompts(paths: Sequence[str], ensemble: bool, needs_prompts: bool) ->
         )
 
 
-def _check_tasks(tasks: Sequence[eval_tasks.EvalTask]) -> None:
-    without = [task.name for task in tasks if not task.has_metrics]
+def _check_tasks(tasks: Sequence[EvalTask]) -> None:
+    # The scores of targets are no votes, and nothing translates them.
+    without = [t.name for t in tasks if t.score_metrics or not t.needs_answers]
     if without or not tasks:
         raise InputError(
             "An ensemble's votes and a domain shift are counted in answers that a "
-            f"metric scores; {', '.join(without) or 'no task'} has none. Name tasks "
-            "that have metrics (spot_jax inspect_tasks lists them)."
+            f"metric scores; {', '.join(without) or 'no task'} has none, or metrics of "
+            "the scores of its targets. Name tasks that have metrics of answers alone "
+            "(spot_jax inspect_tasks lists them)."
         )
 
 
-def _load_tasks(
-    data: Data, evaluation: Evaluation, model: Model
-) -> list[eval_tasks.EvalTask]:
+def _load_tasks(data: Data, evaluation: Evaluation, model: Model) -> list[EvalTask]:
     loading.set_up_tasks(data, model.config.vocab_size)
     names = {
         task: None for name in data.names for task in loading.task_names(name, data)
@@ -143,7 +155,7 @@ def _load_tasks(
 
 def _write_predictions(
     folder: pathlib.Path,
-    tasks: Sequence[eval_tasks.EvalTask],
+    tasks: Sequence[EvalTask],
     names: Sequence[str],
     predictions: Mapping[tuple[int, str], list[grading.Prediction]],
 ) -> None:
@@ -168,7 +180,7 @@ def _write_nearest(
 
 def _write_ensemble(
     folder: pathlib.Path,
-    tasks: Sequence[eval_tasks.EvalTask],
+    tasks: Sequence[EvalTask],
     table: Results,
     predictions: Mapping[tuple[int, str], list[grading.Prediction]],
 ) -> None:
@@ -208,24 +220,29 @@ def _show(rows: list[list]) -> None:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, indent=1).encode("utf-8")
+    return as_json(value).encode("utf-8")
 
 
-def _lines(task: eval_tasks.EvalTask, answers: Sequence[grading.Prediction]) -> bytes:
+def _lines(task: EvalTask, answers: Sequence[grading.Prediction]) -> bytes:
     lines = []
     for example, answer in zip(task.examples, answers, strict=True):
-        processed = task.task.postprocess_fn(
-            answer.text, example=example, is_target=False
-        )
+        prediction = grading.processed(task, example, answer)
         line = {
-            "input": example["inputs_pretokenized"].decode("utf-8"),
-            "target": grading.target_text(task, example),
+            "input": eval_tasks.input_text(task, example),
+            "target": eval_tasks.target_text(task, example),
             "output": answer.text,
-            "prediction": processed,
+            # A task's own postprocessor may give anything.
+            "prediction": msgspec.to_builtins(
+                prediction, str_keys=True, enc_hook=_plain
+            ),
             "score": answer.score,
         }
-        lines.append(json.dumps(line, default=str, ensure_ascii=False) + "\n")
+        lines.append(as_json(line, indent=None) + "\n")
     return "".join(lines).encode("utf-8")
+
+
+def _plain(value: object) -> object:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -233,4 +250,4 @@ def main(argv: Sequence[str]) -> None:
     config.parse_flags("evaluate", argv)
     table = config.configured(evaluate)()
     if table:
-        print(json.dumps(table, indent=1))
+        print(as_json(table))

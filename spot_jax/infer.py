@@ -4,14 +4,15 @@ INFER_OUTPUT is a JSON-lines file, a line an input: input, prediction, score. It
 when it is complete.
 """
 
-import json
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from spot_jax import config
+from spot_jax import config, reading
 from spot_jax.data import eval_tasks
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.loading import labels_of, set_up_tasks
@@ -20,10 +21,11 @@ from spot_jax.model import sharding, weights
 from spot_jax.model_dir import claim
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.prompts.base import slots_of
+from spot_jax.reading import as_json, path_of
 from spot_jax.scoring import saved_prompts
 from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Data, Evaluation, Model
-from spot_jax.t5.decode import EOS_ID
+from spot_jax.t5.decode import EOS_ID, check_search
 
 
 def infer(
@@ -53,53 +55,82 @@ def infer(
     Raises:
         InputError: for anything wrong with the settings or files.
     """
-    path = pathlib.Path(output).expanduser()
-    claim.writable(str(path.parent), "--gin.INFER_OUTPUT")
-    vocabulary = set_up_tasks(data, model.config.vocab_size)
+    # Whatever can be wrong is found before the model is loaded, the cheapest first.
+    path = _writable(output, text_file)
     if len(data.names) != 1:
         raise InputError(f"infer answers one task, not {', '.join(data.names)}.")
     if data.tokenized:
         raise InputError("infer reads text or a SeqIO task: unset TOKENIZED_DATA_DIR.")
-    if text_file is None:
-        task = eval_tasks.load_task(data.names[0], evaluation, data)
-    else:
-        task = _read_text(text_file, data, vocabulary)
-    loaded = weights.load(model)
     paths = [] if prompt_file is None else [prompt_file]
+    saved = saved_prompts.read(paths, model.config)
+    if evaluation.method == "decode":
+        check_search(evaluation.search, model.config.vocab_size)
+    texts = None if text_file is None else _read_lines(text_file)
+    vocabulary = set_up_tasks(data, model.config.vocab_size)
+    if texts is None:
+        name = data.names[0]
+        task = eval_tasks.load_task(name, evaluation, data, is_scored=False)
+    else:
+        task = _task_of(texts, text_file, data, vocabulary)
+        eval_tasks.check_method(task, evaluation)
+
+    loaded = weights.load(model)
     with sharding.on_mesh(loaded.mesh):
-        _, prompts, binding = saved_prompts.read_bank(paths, loaded)
+        prompts, binding = saved_prompts.bank_of(saved, loaded)
         slots = slots_of(prompts)
         evaluator = Evaluator(loaded, binding, evaluation, data.lengths, slots)
         answers = evaluator.predict(prompts, loaded.params, task, [0])[0]
     lines = [
         {
-            "input": example["inputs_pretokenized"].decode("utf-8"),
+            "input": eval_tasks.input_text(task, example),
             "prediction": answer.text,
             "score": answer.score,
         }
         for example, answer in zip(task.examples, answers, strict=True)
     ]
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    text = "".join(as_json(line, indent=None) + "\n" for line in lines)
     replace_file(path, text.encode("utf-8"))
     return lines
 
 
-def _read_text(path: str, data: Data, vocabulary) -> eval_tasks.EvalTask:
-    """Makes examples of the lines of a file, which have no targets."""
-    try:
-        if path == "-":
-            whole = sys.stdin.read()
-        else:
-            whole = pathlib.Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+def _writable(output: str, text_file: str | None) -> pathlib.Path:
+    """Returns the path of INFER_OUTPUT, when a file can be written there."""
+    # Not pathlib's parent: a url keeps its slashes.
+    claim.writable(os.path.dirname(output) or ".", "--gin.INFER_OUTPUT")
+    path = path_of(output)
+    if path.is_dir():
         raise InputError(
-            f"INFER_INPUT {path} cannot be read ({error}). Give a text file, UTF-8, "
-            "one input a line, or '-'."
-        ) from error
+            f"INFER_OUTPUT {output} is a folder. Give the file to write: "
+            "--gin.INFER_OUTPUT=predictions.jsonl."
+        )
+    if text_file not in (None, "-") and path.exists():
+        there = path_of(text_file)
+        if there.exists() and there.samefile(path):
+            raise InputError(
+                f"INFER_OUTPUT {output} is INFER_INPUT, whose lines would be lost. "
+                "Give another file to write."
+            )
+    return path
+
+
+def _read_lines(path: str) -> list[str]:
+    """Returns the lines of INFER_INPUT, each an input."""
+    cure = "Give INFER_INPUT a text file, UTF-8, one input a line, or '-'."
+    if path == "-":
+        text = reading.decode(sys.stdin.buffer.read(), "The standard input", cure)
+    else:
+        text = reading.read_text(path_of(path), cure)
     # A blank line is an input too: the answers stay in step with the lines.
-    texts = whole.splitlines()
-    if not any(text.strip() for text in texts):
+    lines = reading.lines_of(text)
+    if not any(line.strip() for line in lines):
         raise InputError(f"INFER_INPUT {path} has no line of text.")
+    return lines
+
+
+def _task_of(
+    texts: Sequence[str], path: str, data: Data, vocabulary: Any
+) -> eval_tasks.EvalTask:
+    """Makes examples of texts, which have no targets."""
     check = LengthCheck(path, data.lengths, data.truncate, seen=len(texts))
     examples = [
         {

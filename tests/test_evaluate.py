@@ -7,6 +7,7 @@ import logging
 
 import numpy as np
 import pytest
+import seqio
 
 from spot_jax import config
 from spot_jax.__main__ import main
@@ -14,7 +15,7 @@ from spot_jax.data import eval_tasks, loading
 from spot_jax.model import weights
 from spot_jax.prompts import files
 from spot_jax.prompts.base import slots_of
-from spot_jax.scoring import grading, saved_prompts
+from spot_jax.scoring import saved_prompts
 from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Data, Evaluation, Model
 from tests import runs
@@ -154,8 +155,10 @@ def _translated_by_hand(demo_model, paths) -> dict[str, float]:
     data = Data("demo_topic", lengths, demo_model["VOCABULARY"])
     loading.set_up_tasks(data)
     task = eval_tasks.load_task("demo_topic", evaluation, data)
-    targets = [grading.target_text(task, example) for example in task.examples]
-    names, prompts, binding = saved_prompts.read_bank(paths, loaded)
+    targets = [eval_tasks.target_text(task, example) for example in task.examples]
+    saved = saved_prompts.read(paths, loaded.config)
+    names = saved_prompts.names_of(saved)
+    prompts, binding = saved_prompts.bank_of(saved, loaded)
     evaluator = Evaluator(loaded, binding, evaluation, lengths, slots_of(prompts))
     as_food = dataclasses.replace(task, labels=("bad", "good"))
     said = evaluator.predict(prompts, loaded.params, as_food, [0, 1])
@@ -239,6 +242,133 @@ def test_what_cannot_be_is_refused_before_the_model_is_loaded(
     assert "Loading the T5" not in message
     for word in words:
         assert word in message
+
+
+SAMPLED = {"EVALUATION": "decode", "DECODING": "@decode.sample"}
+
+
+@pytest.mark.parametrize(
+    ("gin_file", "more", "words"),
+    [
+        ("evaluate.gin", {"PROMPT_FILES": "typo"}, "no prompt file"),
+        ("evaluate.gin", {"PROMPT_FILES": "wide.safetensors"}, "[2, 65], the model"),
+        (
+            "evaluate.gin",
+            SAMPLED | {"TOP_K": 900},
+            "is 900, and the model's vocabulary",
+        ),
+        ("evaluate.gin", SAMPLED | {"TEMPERATURE": 0.0}, "Use greedy"),
+        ("evaluate.gin", {"MIXTURE_OR_TASK_NAME": "own_hidden"}, "1 of 2 targets"),
+        ("evaluate.gin", {"MIXTURE_OR_TASK_NAME": "own_objects"}, "(FromMetricFun)"),
+        ("evaluate.gin", {"MIXTURE_OR_TASK_NAME": "own_free"}, "no set of labels"),
+        (
+            "ensemble.gin",
+            {"MIXTURE_OR_TASK_NAME": "own_scored"},
+            "scores of its targets",
+        ),
+    ],
+    ids=str,
+)
+def test_the_cheapest_mistakes_cost_no_model(
+    gin_file, more, words, demo_model, prompt_files, tmp_path, capsys
+):
+    register_own_tasks()
+    prompts = prompt_files[:2]
+    if "PROMPT_FILES" in more:
+        prompts, more = str(tmp_path / more["PROMPT_FILES"]), {}
+        files.write(tmp_path / "wide.safetensors", soft(np.ones((2, 65))), {})
+    message = fail(capsys, gin_file, demo_model, tmp_path / "out", prompts, **more)
+    assert words in message
+    assert "Loading the T5" not in message
+
+
+def register_own_tasks():
+    """Tasks of which something cannot be."""
+    from spot_jax.text import metrics
+    from tests import own_tasks
+
+    found = seqio.metrics.PassthroughLegacyMetric.from_metric_fn(metrics.accuracy)
+    labels = ("bad", "good")
+    own_tasks.add("own_hidden", ["good", "<unk>"], labels)
+    own_tasks.add("own_objects", ["good", "bad"], labels, metric_objs=[found])
+    own_tasks.add("own_free", ["good", "bad"])
+    own_tasks.add("own_scored", ["good", "bad"], labels, metric_fns=[mean_score])
+
+
+def mean_score(targets, scores):
+    return {"mean_score": float(np.mean(scores))}
+
+
+def test_train_refuses_hidden_labels_before_the_model_is_loaded(
+    demo_model, tmp_path, monkeypatch
+):
+    register_own_tasks()
+    # It would be loaded if it were there.
+    values = {
+        "MIXTURE_OR_TASK_NAME": "own_hidden",
+        "INITIAL_CHECKPOINT_PATH": "nowhere",
+    }
+    with pytest.raises(ValueError, match="own_hidden's split 'validation' are hidden"):
+        runs.train(tmp_path, demo_model, values)
+
+
+def test_a_task_that_keeps_no_text_is_scored_and_written(
+    demo_model, prompt_files, tmp_path
+):
+    from tests import own_tasks
+
+    own_tasks.add("own_ids", ["good", "bad"], ("bad", "good"), keep=False)
+    values = {"MIXTURE_OR_TASK_NAME": "own_ids"}
+    run("evaluate.gin", demo_model, tmp_path, prompt_files[:1], **values)
+    text = (tmp_path / "prompt0.own_ids.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["input"] for line in lines] == own_tasks.INPUTS
+    assert [line["target"] for line in lines] == ["good", "bad"]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(metrics["prompt0"]["own_ids"]) == {"accuracy"}
+
+
+class Odd:
+    """What only a postprocessor of one's own would return."""
+
+    def __str__(self):
+        return "odd"
+
+
+def odd_value(text, example=None, is_target=False):
+    return {"array": np.float32([1, np.nan]), 3: (np.int64(4), {Odd()}, text)}
+
+
+def no_number(targets, predictions):
+    return {"good": 50.0, "bad": np.nan}
+
+
+def test_whatever_a_task_gives_is_written_as_json(demo_model, tmp_path, capsys):
+    from tests import own_tasks
+
+    options = {"postprocess": odd_value, "metric_fns": [no_number, mean_score]}
+    own_tasks.add("own_odd", ["good", "bad"], ("bad", "good"), **options)
+    run("evaluate.gin", demo_model, tmp_path, [], MIXTURE_OR_TASK_NAME="own_odd")
+    line = json.loads((tmp_path / "model.own_odd.jsonl").read_text().splitlines()[0])
+    assert line["prediction"] == {"array": [1, None], "3": [4, ["odd"], line["output"]]}
+    for said in ((tmp_path / "metrics.json").read_text(), capsys.readouterr().out):
+        values = json.loads(said)["model"]["own_odd"]
+        assert "NaN" not in said
+        assert values["good"] == 50 and values["bad"] is None
+        assert values["mean_score"] < 0
+
+
+def test_metrics_are_kept_where_predictions_cannot_be_written(
+    demo_model, tmp_path, monkeypatch
+):
+    def fails(*_):
+        raise RuntimeError("no text")
+
+    monkeypatch.setattr(eval_tasks, "input_text", fails)
+    with pytest.raises(RuntimeError, match="no text"):
+        run("evaluate.gin", demo_model, tmp_path, [])
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(metrics["model"]) == {"demo_food", "demo_topic"}
 
 
 def test_prompts_of_different_models_are_refused(

@@ -1,5 +1,6 @@
 """The one number by which evaluations are compared, wherever they are compared."""
 
+import math
 from collections.abc import Mapping
 
 
@@ -29,3 +30,11 @@ def overall_score(results: Mapping[str, Mapping[str, float]]) -> float:
     """
     scores = [task_score(values) for values in results.values()]
     return float(sum(scores) / len(scores))
+
+
+def comparable(score: float) -> float:
+    """Returns a score to find the best by: one that is not a number is the least.
+
+    `max` and `>` alone would keep a NaN that comes first, whatever comes later.
+    """
+    return -math.inf if math.isnan(score) else score

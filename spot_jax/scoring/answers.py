@@ -1,4 +1,4 @@
-"""The two ways to answer a batch of questions: writing text and ranking labels."""
+"""What a model says of a batch: answers, written or ranked, and scores of targets."""
 
 import functools
 from collections.abc import Callable
@@ -66,6 +66,31 @@ def make_rank(config: T5Config, binding: Binding) -> Callable:
         return label_scores(labels, logits)
 
     return rank
+
+
+def make_score(config: T5Config, binding: Binding) -> Callable:
+    """Returns `score(trained, frozen, batch) -> scores`.
+
+    Scores are [rows], the log-probability of each row's targets. The batch has one
+    example a row, as for `make_write`, and its targets.
+    """
+    model = T5(config)
+
+    def score(trained, frozen, batch):
+        params, bundle = binding.bind(trained, frozen)
+        logits = model.apply(
+            {"params": params},
+            batch["encoder_input_tokens"],
+            batch["decoder_input_tokens"],
+            prompt=bundle,
+            encoder_segment_ids=batch["encoder_segment_ids"],
+            encoder_prompt_ids=batch["encoder_prompt_ids"],
+            encoder_positions=batch["encoder_positions"],
+            decoder_segment_ids=batch["decoder_segment_ids"],
+        )
+        return losses.sequence_scores(logits, batch)
+
+    return score
 
 
 def own_beginning(

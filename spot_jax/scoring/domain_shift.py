@@ -11,7 +11,7 @@ from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.loading import labels_of
 from spot_jax.errors import InputError
 from spot_jax.model_dir.score import task_score
-from spot_jax.prompts import files
+from spot_jax.prompts.files import SavedPrompt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,18 +40,18 @@ class DomainShift:
             )
 
 
-def read_homes(paths: Sequence[str], shift: DomainShift) -> list[str]:
+def homes_of(saved: Sequence[SavedPrompt], shift: DomainShift) -> list[str]:
     """Returns the task each prompt was trained on.
 
     Raises:
         InputError: when neither HOME_TASK nor a prompt's file names one.
     """
     homes = []
-    for path in paths:
-        home = shift.home or files.read(path).story.get("task")
+    for prompt in saved:
+        home = shift.home or prompt.story.get("task")
         if home is None:
             raise InputError(
-                f"{path} does not say which task it was trained on. Name it: "
+                f"{prompt.path} does not say which task it was trained on. Name it: "
                 "--gin.HOME_TASK=TASK."
             )
         homes.append(home)

@@ -7,7 +7,7 @@ their rows stand in one batch.
 from collections.abc import Mapping, Sequence
 
 from spot_jax.data.eval_tasks import EvalTask
-from spot_jax.model_dir.score import task_score
+from spot_jax.model_dir.score import comparable, task_score
 from spot_jax.scoring import grading
 from spot_jax.scoring.grading import Prediction
 
@@ -54,7 +54,7 @@ def compare(
         {"average", "best", "ensemble": {metric: value}, "best_prompt": its name}; the
         best prompt is the one whose metrics have the highest mean on this very split.
     """
-    best = max(results, key=lambda prompt: task_score(results[prompt]))
+    best = max(results, key=lambda prompt: comparable(task_score(results[prompt])))
     alone = list(results.values())
     return {
         "average": {

@@ -1,6 +1,7 @@
 """Exact evaluation: whole splits, several prompts at once, the tasks' own metrics."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from spot_jax.model.weights import LoadedModel
 from spot_jax.scoring import answers, batches
 from spot_jax.scoring.grading import Prediction, score
 from spot_jax.settings import Evaluation, Loss
-from spot_jax.t5.decode import EOS_ID
+from spot_jax.t5.decode import EOS_ID, check_search
 
 
 class Evaluator:
@@ -29,6 +30,9 @@ class Evaluator:
         evaluation: how to predict.
         lengths: TASK_FEATURE_LENGTHS.
         prompt_length: slots in front of every input, 0 without prompts.
+
+    Raises:
+        InputError: when the search that writes answers has options that cannot be.
     """
 
     def __init__(
@@ -47,11 +51,14 @@ class Evaluator:
             "rows_multiple": model.mesh.shape["data"],
         }
         config = dataclasses.replace(model.config, dropout_rate=0.0)
+        if evaluation.method == "decode":
+            check_search(evaluation.search, config.vocab_size)
         write = answers.make_write(
             config, binding, search=evaluation.search, max_length=lengths["targets"]
         )
         rank = answers.make_rank(config, binding)
         self._write, self._rank = jax.jit(write), jax.jit(rank)
+        self._score = jax.jit(answers.make_score(config, binding))
         # Sums, for the mean is over the whole split and not over a batch.
         options, limit = Loss(z_loss=0.0, normalizing_factor=None), lengths["targets"]
         self._loss = jax.jit(make_loss(config, binding, options, target_length=limit))
@@ -86,10 +93,14 @@ class Evaluator:
                 for prompt in prompts:
                     results[prompt][name] = {"loss": means[prompt]}
                 continue
-            predictions = self.predict(trained, frozen, task, prompts)
+            asked = trained, frozen, task, prompts
+            predictions = self.predict(*asked) if task.needs_answers else {}
+            scores = self._target_scores(*asked) if task.score_metrics else {}
             for prompt in prompts:
-                results[prompt][name] = score(task, predictions[prompt])
-                all_predictions[prompt, name] = predictions[prompt]
+                its_own = predictions.get(prompt, ()), scores.get(prompt, ())
+                results[prompt][name] = score(task, *its_own)
+                if prompt in predictions:
+                    all_predictions[prompt, name] = predictions[prompt]
         return results, all_predictions
 
     def predict(
@@ -98,14 +109,9 @@ class Evaluator:
         """Answers every example of a task with every one of these prompts.
 
         Raises:
-            InputError: when labels are to be ranked and the task has none.
+            InputError: when the scores of answers are not finite.
         """
         by_rank = self._evaluation.method == "rank"
-        if by_rank and not task.labels:
-            raise InputError(
-                f"{task.name} has no set of labels to rank. Evaluate it with "
-                "--gin.EVALUATION=decode."
-            )
         answer = self._ranked(task) if by_rank else self._written(task.vocabulary)
         predictions = {prompt: [None] * len(task.examples) for prompt in prompts}
         base = jax.random.key(self._evaluation.seed)
@@ -115,6 +121,7 @@ class Evaluator:
             texts, scores = answer(trained, frozen, batch, key)
             # The last batch ends in rows of padding, whose answers nobody asked for.
             for (prompt, index), text, value in zip(pairs, texts, scores, strict=False):
+                _check_finite(value, task)
                 text = task.translation.get(text, text)
                 predictions[prompt][index] = Prediction(index, text, float(value))
         return predictions
@@ -144,13 +151,32 @@ class Evaluator:
 
         return answer
 
+    def _target_scores(
+        self, trained: Any, frozen: Any, task: EvalTask, prompts: Sequence[int]
+    ) -> dict[int, list[float]]:
+        """Returns the log-probability of each example's targets, for each prompt."""
+        scores = {prompt: [0.0] * len(task.examples) for prompt in prompts}
+        for pairs, batch in self._batches(task, prompts, with_targets=True):
+            values = jax.device_get(self._score(trained, frozen, batch))
+            for (prompt, index), value in zip(pairs, values, strict=False):
+                _check_finite(value, task)
+                scores[prompt][index] = float(value)
+        return scores
+
     def _batches(
-        self, task: EvalTask, prompts: Sequence[int]
+        self, task: EvalTask, prompts: Sequence[int], *, with_targets: bool = False
     ) -> Iterator[tuple[list[tuple[int, int]], dict[str, jax.Array]]]:
-        """Yields the (prompt, example) of each row, and the batch without targets."""
+        """Yields the (prompt, example) of each row, and the batch."""
         pairs = [(p, i) for i in range(len(task.examples)) for p in prompts]
         nothing = np.zeros(0, np.int32)
-        examples = [Example(task.examples[i]["inputs"], nothing, p) for p, i in pairs]
+        examples = [
+            Example(
+                task.examples[i]["inputs"],
+                task.examples[i]["targets"] if with_targets else nothing,
+                p,
+            )
+            for p, i in pairs
+        ]
         for members, batch in batches.one_per_row(examples, **self._rows):
             in_rows = [pairs[member] for member in members]
             yield in_rows, sharding.shard_rows(batch, self._mesh)
@@ -172,3 +198,12 @@ class Evaluator:
             totals += sums["loss"]
             tokens += sums["weight_sum"]
         return {prompt: float(totals[prompt] / tokens[prompt]) for prompt in prompts}
+
+
+def _check_finite(value: float, task: EvalTask) -> None:
+    # Of NaNs the first would be the largest, and the first label every answer.
+    if not math.isfinite(value):
+        raise InputError(
+            f"A score of {task.name} is {value}: numbers overflow in the model. "
+            "Compute in float32 (--gin.ACTIVATION_DTYPE=float32)."
+        )

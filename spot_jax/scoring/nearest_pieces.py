@@ -67,6 +67,29 @@ def read_pieces(path: str) -> dict[int, str]:
     }
 
 
+def check_pieces(ids: Sequence[int], count: int, rows: int) -> None:
+    """Makes sure that pieces are there to be found.
+
+    Args:
+        ids: of the pieces.
+        count: how many are wanted for each vector.
+        rows: of the model's embedding.
+
+    Raises:
+        InputError: when there are fewer pieces than wanted, or fewer rows than pieces.
+    """
+    if count > len(ids):
+        raise InputError(
+            f"NEAREST_PIECES is {count}, the vocabulary has {len(ids)} pieces. Ask "
+            "for fewer: --gin.NEAREST_PIECES=5."
+        )
+    if max(ids) >= rows:
+        raise InputError(
+            f"The vocabulary has a piece {max(ids)}, the model's embedding {rows} "
+            "rows: they do not belong together. Set --gin.VOCABULARY."
+        )
+
+
 def nearest_rows(
     vectors: np.ndarray, embedding: np.ndarray, ids: Sequence[int], count: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -86,16 +109,7 @@ def nearest_rows(
         InputError: when there are fewer rows than wanted, or fewer in the embedding.
     """
     ids = np.asarray(ids)
-    if count > len(ids):
-        raise InputError(
-            f"NEAREST_PIECES is {count}, the vocabulary has {len(ids)} pieces. Ask "
-            "for fewer: --gin.NEAREST_PIECES=5."
-        )
-    if ids.max() >= len(embedding):
-        raise InputError(
-            f"The vocabulary has a piece {ids.max()}, the model's embedding "
-            f"{len(embedding)} rows: they do not belong together. Set --gin.VOCABULARY."
-        )
+    check_pieces(ids, count, len(embedding))
     vectors = _unit(vectors)
     found = np.zeros((len(vectors), 0), ids.dtype)
     cosines = np.zeros((len(vectors), 0), np.float32)

@@ -10,77 +10,111 @@ from spot_jax.errors import InputError
 from spot_jax.model import binding, sharding
 from spot_jax.model.binding import Binding
 from spot_jax.model.weights import LoadedModel
-from spot_jax.model_dir.made_for import check_made_for
+from spot_jax.model_dir.made_for import check_made_for, is_same_model, named
 from spot_jax.prompts import algebra, files
-from spot_jax.prompts.base import PromptBundle, empty, misfit
+from spot_jax.prompts.base import (
+    Dimensions,
+    PromptBundle,
+    check_supported,
+    empty,
+    misfit,
+)
+from spot_jax.prompts.files import SavedPrompt
+from spot_jax.reading import path_of
 
 
-def read_bank(
-    paths: Sequence[str], model: LoadedModel
-) -> tuple[list[str], PromptBundle, Binding]:
-    """Reads prompts, of one kind and any lengths, into one bank.
+def read(paths: Sequence[str], model: Dimensions) -> list[SavedPrompt]:
+    """Reads prompts, and checks what can be checked before the model is loaded.
 
     Args:
-        paths: prompt files; see prompts/files.py. None at all: the model alone.
+        paths: prompt files; see prompts/files.py.
+        model: of the model that they will be used with.
+
+    Raises:
+        InputError: when one cannot be read or does not fit the model, or they do not
+            belong together: of different kinds, or of different models.
+    """
+    saved = [files.read(path_of(path)) for path in paths]
+    for prompt in saved:
+        wrong = misfit(prompt.bundle, model)
+        if wrong:
+            raise InputError(
+                f"{prompt.path} does not fit: {wrong}. It is a prompt of another size "
+                "of T5."
+            )
+        check_supported(prompt.bundle)
+    if saved:
+        algebra.check_alike([prompt.bundle for prompt in saved])
+        _check_of_one_model(saved)
+    return saved
+
+
+def _check_of_one_model(saved: Sequence[SavedPrompt]) -> None:
+    first, *others = saved
+    for prompt in others:
+        if is_same_model(_model_of(first), _model_of(prompt)) is False:
+            raise InputError(
+                f"{first.path} was trained for the frozen model "
+                f"{named(_model_of(first))}, {prompt.path} was trained for the frozen "
+                f"model {named(_model_of(prompt))}: no model is right for both. "
+                "Evaluate them one after the other."
+            )
+
+
+def _model_of(prompt: SavedPrompt) -> dict:
+    return prompt.story.get("model") or {}
+
+
+def bank_of(
+    saved: Sequence[SavedPrompt], model: LoadedModel
+) -> tuple[PromptBundle, Binding]:
+    """Puts prompts, of one kind and any lengths, into one bank.
+
+    Args:
+        saved: what `read` returned. None at all: the model alone.
         model: the model they are used with.
 
     Returns:
-        Their names; the bank, with its mask, on the mesh; and what binds it.
+        The bank, with its mask, on the mesh; and what binds it.
 
     Raises:
-        InputError: when one cannot be read or was trained for another model, or they
-            are of different kinds.
+        InputError: when one was trained for another model.
     """
-    if not paths:
-        return ["model"], empty(), binding.model_alone()
-    saved = [files.read(path) for path in paths]
+    if not saved:
+        return empty(), binding.model_alone()
+    cure = "Set INITIAL_CHECKPOINT_PATH to the model that it was trained for."
     for prompt in saved:
-        _check(prompt, model)
+        check_made_for(prompt.path, _model_of(prompt), model.story(), cure)
     bank = algebra.stack([prompt.bundle for prompt in saved])
     # Whole on every device: a device has any rows, and so any of the prompts.
     bank = jax.device_put(bank, sharding.replicated(model.mesh))
-    return _names(saved), bank, binding.saved_prompts(len(saved))
+    return bank, binding.saved_prompts(len(saved))
 
 
-def vectors(names: Sequence[str], prompts: PromptBundle) -> dict[str, np.ndarray]:
-    """Takes the vectors in front of the input out of a bank of `read_bank`.
+def names_of(saved: Sequence[SavedPrompt]) -> list[str]:
+    """Returns each prompt's own name, or its file's; numbered where they repeat.
 
-    Args:
-        names: of the prompts.
-        prompts: the bank.
+    Of no prompt at all it is "model".
+    """
+    names: list[str] = []
+    for prompt in saved:
+        name = prompt.story.get("name") or pathlib.Path(prompt.path).stem
+        # Results go by name; copies of a prompt, in two folders, have the same.
+        while name in names:
+            name += f"-{len(names)}"
+        names.append(name)
+    return names or ["model"]
+
+
+def vectors_of(saved: Sequence[SavedPrompt]) -> dict[str, np.ndarray]:
+    """Returns the vectors that prompts put in front of the input.
 
     Returns:
-        {name: [prompt, d_model]}, each as long as it was.
+        {name: [prompt, d_model]}.
 
     Raises:
         InputError: when the prompts are keys and values, say, which are no vectors like
             those of the vocabulary.
     """
-    taken = [algebra.take(prompts, index) for index in range(len(names))]
-    found = [files.only_input(bundle, "nearest pieces") for bundle in taken]
-    return dict(zip(names, found, strict=True))
-
-
-def _check(prompt: files.SavedPrompt, model: LoadedModel) -> None:
-    wrong = misfit(prompt.bundle, model.config)
-    if wrong:
-        raise InputError(
-            f"{prompt.path} does not fit: {wrong}. It is a prompt of another size of "
-            "T5."
-        )
-    cure = "Set INITIAL_CHECKPOINT_PATH to the model that it was trained for."
-    made_for = prompt.story.get("model") or {}
-    check_made_for(prompt.path, made_for, model.story(), cure)
-
-
-def _names(saved: Sequence[files.SavedPrompt]) -> list[str]:
-    """Returns each prompt's own name, or its file's; numbered where they repeat."""
-    names: list[str] = []
-    for prompt in saved:
-        stem = pathlib.Path(prompt.path).stem
-        name = prompt.story.get("name", stem)
-        # Results go by name; copies of a prompt, in two folders, have the same.
-        while name in names:
-            name += f"-{len(names)}"
-        names.append(name)
-    return names
+    found = [files.only_input(prompt.bundle, "nearest pieces") for prompt in saved]
+    return dict(zip(names_of(saved), found, strict=True))

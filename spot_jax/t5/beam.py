@@ -1,5 +1,6 @@
 """Beam search with a length penalty."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -62,9 +63,11 @@ def beam_search(
         InputError: when beams or alpha is out of range.
     """
     del key
-    if beams < 1 or alpha < 0:
+    # NaN is not below 0 either.
+    if not beams >= 1 or not 0 <= alpha < math.inf:
         raise InputError(
-            f"beam_search needs beams >= 1 and alpha >= 0; got {beams} and {alpha}."
+            f"beam_search needs beams >= 1 and a finite alpha >= 0; got {beams} and "
+            f"{alpha}."
         )
     scorer = make_scorer(beams)
 

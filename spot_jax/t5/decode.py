@@ -5,6 +5,8 @@ as `beams` are keyword arguments that gin sets.
 """
 
 import dataclasses
+import functools
+import math
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
@@ -20,6 +22,8 @@ from spot_jax.t5.network import T5
 PAD_ID, EOS_ID = 0, 1
 # Scores are sums of log-probabilities; nothing real comes near.
 IMPOSSIBLE = -1e9
+# Colder, logits would come near to what is impossible, or overflow.
+_COLDEST = 0.001
 
 # What a T5 remembers of what it wrote.
 Cache = PyTree[Shaped[Array, "rows ..."]]
@@ -62,6 +66,26 @@ class Search(Protocol):
         key: Key[Array, ""],
     ) -> Texts:
         """Returns tokens [batch, max_length] and their scores [batch]."""
+
+
+def check_search(search: Search, vocab_size: int) -> None:
+    """Refuses options that a search cannot have, before there is a model.
+
+    Args:
+        search: with its options bound.
+        vocab_size: of the model that it will be used with.
+
+    Raises:
+        InputError: whatever the search raises.
+    """
+
+    def make_scorer(width: int) -> Scorer:
+        logits = jnp.zeros((width, vocab_size))
+        return Scorer(lambda last, cache, position: (logits, cache), {}, 1, width)
+
+    # Nothing is computed: a search checks its options when it is traced.
+    draw = functools.partial(search, make_scorer, max_length=1)
+    jax.eval_shape(lambda key: draw(key=key), jax.random.key(0))
 
 
 def generate(
@@ -179,8 +203,9 @@ def sample(
         make_scorer: see `Search`.
         max_length: how many tokens to write at most.
         key: the randomness; the same key writes the same text.
-        temperature: below 1 sharpens; must be positive (0 would be `greedy`).
-        top_k: draw among the k likeliest tokens only, 0: among all.
+        temperature: below 1 sharpens; at least 0.001 (0 would be `greedy`).
+        top_k: draw among the k likeliest tokens only, 0: among all; at most as many as
+            the vocabulary has.
         top_p: draw among the fewest tokens that hold this probability, 1: all.
 
     Returns:
@@ -190,10 +215,11 @@ def sample(
     Raises:
         InputError: when an option is out of its range.
     """
-    if temperature <= 0 or top_k < 0 or not 0 < top_p <= 1:
+    is_warm = _COLDEST <= temperature < math.inf
+    if not is_warm or top_k < 0 or not 0 < top_p <= 1:
         raise InputError(
-            f"sample needs temperature > 0, top_k >= 0 and 0 < top_p <= 1; got "
-            f"{temperature}, {top_k} and {top_p}. Use greedy for temperature 0."
+            f"sample needs temperature >= {_COLDEST}, top_k >= 0 and 0 < top_p <= 1; "
+            f"got {temperature}, {top_k} and {top_p}. Use greedy for temperature 0."
         )
 
     def choose(logits, position):
@@ -206,9 +232,18 @@ def sample(
 def keep_top_k(
     logits: Float[Array, "rows vocab"], top_k: int
 ) -> Float[Array, "rows vocab"]:
-    """Makes all but the k largest logits impossible; 0 keeps all."""
+    """Makes all but the k largest logits impossible; 0 keeps all.
+
+    Raises:
+        InputError: when there are not so many.
+    """
     if top_k == 0:
         return logits
+    if top_k > logits.shape[-1]:
+        raise InputError(
+            f"top_k of sample is {top_k}, and the model's vocabulary has "
+            f"{logits.shape[-1]} tokens. Give no more (--gin.TOP_K), or 0 for all."
+        )
     threshold = jax.lax.top_k(logits, top_k)[0][:, -1:]
     return jnp.where(logits < threshold, IMPOSSIBLE, logits)
 

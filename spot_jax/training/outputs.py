@@ -1,9 +1,10 @@
 """What a run leaves behind: prompts with their stories, or a tuned model."""
 
 import dataclasses
+import math
 import pathlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
 
 from jaxtyping import PyTree
 
@@ -11,10 +12,11 @@ from spot_jax.errors import InputError
 from spot_jax.model.binding import Binding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.model_dir import names, storage
-from spot_jax.model_dir.score import overall_score
+from spot_jax.model_dir.score import comparable, overall_score
 from spot_jax.pretrained.save import save_t5x
 from spot_jax.prompts import algebra, files
 from spot_jax.prompts.base import PromptBundle
+from spot_jax.reading import as_json, parse_json, path_of
 from spot_jax.training.bank import Entry
 
 
@@ -31,6 +33,27 @@ class Best:
     score: float
     step: int
     results: dict[str, dict[str, float]]
+
+
+class _Progress(TypedDict):
+    score: float | None
+    step: int
+    results: dict[str, dict[str, float | None]]
+
+
+def _told(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _read(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _each(function: Callable, results: Mapping[str, Mapping[str, Any]]) -> dict:
+    return {
+        task: {metric: function(value) for metric, value in values.items()}
+        for task, values in results.items()
+    }
 
 
 class Outputs:
@@ -57,12 +80,34 @@ class Outputs:
         self.best: dict[str, Best] = {}
 
     def progress(self) -> dict[str, dict]:
-        """Returns what `resume` needs, as JSON holds it."""
-        return {name: dataclasses.asdict(best) for name, best in self.best.items()}
+        """Returns what `resume` needs, as JSON holds it: NaN is None."""
+        return {
+            name: {
+                "score": _told(best.score),
+                "step": best.step,
+                "results": _each(_told, best.results),
+            }
+            for name, best in self.best.items()
+        }
 
     def resume(self, progress: Mapping[str, dict]) -> None:
-        """Takes up the best results of a run that was stopped."""
-        self.best = {name: Best(**best) for name, best in progress.items()}
+        """Takes up the best results of a run that was stopped.
+
+        Raises:
+            InputError: when they are not what `progress` returned.
+        """
+        kept = parse_json(
+            as_json(progress),
+            dict[str, _Progress],
+            f"The progress of the last checkpoint in {self._folder}",
+            "Delete that checkpoint's folder to resume from the one before.",
+        )
+        self.best = {
+            name: Best(
+                _read(best["score"]), best["step"], _each(_read, best["results"])
+            )
+            for name, best in kept.items()
+        }
 
     def keep_best(
         self, trained: PyTree, step: int, results: Mapping[int, dict[str, dict]]
@@ -78,8 +123,7 @@ class Outputs:
         for index, entry in enumerate(self._bank):
             score = overall_score(results[index])
             before = self.best.get(entry.name)
-            # Not `score > before.score`: after a NaN nothing would be better.
-            if before is None or not before.score >= score:
+            if before is None or comparable(score) > comparable(before.score):
                 self.best[entry.name] = Best(score, step, results[index])
                 better[index] = {"results": results[index], "score": score}
         self._write(names.BEST, trained, step, better)
@@ -148,7 +192,7 @@ def best_checkpoint(model_dir: str) -> pathlib.Path:
     Raises:
         InputError: when there is none.
     """
-    found = names.tuned_models(pathlib.Path(model_dir).expanduser())
+    found = names.tuned_models(path_of(model_dir))
     if not found:
         raise InputError(
             f"{model_dir} holds no checkpoint_N: model tuning there has not reached "

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from spot_jax.model_dir.score import overall_score
+from spot_jax.model_dir.score import comparable, overall_score
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,9 @@ from spot_jax.model_dir.score import overall_score
 )
 def test_the_score_is_the_mean_of_means(results, score):
     np.testing.assert_equal(overall_score(results), score)
+
+
+def test_a_score_that_is_no_number_is_the_least():
+    scores = [math.nan, -99.0, 3.0, math.nan]
+    assert max(scores, key=comparable) == 3
+    assert sorted(scores[:3], key=comparable)[1:] == [-99, 3]

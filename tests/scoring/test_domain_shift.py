@@ -132,10 +132,11 @@ def test_homes_are_what_files_say_or_what_is_given(tmp_path):
     files.write(told, soft([[1.0]]), {"task": "qqp"})
     files.write(silent, soft([[1.0]]), {})
     nothing = domain_shift.DomainShift(None, {})
-    assert domain_shift.read_homes([told], nothing) == ["qqp"]
-    assert domain_shift.read_homes([told, silent], domain_shift.DomainShift("x", {}))
+    told, silent = files.read(told), files.read(silent)
+    assert domain_shift.homes_of([told], nothing) == ["qqp"]
+    assert domain_shift.homes_of([told, silent], domain_shift.DomainShift("x", {}))
     with pytest.raises(ValueError, match="b.safetensors does not say.*HOME_TASK"):
-        domain_shift.read_homes([told, silent], nothing)
+        domain_shift.homes_of([told, silent], nothing)
     with pytest.raises(ValueError, match="LABEL_MAPS 'duplicate'"):
         domain_shift.DomainShift(None, "duplicate")
 

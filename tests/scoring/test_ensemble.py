@@ -1,5 +1,7 @@
 """Ensembles: the majority decides, and equal prompts decide as one."""
 
+import math
+
 import pytest
 
 from spot_jax.data.eval_tasks import EvalTask
@@ -46,6 +48,9 @@ class Task:
         }
     ]
 
+    predict_with_aux_metric_fns = score_metric_fns = []
+    metric_fns = predict_metric_fns
+
     def postprocess_fn(self, text, example, is_target):
         return text
 
@@ -70,3 +75,6 @@ def test_average_best_and_ensemble_are_those_of_a_hand_made_case():
         "best_prompt": "one",
     }
     assert ensemble.rows({"by hand": compared})[1][-2:] == [75.0, 75.0]
+    # A metric that is no number is no best one.
+    results = {"zero": {"accuracy": math.nan}} | results
+    assert ensemble.compare(task, results, decided)["best_prompt"] == "one"

@@ -9,7 +9,6 @@ import pytest
 from spot_jax import config
 from spot_jax.data import eval_tasks, loading
 from spot_jax.evaluate import evaluate
-from spot_jax.infer import infer
 from spot_jax.model import sharding, weights
 from spot_jax.prompts import files
 from spot_jax.prompts.base import slots_of
@@ -18,6 +17,7 @@ from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Data, Evaluation, Model
 from spot_jax.t5 import T5
 from spot_jax.t5.decode import sample
+from spot_jax.text.metrics import accuracy
 from tests import runs
 from tests.bundles import soft
 
@@ -63,7 +63,8 @@ def task_of(evaluation, name="demo_food", **options):
 
 
 def evaluator_of(ready, paths, evaluation):
-    _, prompts, binding = saved_prompts.read_bank(paths, ready)
+    saved = saved_prompts.read(paths, ready.config)
+    prompts, binding = saved_prompts.bank_of(saved, ready)
     made = Evaluator(ready, binding, evaluation, LENGTHS, slots_of(prompts))
     return made, prompts
 
@@ -112,10 +113,55 @@ def test_metrics_equal_those_of_seqio_evaluator(ready, prompt_files):
     assert results[0]["demo_food"] == pytest.approx(metrics.result()["demo_food"])
 
 
+def scores_squared(targets, scores):
+    return {"mean": np.mean(scores), "first": scores[0] ** 2}
+
+
+def highest(targets, predictions, aux_values):
+    return {"highest": np.max(aux_values["scores"]), "count": len(predictions)}
+
+
+def test_metrics_of_scores_equal_those_of_seqio_evaluator(ready, prompt_files):
+    import seqio
+
+    from tests import own_tasks
+
+    metric_fns = [accuracy, scores_squared, highest]
+    own_tasks.add(
+        "own_kinds", ["good", "bad ."], ("bad", "good"), metric_fns=metric_fns
+    )
+    evaluation = Evaluation(method="rank")
+    task = task_of(evaluation, "own_kinds")
+    made, prompts = evaluator_of(ready, prompt_files[:1], evaluation)
+    results, predictions = made.evaluate(prompts, ready.params, {0: [task]})
+    answers = predictions[0, "own_kinds"]
+    tokens = [
+        (index, [*task.vocabulary.encode(answer.text), 1])
+        for index, answer in enumerate(answers)
+    ]
+    columns = [[e[feature] for e in task.examples] for feature in LENGTHS]
+    prompt = files.read(prompt_files[0]).bundle
+    scores = token_scores(ready, prompt, *columns).sum(axis=1)
+    theirs = seqio.Evaluator(
+        "own_kinds",
+        feature_converter=seqio.EncDecFeatureConverter(pack=False),
+        sequence_length=LENGTHS,
+    )
+    auxiliary = {"scores": [answer.score for answer in answers]}
+    metrics, _ = theirs.evaluate(
+        compute_metrics=True,
+        predict_fn=lambda _: tokens,
+        score_fn=lambda _: list(enumerate(scores)),
+        predict_with_aux_fn=lambda _: (tokens, auxiliary),
+    )
+    wanted = metrics.result()["own_kinds"]
+    assert results[0]["own_kinds"] == pytest.approx(wanted, rel=1e-5)
+
+
 def test_right_and_wrong_answers_are_scored_so(ready):
     task = task_of(Evaluation(examples=10))
     right = [
-        grading.Prediction(i, grading.target_text(task, example), 0.0)
+        grading.Prediction(i, eval_tasks.target_text(task, example), 0.0)
         for i, example in enumerate(task.examples)
     ]
     assert grading.score(task, right) == {"accuracy": 100.0}
@@ -227,50 +273,16 @@ def test_evaluate_without_a_prompt_scores_the_model_alone(demo_model, tmp_path):
     assert set(table) == {"model"}
 
 
-def test_infer_answers_lines_of_text_as_it_answers_the_task(
-    demo_model, prompt_files, tmp_path
-):
-    options = settings(demo_model, method="rank", examples=6)
-    of_task = infer(
-        output=str(tmp_path / "a.jsonl"), prompt_file=prompt_files[0], **options
-    )
-    text = tmp_path / "inputs.txt"
-    text.write_text("\n".join(line["input"] for line in of_task) + "\n")
-    of_text = infer(
-        output=str(tmp_path / "b.jsonl"),
-        prompt_file=prompt_files[0],
-        text_file=str(text),
-        **options,
-    )
-    assert [line["prediction"] for line in of_text] == [
-        line["prediction"] for line in of_task
-    ]
-    assert (tmp_path / "a.jsonl").read_text().count("\n") == 6
-
-
-@pytest.mark.parametrize("content", [None, "", "\n\n"])
-def test_infer_refuses_text_that_is_not_there(demo_model, tmp_path, content):
-    path = tmp_path / "inputs.txt"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(ValueError, match="INFER_INPUT"):
-        infer(
-            output=str(tmp_path / "out.jsonl"),
-            prompt_file=None,
-            text_file=str(path),
-            **settings(demo_model),
-        )
-
-
 def test_a_prompt_of_another_model_is_refused(ready, tmp_path):
     path = tmp_path / "other.safetensors"
     story = {"model": {"fingerprint": "0" * 16, "source": "elsewhere"}}
     files.write(path, soft(np.zeros((2, 64))), story)
+    saved = saved_prompts.read([str(path)], ready.config)
     with pytest.raises(ValueError, match="trained for the frozen model 0000"):
-        saved_prompts.read_bank([str(path)], ready)
+        saved_prompts.bank_of(saved, ready)
     files.write(path, soft(np.zeros((2, 32))), {})
     with pytest.raises(ValueError, match=r"\[2, 32\], the model takes \[prompt, 64\]"):
-        saved_prompts.read_bank([str(path)], ready)
+        saved_prompts.read([str(path)], ready.config)
 
 
 def test_the_programs_run_from_the_command_line(demo_model, prompt_files, tmp_path):

@@ -193,7 +193,11 @@ def test_penalties():
     np.testing.assert_allclose(decode.power_penalty(9, 0.5), 3.0)
 
 
-@pytest.mark.parametrize("wrong", [{"beams": 0}, {"alpha": -0.5}], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    [{"beams": 0}, {"alpha": -0.5}, {"alpha": np.nan}, {"alpha": np.inf}],
+    ids=str,
+)
 def test_options_out_of_range_are_refused(wrong):
-    with pytest.raises(ValueError, match="beams >= 1 and alpha >= 0; got"):
+    with pytest.raises(ValueError, match="beams >= 1 and a finite alpha >= 0; got"):
         beam_search(len, max_length=3, key=jax.random.key(0), **wrong)

@@ -123,12 +123,30 @@ def test_searches_that_are_greedy(search, shallow, ending, prompt, greedy):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"temperature": 0.0}, {"top_k": -1}, {"top_p": 0.0}, {"top_p": 1.5}],
+    [
+        *({"temperature": t} for t in (0.0, -1.0, 1e-30, np.nan, np.inf)),
+        {"top_k": -1},
+        *({"top_p": p} for p in (0.0, 1.5, np.nan)),
+    ],
     ids=str,
 )
 def test_options_out_of_range_are_refused(wrong):
-    with pytest.raises(ValueError, match="temperature > 0.*got.*Use greedy"):
+    with pytest.raises(ValueError, match="temperature >= 0.001.*got.*Use greedy"):
         decode.sample(len, max_length=3, key=jax.random.key(0), **wrong)
+
+
+def test_a_search_is_checked_before_there_is_a_model():
+    for search in (
+        decode.greedy,
+        functools.partial(decode.sample, top_k=384),
+        functools.partial(beam_search, beams=4),
+    ):
+        decode.check_search(search, 384)
+    most = functools.partial(decode.sample, top_k=385)
+    with pytest.raises(ValueError, match="top_k of sample is 385.* has 384 tokens"):
+        decode.check_search(most, 384)
+    with pytest.raises(ValueError, match="beams >= 1"):
+        decode.check_search(functools.partial(beam_search, beams=0), 384)
 
 
 DRAWS = 40_000
