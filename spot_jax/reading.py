@@ -16,8 +16,15 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def path_of(text: str | os.PathLike) -> pathlib.Path:
-    """Returns a path that a user gave, with ~ expanded."""
-    return pathlib.Path(text).expanduser()
+    """Returns a path that a user gave, with ~ expanded.
+
+    Raises:
+        InputError: when it is the home of nobody: ~nobody/file.
+    """
+    try:
+        return pathlib.Path(text).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{text}: there is no such home. Give its path.") from error
 
 
 def read_text(path: str | os.PathLike, cure: str) -> str:

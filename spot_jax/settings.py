@@ -90,6 +90,11 @@ class Data:
                 "length for inputs and one for targets, e.g. "
                 "{'inputs': 512, 'targets': 16}."
             )
+        if self.extra_ids < 0:
+            raise InputError(
+                f"EXTRA_IDS is {self.extra_ids}; it is a number of sentinels, 0 for "
+                "none."
+            )
         if self.mixtures and self.tokenized:
             raise InputError(
                 "MIXTURES are drawn by SeqIO, and TOKENIZED_DATA_DIR is read without "

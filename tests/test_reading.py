@@ -69,3 +69,9 @@ def test_texts_are_utf_8(tmp_path, data, fault):
         reading.read_text(path, "Cure.")
     path.write_bytes("\ufeffé".encode())
     assert reading.read_text(path, "Cure.") == "é"
+
+
+def test_a_home_that_nobody_has_is_one_message():
+    with pytest.raises(InputError, match="~nobody-here/x: there is no such home"):
+        reading.path_of("~nobody-here/x")
+    assert reading.path_of("~/x").is_absolute()
