@@ -1,7 +1,7 @@
 """`spot_jax library`: prompts of one model, kept so that they can be transferred.
 
     spot_jax library add DIR MODEL_DIR
-    spot_jax library add DIR sst2.npy --name sst2 --task sst2 --seed 0 --model NAME
+    spot_jax library add DIR sst2.npy rte.npy --model NAME
     spot_jax library list DIR
     spot_jax library show DIR sst2-seed0
     spot_jax library verify DIR
@@ -11,21 +11,25 @@
 """
 
 import argparse
-import json
 import math
 import pathlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from spot_jax import tables
 from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
+from spot_jax.prompts import entry as entry_folder
 from spot_jax.prompts import files, peft
 from spot_jax.prompts.base import described
 from spot_jax.prompts.entry import LibraryEntry
-from spot_jax.prompts.incoming import from_files
+from spot_jax.prompts.files import SavedPrompt
+from spot_jax.prompts.header import printable
+from spot_jax.prompts.incoming import from_saved, says_something
 from spot_jax.prompts.library import Library, from_run
+from spot_jax.reading import as_json, path_of
 
 # What a prompt's file may leave unsaid, and a run never does.
 _UNSAID = ("task", "seed", "step", "score", "embedding", "embedding_step", "model")
@@ -56,7 +60,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         made.add_argument("dir", metavar="DIR", help="the library")
         return made
 
-    _add_options(command("add", "add the prompts of a run, or one prompt's file"))
+    _add_options(command("add", "add the prompts of runs, or files of prompts"))
     listing = command("list", "list all prompts")
     listing.add_argument("--json", action="store_true", help="print a list of objects")
     show = command("show", "show all that is known of a prompt")
@@ -76,23 +80,30 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _add_options(add: argparse.ArgumentParser) -> None:
     add.add_argument(
-        "source",
+        "sources",
         metavar="SOURCE",
+        nargs="+",
         help="MODEL_DIR of a finished run, a .safetensors file of spot_jax, a .npy "
-        "file of T5X's prompt-tuning, or the folder of a PEFT adapter",
+        "file of T5X's prompt-tuning, a .npz of several, or the folder of a PEFT "
+        "adapter",
     )
     add.add_argument(
         "--name",
         action="append",
-        help="of a run, a prompt to add, once or more (all); of a file, its name here",
+        help="of a run or a .npz, a prompt to add, once or more (all); of another "
+        "file, its name here (its own, or the file's)",
     )
-    unsaid = add.add_argument_group("what the file of a prompt does not say itself")
-    unsaid.add_argument("--task", help="the task or mixture it was trained on")
-    unsaid.add_argument("--seed", type=int, metavar="N", help="of its training")
+    unsaid = add.add_argument_group("what the files of prompts do not say themselves")
+    unsaid.add_argument(
+        "--task", help="the task or mixture it was trained on (the prompt's name)"
+    )
+    unsaid.add_argument("--seed", type=int, metavar="N", help="of training (unknown)")
     unsaid.add_argument("--step", type=int, metavar="N", help="steps of training")
     unsaid.add_argument("--score", type=_score, metavar="X", help="on validation")
     unsaid.add_argument(
-        "--embedding", metavar="FILE", help="the prompt at an early step, if kept"
+        "--embedding",
+        metavar="FILE",
+        help="the prompt at an early step, if kept (the prompt stands in)",
     )
     unsaid.add_argument("--embedding_step", type=int, metavar="N", help="that step")
     unsaid.add_argument(
@@ -110,13 +121,60 @@ def _score(text: str) -> float:
 
 
 def _add(library: Library, options: argparse.Namespace) -> None:
-    source = pathlib.Path(options.source)
-    adapter = (source / name for name in (peft.MODEL_FILE, peft.CONFIG_FILE))
-    is_run = source.is_dir() and not any(path.exists() for path in adapter)
-    for entry in _of_run(source, options) if is_run else [_of_file(options)]:
+    if len(options.sources) > 1:
+        for key in ("name", "score", "embedding"):
+            if getattr(options, key) is not None:
+                raise InputError(
+                    f"--{key} is of one prompt, and there are {len(options.sources)} "
+                    f"sources. Give one source with --{key}."
+                )
+    read = [pair for text in options.sources for pair in _read(text, options)]
+    entries = [entry for entry, _ in read]
+    called = [entry.name for entry in entries]
+    twice = sorted({name for name in called if called.count(name) > 1})
+    if twice:
+        shown = ", ".join(twice)
+        raise InputError(f"Several are called {shown}. Add these alone, with --name.")
+    # All of them before the first is written.
+    for entry in entries:
+        entry_folder.check(entry)
+    for entry in entries:
         is_new = entry.name not in library.names()
         library.add(entry)
         print(f"{entry.name}: {'added' if is_new else 'is there already'}")
+    _remark(
+        "Of no known task (--task), so the task is taken to be called",
+        [entry.task for entry, is_guess in read if is_guess],
+    )
+    _remark(
+        "Without a prompt of an early step (--embedding), by which SPoT embeds a task, "
+        "the final one stands in when tasks are compared",
+        [entry.name for entry in entries if entry.embedding is None],
+    )
+
+
+def _remark(what: str, of: Sequence[str]) -> None:
+    if of:
+        print(f"{what}: {', '.join(of)}.")
+
+
+def _read(text: str, options: argparse.Namespace) -> list[tuple[LibraryEntry, bool]]:
+    """Returns the entries of one source, and of each whether its task is a guess."""
+    source = path_of(text)
+    adapter = (source / name for name in (peft.MODEL_FILE, peft.CONFIG_FILE))
+    if source.is_dir() and not any(path.exists() for path in adapter):
+        return [(entry, False) for entry in _of_run(source, options)]
+    found = files.read_all(source)
+    names = {saved.array: saved for saved in found if saved.array}
+    if names:
+        found = _chosen(names, options.name, source)
+    elif len(options.name or ()) > 1:
+        raise InputError(f"{source} is one prompt: give --name once.")
+    is_unsaid = options.task is None
+    return [
+        (_of_file(saved, options), is_unsaid and not says_something(saved))
+        for saved in found
+    ]
 
 
 def _of_run(model_dir: pathlib.Path, options: argparse.Namespace) -> list[LibraryEntry]:
@@ -127,26 +185,36 @@ def _of_run(model_dir: pathlib.Path, options: argparse.Namespace) -> list[Librar
             "Leave that out, or give the file of one prompt."
         )
     found = {entry.name: entry for entry in from_run(model_dir)}
-    wanted = options.name or list(found)
-    unknown = [name for name in wanted if name not in found]
+    return _chosen(found, options.name, model_dir)
+
+
+def _chosen(
+    found: Mapping[str, Any], wanted: Sequence[str] | None, where: pathlib.Path
+) -> list:
+    """Returns those of several prompts that --name asks for, or all."""
+    unknown = [name for name in wanted or () if name not in found]
     if unknown:
         raise InputError(
-            f"{model_dir} has no prompt {', '.join(unknown)}; it has "
-            f"{', '.join(found)}."
+            f"{where} has no prompt {', '.join(unknown)}; it has {', '.join(found)}."
         )
-    return [found[name] for name in wanted]
+    return [found[name] for name in wanted or found]
 
 
-def _of_file(options: argparse.Namespace) -> LibraryEntry:
-    names = options.name or [None]
-    if len(names) > 1:
-        raise InputError(f"{options.source} is one prompt: give --name once.")
-    given = {key: getattr(options, key) for key in _UNSAID if key != "embedding"}
+def _of_file(saved: SavedPrompt, options: argparse.Namespace) -> LibraryEntry:
+    given: dict[str, Any] = {key: getattr(options, key) for key in _UNSAID}
+    # Of several prompts in a file, --name chooses.
+    given["name"] = None if saved.array else (options.name or [None])[0]
+    early = given.pop("embedding")
+    if saved.array and (early or options.score is not None):
+        raise InputError(
+            f"{saved.path} is one of several prompts, and --embedding and --score are "
+            "of one. Save it as a file of its own: numpy.save('prompt.npy', prompt)."
+        )
     if options.model is not None:
         given["model"] = {"source": options.model}
         if _FINGERPRINT.fullmatch(options.model):
             given["model"]["fingerprint"] = options.model
-    return from_files(options.source, options.embedding, given | {"name": names[0]})
+    return from_saved(saved, None if early is None else files.read(early), given)
 
 
 def _list(library: Library, options: argparse.Namespace) -> None:
@@ -159,12 +227,12 @@ def _list(library: Library, options: argparse.Namespace) -> None:
             | {"has_embedding": entry.embedding is not None}
             for entry in entries
         ]
-        print(json.dumps(objects, indent=2))
+        print(as_json(objects, 2))
         return
     heads = ("name", "task", "seed", "steps", "score", "embedding")
     rows = [
         (
-            *(entry.name, entry.task, entry.seed, _known(entry.prompt_step)),
+            *(entry.name, entry.task, _known(entry.seed), _known(entry.prompt_step)),
             *(_known(entry.score), _embedding(entry)),
         )
         for entry in entries
@@ -178,7 +246,7 @@ def _known(value: float | None) -> float | str:
 
 def _embedding(entry: LibraryEntry) -> str:
     if entry.embedding is None:
-        return "none"
+        return "none (the prompt)"
     return f"step {_known(entry.embedding_step)}"
 
 
@@ -186,7 +254,7 @@ def _show(library: Library, options: argparse.Namespace) -> None:
     entry = library.read(options.name)
     prompt = f"{described(entry.prompt)}, step {_known(entry.prompt_step)}"
     lines = [
-        *(("name", entry.name), ("task", entry.task), ("seed", entry.seed)),
+        *(("name", entry.name), ("task", entry.task), ("seed", _known(entry.seed))),
         *(("prompt", prompt), ("embedding", _embedding(entry))),
         ("score", _known(entry.score)),
         *(
@@ -199,9 +267,9 @@ def _show(library: Library, options: argparse.Namespace) -> None:
     ]
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
-        print(f"{name.ljust(width)}  {value}")
-    print(f"\nprovenance\n{json.dumps(entry.provenance, indent=2)}")
-    print(f"\nconfiguration\n{entry.configuration or 'not known'}")
+        print(f"{name.ljust(width)}  {printable(str(value))}")
+    print(f"\nprovenance\n{printable(as_json(entry.provenance, 2))}")
+    print(f"\nconfiguration\n{printable(entry.configuration) or 'not known'}")
 
 
 def _verify(library: Library, options: argparse.Namespace) -> None:
@@ -213,7 +281,7 @@ def _verify(library: Library, options: argparse.Namespace) -> None:
 
 
 def _export(library: Library, options: argparse.Namespace) -> None:
-    entry, out = library.read(options.name), pathlib.Path(options.out)
+    entry, out = library.read(options.name), path_of(options.out)
     if out.exists():
         raise InputError(f"{out} is there already. Choose another name, or delete it.")
     try:

@@ -16,16 +16,15 @@ Several targets, say the seeds of one task, are ranked each on its own, into DIR
 """
 
 import argparse
-import json
 import pathlib
 from typing import Any
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
-from spot_jax.model_dir.described import as_gin
 from spot_jax.prompts import files
 from spot_jax.prompts.base import length_of
 from spot_jax.prompts.entry import LibraryEntry
+from spot_jax.reading import as_json, path_of
 from spot_jax.retrieval import candidates, explanation, next_runs, starts
 from spot_jax.retrieval.candidates import Ranking
 from spot_jax.retrieval.explanation import Result
@@ -70,8 +69,7 @@ def main(argv: list[str]) -> None:
         )
         start = _start(options, ranking, entries, scores, task)
         folder = out / target.name if len(targets) > 1 else out
-        next_steps = _go_on(options.method, ranking, start, task, folder)
-        results.append(Result(ranking, start, folder, *next_steps))
+        results.append(_go_on(options.method, ranking, start, task, folder))
 
     asked = ("library", "method", "similarity", "k", "source", "scores")
     _write(out, {name: getattr(options, name) for name in asked}, results)
@@ -155,7 +153,7 @@ def _check_options(options: argparse.Namespace) -> None:
 
 
 def _new(path: str) -> pathlib.Path:
-    out = pathlib.Path(path)
+    out = path_of(path)
     is_free = not out.exists() or out.is_dir() and not any(out.iterdir())
     # The folder appears in one step, which would take the current one away.
     if not is_free or out.resolve() == pathlib.Path.cwd():
@@ -189,8 +187,8 @@ def _start(
 
 def _go_on(
     method: str, ranking: Ranking, start: Start, task: str | None, folder: pathlib.Path
-) -> tuple[dict[str, str], list[str], bool]:
-    """Returns gin files beside a start, commands that go on, and if those have gaps."""
+) -> Result:
+    """Returns a start with the gin files beside it and the commands that go on."""
     target, chosen, where = ranking.target, start.chosen, str(folder)
     texts, commands = next_runs.target_files(target), []
     paths = [str(folder / name) for name in start.prompts]
@@ -200,7 +198,7 @@ def _go_on(
         commands = [next_runs.mixture_run(chosen, target, where)]
         paths = [next_runs.mixture_prompt(target, len(chosen), where)]
     if not paths:
-        return {}, [], False
+        return Result(ranking, start, folder, {}, [])
     first = chosen[0].entry
     commands.append(
         next_runs.target_run(
@@ -212,14 +210,16 @@ def _go_on(
             model=first.model,
         )
     )
-    known = [as_gin(target.configuration) if target else ""]
-    known += [as_gin(first.configuration)] if method == "mixture" else []
-    return texts, commands, not all(known)
+    recipes = [target.configuration if target else ""]
+    recipes += [first.configuration] if method == "mixture" else []
+    has_gaps = any(map(next_runs.has_gaps, recipes))
+    notes = next_runs.remarks(target, chosen if method == "mixture" else ())
+    return Result(ranking, start, folder, texts, commands, has_gaps, notes)
 
 
 def _write(out: pathlib.Path, asked: dict[str, Any], results: list[Result]) -> None:
     """Makes DIR appear in one step, complete."""
-    record = json.dumps(explanation.record(asked, results), indent=2) + "\n"
+    record = as_json(explanation.record(asked, results), 2) + "\n"
     try:
         with storage.new_folder(out) as temporary:
             for result in results:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spot_jax import library as program
+from spot_jax.errors import InputError
 from spot_jax.prompts import files
 from spot_jax.prompts.library import Library
 from tests import runs
@@ -57,7 +58,7 @@ def test_the_list_is_a_table(spot, run, tmp_path):
     lines = spot("list").splitlines()
     assert [line.split() for line in lines] == [
         ["name", "task", "seed", "steps", "score", "embedding"],
-        ["o", "cb", "7", "?", "?", "none"],
+        ["o", "cb", "7", "?", "?", "none", "(the", "prompt)"],
         ["rte-seed1", "rte", "1", "200", "91.00", "step", "100"],
         ["sst2-seed0", "sst2", "0", "200", "90.00", "step", "100"],
     ]
@@ -103,7 +104,8 @@ def test_what_is_exported_can_be_added(format, spot, run, tmp_path):
     assert_same(files.read(out).bundle, entry().prompt)
     assert list(out.parent.iterdir()) == [out]
     of = ["--name", "back", "--task", "sst2", "--seed", 0]
-    assert spot("add", out, *of, "--model", "0123456789abcdef") == "back: added\n"
+    said = spot("add", out, *of, "--model", "0123456789abcdef")
+    assert said.startswith("back: added\nWithout a prompt of an early step")
     with pytest.raises(ValueError, match="is there already. Choose another name"):
         spot("export", "rte-seed1", out, "--format", format)
     assert_same(files.read(out).bundle, entry().prompt)
@@ -132,8 +134,93 @@ def test_a_run_says_everything_itself(spot, run):
 
 
 def test_a_file_has_one_name(spot, tmp_path):
+    files.write_numpy(tmp_path / "a.npy", entry().prompt)
     with pytest.raises(ValueError, match="is one prompt: give --name once"):
         spot("add", tmp_path / "a.npy", "--name", "a", "--name", "b")
+
+
+@pytest.fixture
+def others(tmp_path):
+    """Three prompts of another program, each a file."""
+    made = [tmp_path / f"{name}.npy" for name in ("sst2", "rte", "cb")]
+    for seed, path in enumerate(made):
+        files.write_numpy(path, entry(seed=seed).prompt)
+    return made
+
+
+def test_several_files_are_added_at_once_under_their_names(spot, others, tmp_path):
+    said = spot("add", *others, *MODEL).splitlines()
+    assert said[:3] == ["sst2: added", "rte: added", "cb: added"]
+    assert said[3].endswith("the task is taken to be called: sst2, rte, cb.")
+    assert said[4].startswith("Without a prompt of an early step (--embedding)")
+    assert said[4].endswith("stands in when tasks are compared: sst2, rte, cb.")
+    kept = Library(tmp_path / "library").entries()
+    assert [(e.name, e.task, e.seed, e.embedding) for e in kept] == [
+        (name, name, None, None) for name in ("cb", "rte", "sst2")
+    ]
+    assert spot("list").splitlines()[1].split()[:4] == ["cb", "cb", "?", "?"]
+    assert ["seed", "?"] in [line.split() for line in spot("show", "cb").splitlines()]
+
+
+def test_what_is_given_with_several_files_is_of_all_of_them(spot, others, tmp_path):
+    spot("add", *others, *MODEL, "--task", "boolq", "--seed", 3, "--step", 100)
+    kept = Library(tmp_path / "library").entries()
+    assert {(e.task, e.seed, e.prompt_step) for e in kept} == {("boolq", 3, 100)}
+
+
+@pytest.mark.parametrize("option", ["name", "score", "embedding"])
+def test_what_is_of_one_prompt_is_not_given_to_several(option, spot, others, tmp_path):
+    with pytest.raises(InputError, match=f"--{option} is of one prompt, and .* 3 sour"):
+        spot("add", *others, *MODEL, f"--{option}", "1")
+    assert not (tmp_path / "library").exists()
+
+
+def test_of_several_files_none_is_added_where_one_is_wrong(spot, others, tmp_path):
+    files.write_numpy(others[2], soft(np.zeros((5, 4))))
+    with pytest.raises(InputError, match="The prompt of cb has a vector of zeros"):
+        spot("add", *others, *MODEL)
+    assert not (tmp_path / "library").exists()
+    twin = tmp_path / "again" / "rte.npy"
+    files.write_numpy(twin, entry().prompt)
+    with pytest.raises(InputError, match="Several are called rte. Add these alone"):
+        spot("add", *others[:2], twin, *MODEL)
+    assert not (tmp_path / "library").exists()
+
+
+def test_of_a_file_of_several_arrays_each_is_a_prompt(spot, tmp_path):
+    path = tmp_path / "all.npz"
+    arrays = {name: entry(seed=n).prompt.enc_input for n, name in enumerate("abc")}
+    np.savez(path, **arrays)
+    assert spot("add", path, *MODEL, "--name", "b").splitlines()[0] == "b: added"
+    assert spot("add", path, *MODEL).splitlines()[:3] == [
+        "a: added",
+        "b: is there already",
+        "c: added",
+    ]
+    kept = Library(tmp_path / "library")
+    assert kept.read("c").task == "c"
+    assert_same(kept.read("c").prompt, soft(arrays["c"]))
+    with pytest.raises(InputError, match="has no prompt d; it has a, b, c"):
+        spot("add", path, *MODEL, "--name", "d")
+    with pytest.raises(InputError, match="all.npz:a is one of several prompts"):
+        spot("add", path, *MODEL, "--embedding", path)
+
+
+def test_a_tilde_is_the_home_folder(spot, others, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    program.main(["add", "~/mine", "~/cb.npy", "--embedding", "~/rte.npy", *MODEL])
+    program.main(["export", "~/mine", "cb", "~/out.npy", "--format", "npy"])
+    assert (tmp_path / "out.npy").read_bytes() == (tmp_path / "cb.npy").read_bytes()
+    assert Library("~/mine").verify() == []
+
+
+def test_what_a_header_says_commands_no_terminal(spot, run, capsys):
+    best = run / "prompts/sst2-seed0/best.safetensors"
+    text = "X = 1\n\x1b[2J\x1b]0;owned\x07"
+    files.write(best, entry().prompt, files.read(best).story | {"configuration": text})
+    spot("add", best)
+    shown = spot("show", "sst2-seed0")
+    assert "\x1b" not in shown and "X = 1\n\\x1b[2J" in shown
 
 
 def test_a_source_that_is_absent_is_refused(spot, tmp_path):
@@ -149,15 +236,11 @@ def test_the_real_prompts_of_17_tasks_make_a_library(spot, shared, tmp_path):
     if not source.exists() or not base.exists():
         pytest.skip(f"{source} or {base} is absent")
     with np.load(source) as prompts:
-        for name, prompt in prompts.items():
-            path = tmp_path / f"{name}.npy"
-            files.write_numpy(path, soft(prompt))
-            of = ["--name", name, "--task", name.lower(), "--seed", 0, *MODEL]
-            spot("add", path, "--embedding", path, *of)
+        spot("add", source, *MODEL)
         assert len(spot("list").splitlines()) == 1 + 17
         for kept in Library(tmp_path / "library").entries():
             assert_same(kept.prompt, soft(prompts[kept.name]))
-            assert_same(kept.embedding, soft(prompts[kept.name]))
+            assert_same(kept.compared, soft(prompts[kept.name]))
     with pytest.raises(ValueError, match=r": \[100, 768\]}, .* \[100, 512\]}; its m"):
         of = ["--name", "sst2", "--task", "sst2", "--seed", 0]
         spot("add", base / "sst2.npy", *of, "--model", "t5_1_1_lm100k_base")
@@ -176,9 +259,10 @@ def test_a_real_run_goes_in_with_the_score_it_had(spot, demo_model, tmp_path):
 
 
 def test_a_run_whose_description_is_damaged_is_named(spot, run):
-    (run / "run.json").write_text('{"command": [')
-    with pytest.raises(ValueError, match="run.json is damaged .* Delete it"):
-        spot("add", run)
+    for text in ('{"command": [', "", "[]", "3"):
+        (run / "run.json").write_text(text)
+        with pytest.raises(InputError, match="run.json is n.* Delete it"):
+            spot("add", run)
 
 
 def test_a_score_is_a_finite_number(spot, run, capsys):

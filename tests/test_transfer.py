@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from spot_jax import transfer
+from spot_jax.errors import InputError
 from spot_jax.prompts import files
 from spot_jax.prompts.library import Library
 from tests import library_on_disk
@@ -63,11 +64,23 @@ def test_entries_of_the_targets_own_task_are_left_out_and_named(run, tmp_path, c
     assert told["left_out"] == {}
 
 
-def test_what_has_no_embedding_is_left_out_and_named(run, library, capsys):
-    library.add(entry("wic-seed0", "wic", embedding=None, embedding_step=None))
+def test_a_prompt_without_an_embedding_stands_in_and_that_is_said(run, library, capsys):
+    final = soft(towards(15))
+    library.add(entry("wic-seed0", "wic", prompt=final, embedding=None))
     told = run("best", k=4)[1]["targets"][0]
-    assert told["left_out"]["wic-seed0"] == "has no embedding"
-    assert "it has no embedding: wic-seed0." in capsys.readouterr().out
+    assert told["chosen"][:2] == ["mnli-seed0", "wic-seed0"]
+    assert told["ranking"][1]["similarity"] == pytest.approx(
+        math.cos(math.radians(15)), abs=1e-6
+    )
+    said = "No early prompt was kept of wic-seed0: the final prompt stands in"
+    assert said in capsys.readouterr().out
+
+
+def test_a_seed_that_nobody_knows_is_a_question_mark(run, library, capsys):
+    library.add(entry("wic-seed0", "wic", 1, seed=None))
+    run("best", k=1)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["*", "1", "wic-seed0", "wic", "?", "0.9998"] in lines
 
 
 def test_the_average_weighs_by_similarity_and_tells_of_negative_ones(run, library):
@@ -108,7 +121,11 @@ def test_a_mixture_is_of_distinct_tasks_mixtures_resolved_and_the_target(run, li
     members = ["squad", "boolq", "cxc", "mrpc", "qqp", "stsb", "mnli", "rte"]
     assert f"MIXTURES = {{'rte_top4': {members!r}}}" in text
     assert "TASK_FEATURE_LENGTHS = {'inputs': 512, 'targets': 64}" in text
-    assert (out / "source.gin").read_text().endswith(own + long)
+    assert (
+        (out / "source.gin")
+        .read_text()
+        .endswith("MIXTURES = {'mine': ['squad', 'boolq']}\nTRAIN_STEPS = 7\n" + long)
+    )
     train, tune = record["targets"][0]["commands"]
     assert f"--gin_file={out}/mixture.gin" in shlex.split(train)
     final = f"{out}/mixture/prompts/rte_top4-seed1/last.safetensors"
@@ -226,8 +243,31 @@ def test_a_write_that_fails_leaves_nothing(run, tmp_path, monkeypatch):
 def test_scores_that_are_no_text_are_named(run, tmp_path):
     scores = tmp_path / "scores.csv"
     scores.write_bytes(b"source,score\n\xff,1\n")
-    with pytest.raises(ValueError, match="scores.csv is not a text file in UTF-8"):
+    with pytest.raises(InputError, match="scores.csv is not UTF-8.*takes a CSV"):
         run("oracle", scores=scores)
+    scores.write_text('source,score\n"' + "x" * 200_000 + '",1\n')
+    with pytest.raises(InputError, match="scores.csv is no CSV .*takes a CSV"):
+        run("oracle", scores=scores)
+
+
+def test_scores_of_other_programs_are_read(run, tmp_path):
+    """With a byte-order mark, the ends of lines of Windows and a path of the home."""
+    scores = tmp_path / "scores.csv"
+    scores.write_bytes(b"\xef\xbb\xbfsource,score\r\nmnli-seed0,61\r\n")
+    assert run("oracle", scores=scores)[1]["targets"][0]["chosen"] == ["mnli-seed0"]
+
+
+def test_a_tilde_is_the_home_folder(library, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_target(tmp_path / "a.safetensors")
+    (tmp_path / "scores.csv").write_text("source,score\nmnli-seed0,61\n")
+    of = ["~/library", "--target", "~/a.safetensors"]
+    transfer.main([*of, "--method", "best", "--k", "1", "--out", "~/out"])
+    assert (tmp_path / "out" / "start-1.safetensors").exists()
+    transfer.main(
+        [*of, "--method", "oracle", "--scores", "~/scores.csv", "--out", "~/b"]
+    )
+    assert (tmp_path / "b" / "ranking.json").exists()
 
 
 def test_the_current_folder_stays(run, tmp_path, monkeypatch):

@@ -176,6 +176,11 @@ def concatenate(first: PromptBundle, second: PromptBundle) -> PromptBundle:
     return map_sites(lambda _, *arrays: np.concatenate(arrays, axis=-2), first, second)
 
 
+def has_zeros(bundle: PromptBundle) -> bool:
+    """Whether a vector of a prompt is zero, and has no direction to compare."""
+    return not all(m.any(axis=1).all() for m in token_matrices(bundle))
+
+
 def token_matrices(bundle: PromptBundle) -> list[np.ndarray]:
     """Returns a prompt as matrices [prompt, width], by which tasks are compared.
 

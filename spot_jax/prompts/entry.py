@@ -12,13 +12,14 @@ import hashlib
 import json
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
-from spot_jax.prompts import files
+from spot_jax.prompts import files, header
+from spot_jax.prompts.algebra import has_zeros
 from spot_jax.prompts.base import (
     BANK_AXES,
     PromptBundle,
@@ -27,6 +28,8 @@ from spot_jax.prompts.base import (
     shapes_of,
     sites,
 )
+from spot_jax.prompts.header import ModelStory
+from spot_jax.reading import as_json, read_text
 
 STORY = "entry.json"
 PROMPT = "prompt.safetensors"
@@ -42,10 +45,10 @@ class LibraryEntry:
     Attributes:
         name: its folder in the library.
         task: the task or mixture it was trained on.
-        seed: of its training.
+        seed: of its training; None where its file did not say.
         prompt: what is transferred, the best on validation: one prompt, float32.
         embedding: the embedding of its task, which is the prompt at an early step
-            (SPoT §3.2); None: it cannot be compared.
+            (SPoT §3.2); None: none was kept, and `compared` has the prompt stand in.
         prompt_step: steps of training; None where its file did not say.
         embedding_step: the same of the embedding.
         results: {task: {metric: value}} of the prompt on validation.
@@ -59,7 +62,7 @@ class LibraryEntry:
 
     name: str
     task: str
-    seed: int
+    seed: int | None
     prompt: PromptBundle
     embedding: PromptBundle | None
     prompt_step: int | None
@@ -70,10 +73,16 @@ class LibraryEntry:
     configuration: str
     provenance: dict[str, Any]
 
+    @property
+    def compared(self) -> PromptBundle:
+        """By what its task is compared: its embedding, or else the prompt itself."""
+        return self.prompt if self.embedding is None else self.embedding
+
     def story(self) -> dict[str, Any]:
         """Returns everything but the arrays, as JSON holds it."""
         every = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {name: value for name, value in every.items() if name not in _ARRAYS}
+        told = {name: value for name, value in every.items() if name not in _ARRAYS}
+        return json.loads(as_json(told))
 
     def is_same(self, other: "LibraryEntry") -> bool:
         """Whether both are one prompt, wherever their files came from."""
@@ -126,6 +135,14 @@ def check(entry: LibraryEntry) -> None:
                     f"The {what} of {entry.name} ({array.dtype}) is not float32, or "
                     "has values that are not finite. Take an earlier prompt of its run."
                 )
+    nothing = not any(array.any() for array in sites(entry.prompt).values())
+    if nothing or has_zeros(entry.compared):
+        alone = nothing or entry.embedding is None
+        raise InputError(
+            f"The {'prompt' if alone else 'embedding'} of {entry.name} has a vector of "
+            "zeros, which no training gives. Look at how it was written, or take "
+            "another prompt of its run."
+        )
 
 
 def write(folder: pathlib.Path, entry: LibraryEntry) -> None:
@@ -145,13 +162,32 @@ def write(folder: pathlib.Path, entry: LibraryEntry) -> None:
         early = {"kind": names.EMBEDDING, "step": entry.embedding_step, "results": {}}
         files.write(folder / EMBEDDING, entry.embedding, shared | early)
     checksums = {path.name: _checksum(path) for path in sorted(folder.iterdir())}
-    checksums[STORY] = _digest(entry.story())
-    text = json.dumps(entry.story() | {"checksums": checksums}, indent=1)
-    storage.replace_file(folder / STORY, text.encode("utf-8"))
+    story = entry.story()
+    checksums[STORY] = _digest(story)
+    storage.replace_text(folder / STORY, as_json(story | {"checksums": checksums}))
 
 
 def _checksum(path: pathlib.Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class _Story(TypedDict):
+    """What entry.json says, but for the arrays; later versions may say more."""
+
+    name: str
+    task: str
+    seed: int | None
+    prompt_step: int | None
+    embedding_step: int | None
+    results: dict[str, dict[str, float | None]]
+    score: float | None
+    model: ModelStory
+    configuration: str
+    provenance: dict[str, Any]
+
+
+class _Checked(TypedDict):
+    checksums: dict[str, str]
 
 
 def read(folder: pathlib.Path) -> LibraryEntry:
@@ -160,25 +196,39 @@ def read(folder: pathlib.Path) -> LibraryEntry:
     Raises:
         InputError: when a file is missing or changed, or a value is not finite.
     """
-    try:
-        story = json.loads((folder / STORY).read_text(encoding="utf-8"))
-        checksums = story.pop("checksums")
-        found = {STORY: _digest(story)} | {
-            name: _checksum(folder / name) for name in checksums if name != STORY
-        }
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise InputError(
-            f"{folder} is no entry of a library, or a file of it is missing or damaged "
-            f"({error}). {_CURE}"
-        ) from error
-    changed = sorted(name for name in found if found[name] != checksums.get(name))
-    if changed:
-        raise InputError(
-            f"{folder}: {', '.join(changed)} is not what was written, by its checksum. "
-            f"{_CURE}"
-        )
+    where = str(folder / STORY)
+    text = read_text(folder / STORY, _CURE)
+    checksums = header.parse(text, _Checked, where, _CURE)["checksums"]
+    _compare(folder, text, checksums)
+    header.parse(text, _Story, where, _CURE)
+    story = header.parse(text, dict[str, Any], where, _CURE)
+    header.check(story, where)
     arrays = {
         what: files.read(folder / name).bundle if name in checksums else None
         for what, name in zip(_ARRAYS, (PROMPT, EMBEDDING), strict=True)
     }
-    return LibraryEntry(**story, **arrays)
+    return LibraryEntry(**{key: story[key] for key in _Story.__annotations__}, **arrays)
+
+
+def _compare(folder: pathlib.Path, text: str, checksums: Mapping[str, str]) -> None:
+    """Refuses an entry of which a file is not what was written."""
+    # Not strictly: what was written with NaN has its checksum with NaN.
+    story = json.loads(text)
+    del story["checksums"]
+    found: dict[str, str | None] = {STORY: _digest(story)}
+    try:
+        for name in {PROMPT, *checksums} - {STORY}:
+            # Nothing outside of the folder is looked at.
+            is_here = header.is_file_name(name)
+            found[name] = _checksum(folder / name) if is_here else None
+    except OSError as error:
+        raise InputError(
+            f"{folder} is no entry of a library: {error.filename} is missing or cannot "
+            f"be read ({error.strerror or error}). {_CURE}"
+        ) from error
+    changed = sorted(name for name in found if found[name] != checksums.get(name))
+    if changed:
+        shown = ", ".join(header.printable(name, 60) for name in changed)
+        raise InputError(
+            f"{folder}: {shown} is not what was written, by its checksum. {_CURE}"
+        )

@@ -2,11 +2,12 @@
 
 It holds one array for each site, under the site's name (see `base.PromptBundle`), and
 the header says how they enter where there are several ways. Also read: what T5X and
-prompt-tuning write (numpy, usually without a suffix) and what PEFT writes
-(adapter_model.safetensors beside adapter_config.json).
+prompt-tuning write (numpy, usually without a suffix), several such arrays in a .npz,
+and what PEFT writes (adapter_model.safetensors beside adapter_config.json).
 """
 
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -21,7 +22,7 @@ import safetensors.numpy
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir.storage import replace_file
-from spot_jax.prompts import peft
+from spot_jax.prompts import foreign, header, peft
 from spot_jax.prompts.base import (
     SITES,
     PromptBundle,
@@ -30,17 +31,18 @@ from spot_jax.prompts.base import (
     modes,
     sites,
 )
+from spot_jax.prompts.header import FORMAT, MODES, printable
+from spot_jax.reading import path_of
 
-FORMAT = "spot_jax prompt 1"
-_MODES = {
-    "hidden_mode": ("replace", "add"),
-    "bias_mode": ("zero", "contiguous"),
-}
+__all__ = ["FORMAT", "SavedPrompt", "read", "read_all", "write", "write_numpy"]
+
 # As in pretrained/arrays.py.
 _DTYPES = {
     np.dtype(kind) for kind in (np.float64, np.float32, np.float16, ml_dtypes.bfloat16)
 }
-_NUMPY_MAGIC = b"\x93NUMPY"
+_CHECKSUM = "checksum"
+# How many names of arrays a message shows.
+_SHOWN = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,18 +51,22 @@ class SavedPrompt:
 
     Attributes:
         bundle: its arrays, numpy, float32, without a bank axis.
-        story: what the file says of itself: model, task, step, seed, scores,
-            configuration; empty for numpy and PEFT files, which say nothing.
+        story: what the file says of itself, see `header.Story`, and other words that
+            its header has; empty for numpy and PEFT files, which say nothing.
         path: where it was read.
+        array: its name in a .npz, else "".
     """
 
     bundle: PromptBundle
     story: dict[str, Any]
     path: str
+    array: str = ""
 
 
 def write(path: str | os.PathLike, bundle: PromptBundle, story: Mapping) -> None:
     """Writes a prompt; whoever reads sees the old file or the new one, never half.
+
+    The same prompt and story are the same bytes.
 
     Args:
         path: the file, ending in .safetensors; its folder is made.
@@ -72,9 +78,28 @@ def write(path: str | os.PathLike, bundle: PromptBundle, story: Mapping) -> None
         for site, array in sites(bundle).items()
     }
     check_single(bundle)
-    said = dict(story) | modes(bundle)
-    header = {"format": FORMAT} | {k: json.dumps(v) for k, v in said.items()}
-    replace_file(pathlib.Path(path), safetensors.numpy.save(arrays, header))
+    said = header.written(dict(story) | modes(bundle))
+    said[_CHECKSUM] = _checksum(arrays, said)
+    replace_file(path_of(path), _in_order(safetensors.numpy.save(arrays, said)))
+
+
+def _checksum(arrays: Mapping[str, np.ndarray], said: Mapping[str, str]) -> str:
+    """Returns the checksum of a prompt and its story, without the checksum itself."""
+    words = sorted((key, text) for key, text in said.items() if key != _CHECKSUM)
+    found = hashlib.sha256(json.dumps(words).encode("utf-8"))
+    for site, array in sorted(arrays.items()):
+        found.update(f"{site} {array.dtype} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def _in_order(data: bytes) -> bytes:
+    """Sorts the header of a safetensors file, which keeps its words in a hash map."""
+    # Eight bytes say how long the header is, and the arrays follow it, aligned to 8.
+    arrays_at = 8 + int.from_bytes(data[:8], "little")
+    text = json.dumps(json.loads(data[8:arrays_at]), sort_keys=True).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[arrays_at:]
 
 
 def write_numpy(path: str | os.PathLike, bundle: PromptBundle) -> None:
@@ -89,7 +114,7 @@ def write_numpy(path: str | os.PathLike, bundle: PromptBundle) -> None:
     """
     data = io.BytesIO()
     np.save(data, np.ascontiguousarray(only_input(bundle, "a numpy file"), np.float32))
-    replace_file(pathlib.Path(path), data.getvalue())
+    replace_file(path_of(path), data.getvalue())
 
 
 def only_input(bundle: PromptBundle, wanted_for: str) -> np.ndarray:
@@ -119,7 +144,44 @@ def read(path: str | os.PathLike) -> SavedPrompt:
     Raises:
         InputError: when there is no such file, or it holds no usable prompt.
     """
-    path = pathlib.Path(path)
+    found = read_all(path)
+    if len(found) > 1:
+        raise InputError(
+            f"{path} holds {len(found)} prompts: {_listed([s.array for s in found])}. "
+            "Put them into a library (`spot_jax library add DIR FILE.npz --model "
+            "NAME`), or save the one you want: numpy.save('prompt.npy', arrays[NAME])."
+        )
+    return found[0]
+
+
+def read_all(path: str | os.PathLike) -> list[SavedPrompt]:
+    """Reads every prompt of a file: all arrays of a .npz, of other files the one.
+
+    Raises:
+        InputError: see `read`.
+    """
+    file = _file(path_of(path))
+    try:
+        with open(file, "rb") as opened:
+            start = opened.read(foreign.START)
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be read ({error.strerror or error}). Give a file that you "
+            "may read."
+        ) from error
+    if foreign.is_npz(file, start):
+        named = foreign.read_npz(file)
+        return [
+            _saved(f"{file}:{printable(name)}", {"enc_input": array}, {}, name)
+            for name, array in named
+        ]
+    if foreign.is_npy(start):
+        return [_saved(str(file), {"enc_input": foreign.read_npy(file)}, {})]
+    foreign.refuse(file, start)
+    return [_saved(str(file), *_read_safetensors(file))]
+
+
+def _file(path: pathlib.Path) -> pathlib.Path:
     if path.is_dir():
         path = path / peft.MODEL_FILE
         if path.with_name(peft.CONFIG_FILE).is_file() and not path.is_file():
@@ -133,67 +195,57 @@ def read(path: str | os.PathLike) -> SavedPrompt:
             f"There is no prompt file {path}. Give a .safetensors file of spot_jax, a "
             "numpy file of T5X's prompt-tuning, or the folder of a PEFT adapter."
         )
-    with open(path, "rb") as file:
-        is_numpy = file.read(len(_NUMPY_MAGIC)) == _NUMPY_MAGIC
-    arrays, story = _read_numpy(path) if is_numpy else _read_safetensors(path)
+    return path
+
+
+def _saved(
+    path: str, arrays: dict[str, np.ndarray], story: dict[str, Any], name: str = ""
+) -> SavedPrompt:
     for site, array in arrays.items():
         _check(path, site, array)
     found = {site: array.astype(np.float32) for site, array in arrays.items()}
-    entered = {mode: story.pop(mode) for mode in _MODES if mode in story}
-    _check_said(path, story, entered)
-    return SavedPrompt(PromptBundle(**found, **entered), story, str(path))
-
-
-def _damaged(path: pathlib.Path, error: Exception) -> InputError:
-    return InputError(
-        f"{path} is neither a numpy nor a safetensors file, or it is damaged "
-        f"({error}). Copy it again from where it was written."
-    )
-
-
-def _read_numpy(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
-    try:
-        return {"enc_input": np.load(path, allow_pickle=False)}, {}
-    except (ValueError, OSError, EOFError) as error:
-        raise _damaged(path, error) from error
+    entered = {mode: story.pop(mode) for mode in MODES if mode in story}
+    return SavedPrompt(PromptBundle(**found, **entered), story, path, name)
 
 
 def _read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            header, names = dict(file.metadata() or {}), set(file.keys())
+            metadata, names = dict(file.metadata() or {}), set(file.keys())
             if names and names <= set(SITES):
-                kept = header.pop("format", FORMAT)
-                story = {key: json.loads(value) for key, value in header.items()}
-                # "pt" and the like are other programs' words for safetensors itself.
-                is_ours = kept.startswith("spot_jax")
-                story |= {"format": kept} if is_ours and kept != FORMAT else {}
-                return {site: file.get_tensor(site) for site in sorted(names)}, story
+                arrays = {site: file.get_tensor(site) for site in sorted(names)}
+                _compare(path, arrays, metadata)
+                return arrays, header.read(metadata, str(path))
+            peft.check_kind(path)
             if peft.ARRAY in names:
                 rows = file.get_tensor(peft.ARRAY)
                 return {"enc_input": peft.select_prompt(path, rows)}, {}
-    except (safetensors.SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise _damaged(path, error) from error
+    # TypeError: of an array of a type that numpy does not have.
+    except (safetensors.SafetensorError, OSError, TypeError) as error:
+        raise foreign.damaged(path, error) from error
     raise InputError(
-        f"{path} holds {', '.join(sorted(names)) or 'nothing'}; a prompt of spot_jax "
+        f"{path} holds {_listed(sorted(names)) or 'nothing'}; a prompt of spot_jax "
         f"has 'enc_input' or other sites, one of PEFT '{peft.ARRAY}'."
     )
 
 
-def _check_said(path: pathlib.Path, story: dict, entered: dict[str, str]) -> None:
-    """Refuses a header of another version, or one that says what cannot be."""
-    if "format" in story:
+def _compare(
+    path: pathlib.Path, arrays: Mapping[str, np.ndarray], metadata: dict[str, str]
+) -> None:
+    """Refuses what has changed since it was written; earlier versions did not say."""
+    wanted = metadata.pop(_CHECKSUM, None)
+    is_ours = metadata.get("format") == FORMAT
+    if is_ours and wanted is not None and wanted != _checksum(arrays, metadata):
         raise InputError(
-            f"{path} has the format {story['format']!r}, this version reads "
-            f"{FORMAT!r}. Read it with the version of spot_jax that wrote it."
+            f"{path} is not what was written, by its checksum. Copy it again from "
+            "where it was written."
         )
-    for mode, value in entered.items():
-        if value not in _MODES[mode]:
-            raise InputError(
-                f"{path} has the {mode} {value!r}; there are "
-                f"{' and '.join(_MODES[mode])}. Copy it again from where it was "
-                "written."
-            )
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(printable(name, 60) for name in names[:_SHOWN])
+    more = len(names) - _SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 # Of each site: its axes, of which "prompt" and the last are never empty.
@@ -204,7 +256,7 @@ _AXES = {
 }
 
 
-def _check(path: pathlib.Path, site: str, array: np.ndarray) -> None:
+def _check(path: str, site: str, array: np.ndarray) -> None:
     axes = _AXES[site]
     if (
         array.ndim != axes.count(",") + 1
@@ -217,7 +269,10 @@ def _check(path: pathlib.Path, site: str, array: np.ndarray) -> None:
             f"{array.dtype}; a prompt's {site} is [{axes}], at least one "
             "vector of floating point numbers."
         )
-    if not np.isfinite(array.astype(np.float32)).all():
+    # What float32 cannot hold is infinite there.
+    with np.errstate(over="ignore"):
+        is_finite = np.isfinite(array.astype(np.float32)).all()
+    if not is_finite:
         raise InputError(
             f"{path} holds values that are not finite: its training diverged. Take an "
             "earlier prompt of that run, or train it again with a smaller rate."

@@ -8,26 +8,49 @@ come makes library.json, and every entry appears in one step, complete.
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
 from spot_jax.model_dir.made_for import is_same_model, named
 from spot_jax.prompts import entry as entry_folder
+from spot_jax.prompts import header
 from spot_jax.prompts.base import modes, shapes_of
 from spot_jax.prompts.entry import LibraryEntry
+from spot_jax.prompts.header import ModelStory, is_file_name, printable
 from spot_jax.prompts.incoming import from_files
+from spot_jax.reading import as_json, path_of, read_json
 
 FORMAT = "spot_jax library 2"
 # Of soft prompts alone, whose shape it has in place of the sites.
 _FORMAT_1 = "spot_jax library 1"
 _SHARED = "library.json"
 _NAME = re.compile(r"\w[\w.:+=,@-]*", re.ASCII)
+_CURE = (
+    "Copy it again from another copy of the library, or make a new library and add the "
+    "prompts again."
+)
+
+
+class _Format(TypedDict):
+    format: str
+
+
+class _Shared(TypedDict):
+    """What all prompts share, as library.json says it."""
+
+    model: ModelStory
+    sites: dict[str, list[int]]
+    modes: dict[str, str]
+
+
+class _SharedByFormat1(TypedDict):
+    model: ModelStory
+    shape: list[int]
 
 
 class Library:
@@ -38,7 +61,7 @@ class Library:
     """
 
     def __init__(self, folder: str | os.PathLike):
-        self.folder = pathlib.Path(folder)
+        self.folder = path_of(folder)
 
     def names(self) -> list[str]:
         """Returns the names of all entries, sorted; none where there is no folder."""
@@ -137,24 +160,24 @@ class Library:
         path = self.folder / _SHARED
         # The names first: no entry appears before library.json does.
         if not self.names() and not path.exists():
-            storage.create_file(path, _as_json(_shared_by(entry)))
+            shared = as_json(_shared_by(entry)) + "\n"
+            storage.create_file(path, shared.encode("utf-8"))
         self._compare(entry, self._shared())
 
     def _shared(self) -> dict[str, Any]:
         path = self.folder / _SHARED
-        try:
-            library = json.loads(path.read_text(encoding="utf-8"))
-            if library["format"] == _FORMAT_1:
-                sites = {"enc_input": library["shape"]}
-                return {"model": library["model"], "sites": sites, "modes": {}}
-            if library["format"] == FORMAT:
-                return {key: library[key] for key in ("model", "sites", "modes")}
-            problem = f"its format is {library['format']}, not {FORMAT}"
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            problem = str(error)
+        kept = read_json(path, _Format, _CURE)["format"]
+        if kept == _FORMAT_1:
+            library = read_json(path, _SharedByFormat1, _CURE)
+            sites = {"enc_input": library["shape"]}
+            return {"model": library["model"], "sites": sites, "modes": {}}
+        if kept == FORMAT:
+            shared = dict(read_json(path, _Shared, _CURE))
+            header.check(shared, str(path))
+            return shared
         raise InputError(
-            f"{path} cannot be read ({problem}). Copy it again from another copy of "
-            "the library, or make a new library and add the prompts again."
+            f"{path} has the format {printable(kept, 60)!r}, this version reads "
+            f"{FORMAT!r}. {_CURE}"
         )
 
     def _compare(self, entry: LibraryEntry, library: Mapping[str, Any]) -> None:
@@ -185,11 +208,11 @@ class Library:
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name) or name == _SHARED:
+    if not _NAME.fullmatch(name) or name == _SHARED or not is_file_name(name):
         raise InputError(
-            f"{name!r} cannot be the name of a prompt, which is that of a folder: "
-            "letters, digits and .:+=,@-_ not beginning with a dot. Give another "
-            "(--name)."
+            f"{printable(name, 60)!r} cannot be the name of a prompt, which is that of "
+            "a folder: letters, digits and .:+=,@-_ not beginning with a dot. Give "
+            "another (--name)."
         )
 
 
@@ -216,17 +239,13 @@ def _differences(entry: Mapping[str, Any], library: Mapping[str, Any]) -> list[s
     return found
 
 
-def _as_json(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, indent=1) + "\n").encode("utf-8")
-
-
 def from_run(model_dir: str | os.PathLike) -> list[LibraryEntry]:
     """Returns the prompts of a finished run of `spot_jax train`.
 
     Raises:
         InputError: when MODEL_DIR holds none, or is not finished.
     """
-    model_dir = pathlib.Path(model_dir)
+    model_dir = path_of(model_dir)
     folders = names.prompt_folders(model_dir)
     if not folders:
         raise InputError(
@@ -243,13 +262,8 @@ def from_run(model_dir: str | os.PathLike) -> list[LibraryEntry]:
         )
     described, run = model_dir / names.RUN, {}
     if described.exists():
-        try:
-            run = json.loads(described.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(
-                f"{described} is damaged ({error}). Delete it: the prompts lose what "
-                "it says of versions and devices, nothing else."
-            ) from error
+        cure = "Delete it: the prompts lose what it says of versions and devices."
+        run = read_json(described, dict[str, Any], cure)
     entries = [from_prompt_folder(folder) for folder in folders]
     return [
         dataclasses.replace(entry, provenance=entry.provenance | {"run": run})

@@ -4,13 +4,15 @@ adapter_config.json says what kind of adapter it is and how many vectors it has;
 adapter_model.safetensors holds prompt_embeddings [rows, d_model].
 """
 
-import json
 import pathlib
+from typing import TypedDict
 
 import numpy as np
 import safetensors.numpy
 
 from spot_jax.errors import InputError
+from spot_jax.prompts.header import printable
+from spot_jax.reading import as_json, read_json
 
 MODEL_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"
@@ -20,46 +22,70 @@ ARRAY = "prompt_embeddings"
 _SOFT = ("PROMPT_TUNING", "P_TUNING")
 
 
+_CURE = "Copy the adapter's whole folder."
+
+
+class _Kind(TypedDict):
+    """Of every adapter."""
+
+    peft_type: str | None
+
+
+class _Config(TypedDict):
+    """Of a soft prompt."""
+
+    num_virtual_tokens: int
+
+
+def check_kind(path: pathlib.Path) -> None:
+    """Refuses an adapter that is no soft prompt: a LoRA, a prefix.
+
+    Args:
+        path: what may be an adapter's MODEL_FILE; its CONFIG_FILE is looked for beside
+            it.
+
+    Raises:
+        InputError: when it is, and of another kind.
+    """
+    config = path.with_name(CONFIG_FILE)
+    if not config.is_file():
+        return
+    kind = read_json(config, _Kind, _CURE)["peft_type"]
+    if kind not in _SOFT:
+        raise InputError(
+            f"{path} is an adapter of the kind {printable(str(kind), 60)}, not a soft "
+            f"prompt ({', '.join(_SOFT)}). Nothing here reads it: train a prompt "
+            "instead."
+        )
+
+
 def select_prompt(path: pathlib.Path, rows: np.ndarray) -> np.ndarray:
     """Returns the prompt among the rows of an adapter.
 
     PEFT stores as many rows again for the decoder, which nothing reads.
 
     Args:
-        path: the adapter's MODEL_FILE; its CONFIG_FILE is looked for beside it.
+        path: the adapter's MODEL_FILE, which is a soft prompt by `check_kind`; its
+            CONFIG_FILE is looked for beside it.
         rows: [rows, d_model] what it holds under ARRAY.
 
     Returns:
         [prompt, d_model].
 
     Raises:
-        InputError: when the configuration is missing or that of another adapter, or the
-            adapter is not a soft prompt.
+        InputError: when the configuration is missing or that of another adapter.
     """
     config = path.with_name(CONFIG_FILE)
     if not config.is_file():
         raise InputError(
             f"{path} is a PEFT adapter, but {config.name} is not beside it; it says "
-            "how many of the rows are the prompt. Copy the adapter's whole folder."
+            f"how many of the rows are the prompt. {_CURE}"
         )
-    try:
-        said = json.loads(config.read_text(encoding="utf-8"))
-        length, kind = said["num_virtual_tokens"], said["peft_type"]
-    except (ValueError, KeyError, TypeError) as error:
+    length = read_json(config, _Config, _CURE)["num_virtual_tokens"]
+    if rows.ndim != 2 or not 1 <= length <= len(rows):
         raise InputError(
-            f"{config} is not the configuration of a soft prompt ({error!r}). Copy the "
-            "adapter's whole folder."
-        ) from error
-    if type(length) is not int or not 1 <= length <= len(rows):
-        raise InputError(
-            f"{path} has {len(rows)} rows, and num_virtual_tokens is {length} in "
-            f"{config.name}: they do not belong together. Copy the adapter's whole "
-            "folder."
-        )
-    if kind not in _SOFT:
-        raise InputError(
-            f"{path} is an adapter of the kind {kind}, not a soft prompt "
-            f"({', '.join(_SOFT)}). Nothing here reads it: train a prompt instead."
+            f"{path} holds {ARRAY} of shape {list(rows.shape)}, and num_virtual_tokens "
+            f"is {length} in {config.name}: they do not belong together. {_CURE}"
         )
     return rows[:length]
 
@@ -91,5 +117,5 @@ def contents(enc_input: np.ndarray) -> dict[str, bytes]:
     arrays = {ARRAY: np.ascontiguousarray(enc_input, np.float32)}
     return {
         MODEL_FILE: safetensors.numpy.save(arrays, {"format": "pt"}),
-        CONFIG_FILE: (json.dumps(config, indent=2) + "\n").encode("utf-8"),
+        CONFIG_FILE: (as_json(config, 2) + "\n").encode("utf-8"),
     }

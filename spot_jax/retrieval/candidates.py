@@ -6,16 +6,17 @@ model and width, and that what is ranked has an embedding.
 
 import dataclasses
 import enum
-import pathlib
 from collections.abc import Sequence
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import names
 from spot_jax.model_dir.made_for import check_made_for, is_same_model
-from spot_jax.prompts import algebra, files, peft
+from spot_jax.prompts import files, header, peft
+from spot_jax.prompts.algebra import has_zeros
 from spot_jax.prompts.base import PromptBundle, described, sites
 from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.library import Library
+from spot_jax.reading import path_of
 from spot_jax.retrieval import operators
 from spot_jax.retrieval.similarity import MEASURES
 
@@ -24,7 +25,7 @@ class Reason(enum.Enum):
     """Why an entry of a library is not among those that may be chosen."""
 
     OWN_TASK = "is of the target's own task"
-    NO_EMBEDDING = "has no embedding"
+    NO_EMBEDDING = "has no embedding, and a vector of zeros in the prompt itself"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,17 +91,12 @@ def read_entries(folder: str) -> dict[str, LibraryEntry]:
     """
     entries = {entry.name: entry for entry in Library(folder).entries()}
     for entry in entries.values():
-        if entry.embedding is not None and _has_zeros(entry.embedding):
+        if entry.embedding is not None and has_zeros(entry.embedding):
             raise InputError(
                 f"The embedding of {entry.name} has a vector of zeros, which no "
                 "training gives. Take the entry out and add it again from its run."
             )
     return entries
-
-
-def _has_zeros(embedding: PromptBundle) -> bool:
-    """Whether a vector of an embedding is zero, and has no direction to compare."""
-    return not all(m.any(axis=1).all() for m in algebra.token_matrices(embedding))
 
 
 def read_targets(paths: Sequence[str], task: str | None) -> list[Target]:
@@ -126,7 +122,7 @@ def read_targets(paths: Sequence[str], task: str | None) -> list[Target]:
 
 
 def _read_target(given: str, task: str | None) -> Target:
-    path = pathlib.Path(given)
+    path = path_of(given)
     if path.is_dir() and not (path / peft.CONFIG_FILE).is_file():
         path = names.in_folder(path, names.EMBEDDING)
         if not path.is_file():
@@ -143,16 +139,16 @@ def _read_target(given: str, task: str | None) -> Target:
             "by its prompt at EMBEDDING_STEP (SPoT §3.2). Give the run's "
             f"{names.in_folder(path.parent, names.EMBEDDING)}."
         )
-    if _has_zeros(saved.bundle):
+    if has_zeros(saved.bundle):
         raise InputError(
             f"{path} has a vector of zeros, which no training gives. Copy it again, or "
             "train the target again."
         )
     name = story.get("name", path.stem)
-    if pathlib.PurePath(name).name != name:
+    if not header.is_file_name(name):
         raise InputError(
-            f"{path} calls itself {name!r}, which cannot name a folder. Write it again "
-            "with a name without slashes."
+            f"The target {header.printable(str(path))} has a name that cannot name a "
+            "folder. Give its file another."
         )
     return Target(
         name=name,
@@ -227,14 +223,14 @@ def rank_entries(
     for entry in entries.values():
         if task and entry.task == task and not include_own:
             left_out[entry.name] = Reason.OWN_TASK
-        elif target and entry.embedding is None:
+        elif target and entry.embedding is None and has_zeros(entry.prompt):
             left_out[entry.name] = Reason.NO_EMBEDDING
     kept = {name: entry for name, entry in entries.items() if name not in left_out}
     notes = _notes(kept, left_out, target, task)
     if target is None or not kept:
         sources = tuple(map(Source, kept.values() if target is None else ()))
         return Ranking(target, task, measure, sources, left_out, notes)
-    embeddings = [entry.embedding for entry in kept.values()]
+    embeddings = [entry.compared for entry in kept.values()]
     similarities = MEASURES[measure](embeddings, [target.embedding])[:, 0]
     ranked = operators.rank(similarities, list(kept))
     sources = tuple(Source(kept[r.name], r.rank, r.similarity) for r in ranked)
@@ -257,6 +253,12 @@ def _notes(
         notes.append(
             "Nothing says which task the target is, so entries of its own task could "
             "not be left out; --target_task names it."
+        )
+    finals = [n for n, entry in kept.items() if target and entry.embedding is None]
+    if finals:
+        notes.append(
+            f"No early prompt was kept of {', '.join(finals)}: the final prompt stands "
+            "in as the embedding, where SPoT takes one of an early step (§3.2)."
         )
     doubtful = target and any(
         is_same_model(target.model, entry.model) is None for entry in kept.values()

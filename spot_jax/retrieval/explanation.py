@@ -24,6 +24,7 @@ class Result:
         texts: {file name: text} of the gin files there.
         commands: that go on with it.
         has_gaps: whether they have words in capitals, for what no file says.
+        notes: what the reader should know of them, in sentences.
     """
 
     ranking: Ranking
@@ -32,6 +33,7 @@ class Result:
     texts: dict[str, str]
     commands: list[str]
     has_gaps: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def record(asked: dict[str, Any], results: list[Result]) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def _record_of_target(result: Result) -> dict[str, Any]:
         "left_out": {
             name: told(why, ranking.task) for name, why in ranking.left_out.items()
         },
-        "notes": [*ranking.notes, *start.notes],
+        "notes": [*ranking.notes, *start.notes, *result.notes],
         "written": [str(result.folder / n) for n in (*start.prompts, *result.texts)],
         "commands": result.commands,
     }
@@ -129,7 +131,7 @@ def text(measure: str, result: Result) -> str:
             f"{target.name} ({target.task or 'task unknown'}{steps}): {count} prompts "
             f"ranked by {measure}; the lines with * are taken."
         )
-    notes = [*result.ranking.notes, *result.start.notes]
+    notes = [*result.ranking.notes, *result.start.notes, *result.notes]
     parts = [about, "", _table(result), *notes]
     if result.commands:
         filled = ""
@@ -151,7 +153,7 @@ def _table(result: Result) -> str:
             str(line["rank"] or "-"),
             line["entry"],
             line["task"],
-            str(line["seed"]),
+            "?" if line["seed"] is None else str(line["seed"]),
             _number(line["similarity"]),
             *(_number(line[key]) for key in optional),
         )

@@ -1,7 +1,8 @@
 """What to type after a transfer: the `spot_jax train` that goes on from it.
 
 A prompt's file keeps the whole configuration of its run, so the next run is the same
-but for where it starts. What no file says stands in capitals in the command.
+but for where it starts (`recipes.py` tells how much of it is believed). What no file
+says stands in capitals in the command.
 """
 
 import ast
@@ -9,16 +10,23 @@ import pathlib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from spot_jax.model_dir import names
-from spot_jax.model_dir.described import as_gin
 from spot_jax.prompts.base import length_of
+from spot_jax.retrieval import recipes
 from spot_jax.retrieval.candidates import Source, Target
 from spot_jax.retrieval.operators import multi_task_mixture
 from spot_jax.tasks import catalog
 
-_CONTINUED = "# The configuration of the run that made {of}, as it was.\n"
+# What a command says in place of a file with the user's own code.
+CODE = "YOUR_CODE.gin"
+_LENGTHS = "TASK_FEATURE_LENGTHS"
+_CONTINUED = "# The configuration of the run that made {of}: its values.\n"
+
+T = TypeVar("T")
 
 
 def target_run(
@@ -45,24 +53,46 @@ def target_run(
         "RANDOM_SEED": target.seed if target else 0,
         "PROMPT_LENGTH": length,
         "PROMPT_FILE": starts[0],
-        **_bank_of_starts(starts),
+        **_further_starts(starts),
         "MODEL_DIR": f"{folder}/tuned",
     }
-    gin = ["gin/prompts/from_file.gin"]
-    if target and as_gin(target.configuration):
-        if _macro(target.configuration, "BANK"):
-            # The target was trained beside others; now it is trained alone.
-            values["BANK"] = None
-        return _command([f"{folder}/target.gin", *gin], values)
-    base = ["gin/models/MODEL.gin", "gin/runs/target_prompt.gin"]
-    return _command([*base, *gin], _unknown(model) | values)
+    gin, start = ["gin/prompts/from_file.gin"], _bank_of_starts(len(starts))
+    recipe = recipes.read(target.configuration if target else "")
+    if not recipe.text:
+        base = ["gin/models/MODEL.gin", "gin/runs/target_prompt.gin"]
+        return _command([*base, *gin], _unknown(model) | values, start)
+    if recipe.values.get("BANK"):
+        # The target was trained beside others; now it is trained alone.
+        values["BANK"] = None
+    code = [CODE] if recipe.left_out else []
+    return _command([f"{folder}/target.gin", *code, *gin], values, start)
 
 
 def target_files(target: Target | None) -> dict[str, str]:
     """Returns {file name: text} that the command of `target_run` includes."""
-    if not target or not as_gin(target.configuration):
+    recipe = recipes.read(target.configuration if target else "")
+    if not recipe.text:
         return {}
-    return {"target.gin": _CONTINUED.format(of=target.name) + target.configuration}
+    return {"target.gin": _CONTINUED.format(of=target.name) + recipe.text}
+
+
+def remarks(target: Target | None, chosen: Sequence[Source]) -> tuple[str, ...]:
+    """Tells what of the configurations that go on was left out, in sentences.
+
+    Args:
+        target: whose run goes on.
+        chosen: the source whose run goes on as the mixture's, first; may be empty.
+    """
+    made = [(target.name, target.configuration)] if target else []
+    made += [(s.entry.name, s.entry.configuration) for s in chosen[:1]]
+    told = (recipes.remark(name, recipes.read(text), CODE) for name, text in made)
+    return tuple(filter(None, told))
+
+
+def has_gaps(configuration: str) -> bool:
+    """Whether a command that goes on with a run has words in capitals for the user."""
+    recipe = recipes.read(configuration)
+    return not recipe.text or bool(recipe.left_out)
 
 
 def mixture_name(task: str, k: int) -> str:
@@ -81,7 +111,8 @@ def mixture_members(chosen: Sequence[Source], task: str) -> list[str]:
         entry = source.entry
         known = catalog.MIXTURES.get(entry.task)
         # A mixture of a run's own is known to its configuration alone.
-        own = _macro(entry.configuration, "MIXTURES") or {}
+        recipe = recipes.read(entry.configuration)
+        own = _value(recipe, "MIXTURES", dict[str, list[str]]) or {}
         members += known.members if known else own.get(entry.task, [entry.task])
     return multi_task_mixture(members, task)
 
@@ -97,7 +128,8 @@ def mixture_files(
         members: the mixture's tasks.
         folder: DIR of the transfer.
     """
-    recipe = chosen[0].entry
+    first = chosen[0].entry
+    recipe = recipes.read(first.configuration)
     name = mixture_name(target.task, len(chosen))
     lines = [
         f"# A source prompt on the data of the {len(chosen)} source prompts most like",
@@ -105,8 +137,8 @@ def mixture_files(
         "include 'gin/runs/source_prompt.gin'",
     ]
     texts = {}
-    if as_gin(recipe.configuration):
-        texts["source.gin"] = _CONTINUED.format(of=recipe.name) + recipe.configuration
+    if recipe.text:
+        texts["source.gin"] = _CONTINUED.format(of=first.name) + recipe.text
         lines += [
             "# Trained as the most similar of them was.",
             f"include {folder + '/source.gin'!r}",
@@ -126,22 +158,24 @@ def mixture_files(
 
 def mixture_run(chosen: Sequence[Source], target: Target, folder: str) -> str:
     """Returns the command that trains the mixture's prompt."""
-    recipe = chosen[0].entry
+    first = chosen[0].entry
+    recipe = recipes.read(first.configuration)
     values = {
         "RANDOM_SEED": target.seed,
-        "PROMPT_LENGTH": length_of(recipe.prompt),
+        "PROMPT_LENGTH": length_of(first.prompt),
         "MODEL_DIR": f"{folder}/mixture",
     }
     # SPoT §2.1.4: source prompts begin as sampled vocabulary.
-    gin = [f"{folder}/mixture.gin", "gin/prompts/sampled_vocabulary.gin"]
-    if not as_gin(recipe.configuration):
+    code = [CODE] if recipe.text and recipe.left_out else []
+    gin = [f"{folder}/mixture.gin", *code, "gin/prompts/sampled_vocabulary.gin"]
+    if not recipe.text:
         gin.insert(0, "gin/models/MODEL.gin")
-        unknown = _unknown(recipe.model)
+        unknown = _unknown(first.model)
         # mixture.gin says them, and a command's own would win.
         if _longest(chosen, target):
             del unknown["TASK_FEATURE_LENGTHS"]
         values = unknown | values
-    return _command(gin, values)
+    return _command(gin, values, {})
 
 
 def mixture_prompt(target: Target, k: int, folder: str) -> str:
@@ -153,7 +187,8 @@ def mixture_prompt(target: Target, k: int, folder: str) -> str:
 def _longest(chosen: Sequence[Source], target: Target) -> dict[str, int]:
     """Returns the longest lengths that the members were trained with; {}: unknown."""
     texts = [source.entry.configuration for source in chosen] + [target.configuration]
-    known = [_macro(text, "TASK_FEATURE_LENGTHS") or {} for text in texts]
+    read = (_value(recipes.read(text), _LENGTHS, dict[str, int]) for text in texts)
+    known = [lengths or {} for lengths in read]
     features = {feature: None for lengths in known for feature in lengths}
     return {
         feature: max(lengths.get(feature, 0) for lengths in known)
@@ -161,16 +196,11 @@ def _longest(chosen: Sequence[Source], target: Target) -> dict[str, int]:
     }
 
 
-def _macro(configuration: str | None, name: str) -> Any:
-    """Returns a macro's value in gin text, None where it is not there or no literal."""
-    # gin breaks a long value: it goes on in the lines below, indented.
-    pattern = rf"^{name} = (.*(?:\n[ \t]+.*)*)"
-    found = re.search(pattern, configuration or "", flags=re.MULTILINE)
-    if not found:
-        return None
+def _value(recipe: recipes.Recipe, macro: str, kind: type[T]) -> T | None:
+    """Returns a macro's value, None where it is not there or of another type."""
     try:
-        return ast.literal_eval(found.group(1).removeprefix("\\").strip())
-    except (SyntaxError, ValueError):
+        return msgspec.convert(recipe.values.get(macro), kind)
+    except msgspec.ValidationError:
         return None
 
 
@@ -181,24 +211,48 @@ def _unknown(model: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _bank_of_starts(starts: Sequence[str]) -> dict[str, str]:
-    """Returns the bindings that make several starting values one run."""
-    if len(starts) == 1:
+def _bank_of_starts(count: int) -> dict[str, str]:
+    """Returns the binding that makes several starting values one run."""
+    if count == 1:
         return {}
     # gin binds one path to one function: each further start is a scope of it, and the
     # first is what from_file.gin binds to PROMPT_FILE.
-    scopes = [f"start_{number}" for number in range(2, len(starts) + 1)]
-    functions = ", ".join(
-        ["@init.from_file", *(f"@{s}/init.from_file" for s in scopes)]
-    )
-    paths = zip(scopes, starts[1:], strict=True)
-    return {"PROMPT_START": f"[{functions}]"} | {
-        f"{scope}/init.from_file.path": path for scope, path in paths
-    }
+    scoped = (f"@{_scope(number)}/init.from_file" for number in range(2, count + 1))
+    return {"PROMPT_START": f"[{', '.join(['@init.from_file', *scoped])}]"}
 
 
-def _command(gin: Sequence[str], values: Mapping[str, Any]) -> str:
-    """Returns a command for a shell, one option a line."""
+def _further_starts(starts: Sequence[str]) -> dict[str, str]:
+    """Returns the paths of all starts but the first."""
+    numbered = enumerate(starts[1:], 2)
+    return {f"{_scope(n)}/init.from_file.path": path for n, path in numbered}
+
+
+def _scope(number: int) -> str:
+    return f"start_{number}"
+
+
+def _command(
+    gin: Sequence[str], values: Mapping[str, Any], references: Mapping[str, str]
+) -> str:
+    """Returns a command for a shell, one option a line.
+
+    Args:
+        gin: its gin files.
+        values: its macros, as values: what a header says is never more.
+        references: macros that are gin's references, which are made here.
+    """
     options = [f"--gin_file={path}" for path in gin]
-    options += [f"--gin.{name}={value}" for name, value in values.items()]
+    texts = references | {name: _literal(value) for name, value in values.items()}
+    options += [f"--gin.{name}={text}" for name, text in texts.items()]
     return " \\\n  ".join(["spot_jax train", *map(shlex.quote, options)])
+
+
+def _literal(value: Any) -> str:
+    """Returns a value as a command line gives it, which takes plain words as text."""
+    is_plain = isinstance(value, str) and re.fullmatch(r"[\w./~:][\w./~:+=, -]*", value)
+    try:
+        ast.literal_eval(str(value))
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return value if is_plain else repr(value)
+    # "None" or "7", which are no text; and None and 7 themselves.
+    return repr(value)

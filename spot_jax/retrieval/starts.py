@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import io
 import math
-import pathlib
 from collections.abc import Sequence
 
 from spot_jax.errors import InputError
@@ -12,9 +11,12 @@ from spot_jax.model_dir import names as file_names
 from spot_jax.prompts import algebra
 from spot_jax.prompts.base import PromptBundle
 from spot_jax.prompts.entry import LibraryEntry
+from spot_jax.reading import path_of, read_text
 from spot_jax.retrieval import operators
 from spot_jax.retrieval.candidates import Ranking, Reason, Source, told
 from spot_jax.tasks import catalog
+
+_SCORES = "--scores takes a CSV with the columns source (an entry's name) and score."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +49,11 @@ def top(ranking: Ranking, k: int) -> tuple[Source, ...]:
     count = len(ranking.sources)
     if 1 <= k <= count:
         return ranking.sources[:k]
-    # Of a large library there may be hundreds; a few show what is wrong.
-    why = " ".join(_reasons(ranking, list(ranking.left_out)[:5]))
+    why = " ".join(_reasons(ranking, list(ranking.left_out)))
     if not count:
         raise InputError(
             f"The library has nothing to rank for {ranking.target.name}. {why} Add "
-            "prompts of other tasks, with their embeddings."
+            "prompts of other tasks."
         )
     raise InputError(
         f"--k is {k}, and {count} prompts can be ranked for {ranking.target.name}: "
@@ -61,8 +62,12 @@ def top(ranking: Ranking, k: int) -> tuple[Source, ...]:
 
 
 def _reasons(ranking: Ranking, names: Sequence[str]) -> list[str]:
-    """Returns a sentence for each of these entries, which are left out."""
-    return [f"{name} {told(ranking.left_out[name], ranking.task)}." for name in names]
+    """Returns a sentence for each reason why these entries are left out."""
+    sentences = []
+    for why in dict.fromkeys(ranking.left_out[name] for name in names):
+        these = ", ".join(name for name in names if ranking.left_out[name] is why)
+        sentences.append(f"Each of these {told(why, ranking.task)}: {these}.")
+    return sentences
 
 
 def best_of_top(ranking: Ranking, k: int) -> Start:
@@ -197,33 +202,30 @@ def read_scores(path: str, names: Sequence[str]) -> dict[str, float]:
     Raises:
         InputError: when it cannot be read, or is about other entries.
     """
-    if not pathlib.Path(path).is_file():
-        raise InputError(
-            f"There is no file {path}. --scores takes a CSV with the columns source "
-            "(an entry's name) and score."
-        )
+    text = read_text(path_of(path), _SCORES)
     try:
-        text = pathlib.Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a text file in UTF-8 ({error}).") from error
-    with io.StringIO(text, newline="") as file:
-        lines = csv.DictReader(file)
-        if not {"source", "score"} <= set(lines.fieldnames or ()):
+        return _scores(csv.DictReader(io.StringIO(text, newline="")), path, names)
+    except csv.Error as error:
+        raise InputError(f"{path} is no CSV ({error}). {_SCORES}") from error
+
+
+def _scores(lines: csv.DictReader, path: str, names: Sequence[str]) -> dict[str, float]:
+    if not {"source", "score"} <= set(lines.fieldnames or ()):
+        raise InputError(
+            f"{path} has the columns {lines.fieldnames}; source (an entry's name) "
+            "and score are needed."
+        )
+    scores: dict[str, float] = {}
+    for line in lines:
+        # csv gives None for the cells that a short line lacks.
+        source, score = line["source"], _number(line["score"])
+        if source not in names or source in scores or score is None:
             raise InputError(
-                f"{path} has the columns {lines.fieldnames}; source (an entry's name) "
-                "and score are needed."
+                f"{path}, line {lines.line_num}: source {source!r}, score "
+                f"{line['score']!r}. Every line needs another entry of the "
+                "library and a finite number."
             )
-        scores: dict[str, float] = {}
-        for line in lines:
-            # csv gives None for the cells that a short line lacks.
-            source, score = line["source"], _number(line["score"])
-            if source not in names or source in scores or score is None:
-                raise InputError(
-                    f"{path}, line {lines.line_num}: source {source!r}, score "
-                    f"{line['score']!r}. Every line needs another entry of the "
-                    "library and a finite number."
-                )
-            scores[source] = score
+        scores[source] = score
     if not scores:
         raise InputError(
             f"{path} has no line below its head: there is nothing to rank."
@@ -236,8 +238,8 @@ def _number(text: str | None) -> float | None:
         value = float(text or "")
     except ValueError:
         return None
-    # float() takes "nan" and "inf" as well.
-    return value if math.isfinite(value) else None
+    # float() takes "nan", "inf" and "1_0" as well.
+    return value if math.isfinite(value) and "_" not in text else None
 
 
 def _one(source: Source, notes: tuple[str, ...]) -> Start:

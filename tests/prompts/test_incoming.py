@@ -1,6 +1,7 @@
 """A prompt's file becomes an entry: what it says, and what is given besides."""
 
 import pytest
+from safetensors.numpy import save_file
 
 from spot_jax.prompts import files, peft
 from spot_jax.prompts.incoming import from_files
@@ -99,8 +100,33 @@ def test_files_of_others_are_told_the_rest(kind, tmp_path):
 
 
 def test_all_that_is_missing_is_named_at_once(tmp_path):
-    files.write_numpy(tmp_path / "prompt", PROMPT)
+    files.write(tmp_path / "start.safetensors", PROMPT, {"kind": "start"})
     with pytest.raises(ValueError, match="say its name, task, model. Give --name, --t"):
-        from_files(tmp_path / "prompt", None, {"seed": 0})
-    found = from_files(tmp_path / "prompt", None, GIVEN | {"step": None, "score": None})
-    assert found.prompt_step is None and found.score is None
+        from_files(tmp_path / "start.safetensors", None, {"seed": 0})
+
+
+@pytest.mark.parametrize(
+    "file", ["sst2.npy", "sst2", "sst2.safetensors", "sst2/adapter_model.safetensors"]
+)
+def test_a_file_that_says_nothing_is_called_like_its_file(file, tmp_path):
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    if "adapter" in file:
+        for name, data in peft.contents(PROMPT.enc_input).items():
+            (path.parent / name).write_bytes(data)
+    elif file.endswith("safetensors"):
+        save_file({"enc_input": PROMPT.enc_input}, path, {"format": "pt", "by": "me"})
+    else:
+        files.write_numpy(path, PROMPT)
+    found = from_files(path, None, {"model": GIVEN["model"]})
+    assert (found.name, found.task, found.seed) == ("sst2", "sst2", None)
+    assert (found.prompt_step, found.score, found.embedding) == (None, None, None)
+    named = from_files(path, None, {"model": GIVEN["model"], "name": "cb"})
+    assert (named.name, named.task) == ("cb", "cb")
+
+
+@pytest.mark.parametrize("results", [{"sst2": {}}, {"sst2": {"f1": float("nan")}}])
+def test_results_without_a_number_have_no_score(results, tmp_path):
+    run = write_run(tmp_path, "sst2-seed0", kinds=("last",), results=results)
+    found = from_files(run / "prompts/sst2-seed0/last.safetensors", None, {})
+    assert found.score is None and found.results.keys() == results.keys()

@@ -1,6 +1,7 @@
 """The library keeps what it is given, refuses strangers, and finds damage."""
 
 import dataclasses
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from spot_jax.errors import InputError
 from spot_jax.prompts import files
 from spot_jax.prompts import library as module
 from spot_jax.prompts.base import PromptBundle
@@ -51,7 +53,8 @@ def test_an_entry_comes_back_as_it_was(library):
     [
         dict(embedding=None, embedding_step=None),
         dict(prompt_step=None, score=None, results={}, configuration=""),
-        dict(results={"a": {"x": float("nan")}}, score=float("nan")),
+        dict(results={"a": {"x": float("nan")}}, score=None),
+        dict(seed=None),
         dict(results={"a": {"x": 1 / 3}, "b": {"loss": -1e-30}}),
         dict(name="seqio:task.v1+rte,k=2@5-seed0"),
     ],
@@ -232,6 +235,20 @@ ADDED = everywhere(5).replace(hidden_mode="add")
             "the same sites, shapes and modes",
         ),
         (dict(model={}), "does not say of which model.*fingerprint"),
+        (
+            dict(prompt=soft(np.zeros((5, 4)))),
+            "The prompt of sst2-seed0 has a vector of zeros, which no training gives",
+        ),
+        (
+            dict(embedding=soft(np.eye(5, 4))),
+            "The embedding of sst2-seed0 has a vector of zeros",
+        ),
+        (
+            dict(prompt=soft(np.eye(5, 4)), embedding=None),
+            "The prompt of sst2-seed0 has a vector of zeros",
+        ),
+        (dict(name="x" * 300), "cannot be the name"),
+        (dict(name="a\nb"), "cannot be the name"),
         (dict(name="../evil"), "cannot be the name.*--name"),
         (dict(name=".hidden"), "cannot be the name"),
         (dict(name=""), "cannot be the name"),
@@ -300,6 +317,87 @@ def test_damage_is_found_and_named(damage, library):
     library.read("rte-seed1")
 
 
+def rewritten(folder, **values):
+    """Gives an entry other values, and the checksum that belongs to them."""
+    path = folder / "entry.json"
+    told = json.loads(path.read_text())
+    told |= values
+    checksums = told.pop("checksums")
+    told = {key: value for key, value in told.items() if value != LOST}
+    checksums["entry.json"] = module.entry_folder._digest(told)
+    path.write_text(json.dumps(told | {"checksums": checksums}))
+
+
+LOST = "lost"
+
+
+def test_a_key_of_a_later_version_is_passed_over(library):
+    folder = library.folder / "sst2-seed0"
+    rewritten(folder, teacher="t5_xxl", model=entry().model | {"bits": 8})
+    change(library.folder / "library.json", b'"modes"', b'"new": 1, "modes"')
+    found = library.read("sst2-seed0")
+    assert (found.task, found.model["bits"]) == ("sst2", 8)
+    assert library.verify() == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *({key: LOST} for key in ("name", "task", "model", "results", "provenance")),
+        *({"model": model} for model in (None, "t5", {"fingerprint": 3}, [])),
+        *({"results": results} for results in ([], {"a": 1.0}, {"a": {"b": "c"}})),
+        *({"name": name} for name in (None, 3, "", "..", "../rte-seed1", "a\nb")),
+        *({"task": task} for task in (None, 3, "a\x1b[2J", "a\nimport os")),
+        *({"seed": seed} for seed in ("0", 1.5, True, [0])),
+        *({"score": score} for score in ("90", True, [])),
+        {"configuration": None},
+        {"configuration": ["import os"]},
+        {"provenance": []},
+    ],
+    ids=str,
+)
+def test_an_entry_of_other_types_is_a_message_whatever_its_checksum(values, library):
+    rewritten(library.folder / "sst2-seed0", **values)
+    with pytest.raises(InputError, match="Copy|cannot name a file"):
+        library.read("sst2-seed0")
+    (problem,) = library.verify()
+    assert str(library.folder / "sst2-seed0") in problem and "\x1b" not in problem
+    library.read("rte-seed1")
+
+
+@pytest.mark.parametrize(
+    "checksums", [None, [], {}, {"entry.json": 3}, {"../library.json": "OWN"}]
+)
+def test_checksums_are_of_the_files_that_an_entry_has(checksums, library):
+    path = library.folder / "sst2-seed0" / "entry.json"
+    told = json.loads(path.read_text())
+    if checksums:
+        shared = (library.folder / "library.json").read_bytes()
+        own = {"OWN": hashlib.sha256(shared).hexdigest()}
+        more = {name: own.get(value, value) for name, value in checksums.items()}
+        checksums = told["checksums"] | more
+    path.write_text(json.dumps(told | {"checksums": checksums}))
+    with pytest.raises(InputError, match="Copy it again"):
+        library.read("sst2-seed0")
+
+
+def test_an_entry_with_nan_of_an_earlier_version_is_read(library):
+    folder = library.folder / "sst2-seed0"
+    rewritten(folder, results={"a": {"x": float("nan")}}, score=float("nan"))
+    assert "NaN" in (folder / "entry.json").read_text()
+    found = library.read("sst2-seed0")
+    assert np.isnan(found.results["a"]["x"]) and found.score is None
+    # And is what an entry with NaN of today is.
+    library.add(entry(results={"a": {"x": float("nan")}}, score=float("nan")))
+
+
+def test_what_is_written_is_json_for_every_program(tmp_path):
+    library = Library(tmp_path)
+    library.add(entry(results={"a": {"x": float("nan")}}))
+    for path in tmp_path.rglob("*.json"):
+        json.loads(path.read_text(), parse_constant=pytest.fail)
+
+
 def test_a_folder_that_was_renamed_is_named(library):
     (library.folder / "sst2-seed0").rename(library.folder / "sst2-seed1")
     [problem] = library.verify()
@@ -321,7 +419,15 @@ def test_values_that_are_not_finite_are_found_whatever_the_checksum_says(
         lambda path: path.unlink(),
         lambda path: path.write_text("{}"),
         lambda path: path.write_text("[1]"),
+        lambda path: path.write_bytes(b"\xff"),
         lambda path: change(path, b"library 2", b"library 3"),
+        lambda path: path.write_text("2"),
+        lambda path: path.write_text(
+            '{"format": "spot_jax library 2", "model": null, "sites": {}, "modes": {}}'
+        ),
+        lambda path: path.write_text(
+            '{"format": "spot_jax library 1", "model": {}, "shape": "5, 4"}'
+        ),
     ],
 )
 def test_without_its_first_file_a_library_is_not_guessed(damage, library):
@@ -330,7 +436,7 @@ def test_without_its_first_file_a_library_is_not_guessed(damage, library):
         lambda: library.read("sst2-seed0"),
         lambda: library.add(entry("new-seed0")),
     ):
-        with pytest.raises(ValueError, match=r"library\.json cannot be read.*add the"):
+        with pytest.raises(InputError, match=r"library\.json .*(?s:.*)add the"):
             work()
     assert len(library.verify()) == 2
 

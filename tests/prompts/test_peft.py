@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from spot_jax.errors import InputError
 from spot_jax.prompts import files, peft
 
 PROMPT = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
@@ -39,16 +40,42 @@ def test_other_kinds_of_adapters_are_refused(kind, tmp_path):
     save_file({peft.ARRAY: PROMPT}, tmp_path / peft.MODEL_FILE)
     config = {"peft_type": kind, "num_virtual_tokens": 5}
     (tmp_path / peft.CONFIG_FILE).write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=f"kind {kind}, not a soft prompt.*train"):
+    with pytest.raises(InputError, match=f"kind {kind}, not a soft prompt.*train"):
         files.read(tmp_path)
 
 
-@pytest.mark.parametrize("length", [0, -2, 6, True, "5"])
-def test_a_length_that_is_none_of_its_rows_is_refused(length, tmp_path):
+@pytest.mark.parametrize("kind", ["LORA", "PREFIX_TUNING"])
+def test_an_adapter_of_another_kind_is_named_and_not_its_arrays(kind, tmp_path):
+    layers = {f"base_model.layer.{n}.lora_A.weight": PROMPT for n in range(96)}
+    save_file(layers, tmp_path / peft.MODEL_FILE)
+    (tmp_path / peft.CONFIG_FILE).write_text(json.dumps({"peft_type": kind}))
+    with pytest.raises(InputError, match=f"kind {kind}, not a soft prompt") as error:
+        files.read(tmp_path / peft.MODEL_FILE)
+    assert "lora_A" not in str(error.value)
+
+
+@pytest.mark.parametrize("shape", [(), (20,), (5, 2, 2)])
+def test_an_array_that_has_no_rows_is_refused(shape, tmp_path):
+    array = np.ones(shape, np.float32)
+    save_file({peft.ARRAY: array}, tmp_path / peft.MODEL_FILE)
+    config = {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 1}
+    (tmp_path / peft.CONFIG_FILE).write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"of shape \[.*they do not belong together"):
+        files.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        *((length, "they do not belong together") for length in (0, -2, 6)),
+        *((length, "num_virtual_tokens.*whole folder") for length in (True, "5")),
+    ],
+)
+def test_a_length_that_is_none_of_its_rows_is_refused(length, words, tmp_path):
     save_file({peft.ARRAY: PROMPT}, tmp_path / peft.MODEL_FILE)
     config = {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": length}
     (tmp_path / peft.CONFIG_FILE).write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="do not belong together"):
+    with pytest.raises(InputError, match=words):
         files.read(tmp_path)
 
 
@@ -56,7 +83,7 @@ def test_a_length_that_is_none_of_its_rows_is_refused(length, tmp_path):
 def test_a_configuration_of_something_else_is_refused(text, tmp_path):
     save_file({peft.ARRAY: PROMPT}, tmp_path / peft.MODEL_FILE)
     (tmp_path / peft.CONFIG_FILE).write_bytes(text)
-    with pytest.raises(ValueError, match="not the configuration of a soft prompt"):
+    with pytest.raises(InputError, match="adapter_config.json is n.*whole folder"):
         files.read(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from spot_jax.retrieval import candidates, starts
@@ -23,7 +24,9 @@ TARGET = candidates.Target(
 @pytest.fixture
 def entries():
     made = [entry(name, task, degrees) for name, (task, degrees) in SOURCES.items()]
-    made.append(entry("wic-seed0", "wic", embedding=None))
+    # Which earlier versions put into a library.
+    zeros = soft(np.zeros((3, 4)))
+    made.append(entry("wic-seed0", "wic", prompt=zeros, embedding=None))
     return {one.name: one for one in made}
 
 
@@ -41,11 +44,11 @@ def test_the_top_is_the_head_of_the_ranking(entries):
     for k in (0, -1, 5):
         with pytest.raises(ValueError, match=f"--k is {k}, .*choose from 1 to 4") as e:
             starts.top(ranking, k)
-    assert "rte-seed0 is of the target's own task, rte." in str(e.value)
-    assert "wic-seed0 has no embedding." in str(e.value)
+    assert "is of the target's own task, rte: rte-seed0." in str(e.value)
+    assert "in the prompt itself: wic-seed0." in str(e.value)
     only = rank({"wic-seed0": entries["wic-seed0"]})
     with pytest.raises(
-        ValueError, match="nothing to rank for rte-seed1. wic-seed0 has"
+        ValueError, match="nothing to rank for rte-seed1. Each of these has no embed"
     ):
         starts.top(only, 1)
 
