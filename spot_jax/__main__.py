@@ -11,6 +11,7 @@ import tqdm
 
 from spot_jax import host_memory
 from spot_jax.errors import InputError
+from spot_jax.reading import printable
 
 PROGRAMS = {
     "train": "learn prompts (or tune a model) on tasks or mixtures",
@@ -105,7 +106,8 @@ def _print_no_more() -> None:
 
 
 def _fail(message: str) -> None:
-    print(f"spot_jax: {message}", file=sys.stderr)
+    # What stands in a file may command a terminal.
+    print(f"spot_jax: {printable(message)}", file=sys.stderr)
     sys.exit(2)
 
 

@@ -26,10 +26,9 @@ from spot_jax.prompts import files, peft
 from spot_jax.prompts.base import described
 from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.files import SavedPrompt
-from spot_jax.prompts.header import printable
 from spot_jax.prompts.incoming import from_saved, says_something
 from spot_jax.prompts.library import Library, from_run
-from spot_jax.reading import as_json, path_of
+from spot_jax.reading import as_json, path_of, printable
 
 # What a prompt's file may leave unsaid, and a run never does.
 _UNSAID = ("task", "seed", "step", "score", "embedding", "embedding_step", "model")

@@ -134,3 +134,14 @@ def _bytes(path: str | os.PathLike, cure: str) -> bytes:
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{path} cannot be read ({reason}). {cure}") from error
+
+
+def printable(text: str, longest: int | None = None) -> str:
+    r"""Returns text that a terminal shows and does not obey: "\x1b[2J" as it is here.
+
+    Args:
+        text: of one line or several.
+        longest: how much of it is shown.
+    """
+    cut = text if longest is None or len(text) <= longest else f"{text[:longest]}…"
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in cut)

@@ -16,7 +16,6 @@ from spot_jax.t5 import T5Config
 from spot_jax.t5.decode import Search, greedy
 from spot_jax.tasks.catalog import MIXING_LIMIT
 
-
 # The vocabulary of the published T5 checkpoints: 32,000 pieces and 100 sentinels.
 PUBLISHED_VOCABULARY = "gs://t5-data/vocabs/cc_all.32000.100extra/sentencepiece.model"
 

@@ -30,6 +30,7 @@ FLOORS = (
     # The maths.
     *(("losses", "optim", "pretrained", "t5"), ("prompts",)),
     # What everything may stand on.
+    ("interrupts",),
     ("config", "host_memory", "model_dir", "spot_tiny", "tables"),
     *(("reading", "typed"), ("errors",)),
 )

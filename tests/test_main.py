@@ -46,6 +46,11 @@ def test_only_errors_of_input_are_shown_without_a_trace(monkeypatch, capsys):
         __main__.main(["train"])
     assert stopped.value.code == 2
     assert capsys.readouterr().err == "spot_jax: Too long.\n"
+    wrong = InputError("sst2\x1b[2J is wrong.\nNot é.")
+    monkeypatch.setattr(__main__, "_run", _program(wrong))
+    with pytest.raises(SystemExit):
+        __main__.main(["train"])
+    assert capsys.readouterr().err == "spot_jax: sst2\\x1b[2J is wrong.\nNot é.\n"
     # One of JAX, say, that our code did not foresee.
     monkeypatch.setattr(__main__, "_run", _program(ValueError("k must be smaller")))
     with pytest.raises(ValueError, match="k must be smaller"):

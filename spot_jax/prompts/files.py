@@ -31,8 +31,8 @@ from spot_jax.prompts.base import (
     modes,
     sites,
 )
-from spot_jax.prompts.header import FORMAT, MODES, printable
-from spot_jax.reading import path_of
+from spot_jax.prompts.header import FORMAT, MODES
+from spot_jax.reading import path_of, printable
 
 __all__ = ["FORMAT", "SavedPrompt", "read", "read_all", "write", "write_numpy"]
 

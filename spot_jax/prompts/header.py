@@ -14,6 +14,7 @@ from typing import Any, TypedDict, TypeVar
 
 from spot_jax import reading
 from spot_jax.errors import InputError
+from spot_jax.reading import printable
 
 FORMAT = "spot_jax prompt 1"
 MODES = {
@@ -168,14 +169,3 @@ def _is_word(text: str) -> bool:
     """Whether text is of one line, and no character of it commands a terminal."""
     kinds = {"Cc", "Cs", "Zl", "Zp"}
     return not any(unicodedata.category(character) in kinds for character in text)
-
-
-def printable(text: str, longest: int | None = None) -> str:
-    r"""Returns text that a terminal shows and does not obey: "\x1b[2J" as it is here.
-
-    Args:
-        text: of one line or several.
-        longest: how much of it is shown.
-    """
-    cut = text if longest is None or len(text) <= longest else f"{text[:longest]}…"
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in cut)

@@ -13,7 +13,7 @@ from spot_jax.model_dir.score import overall_score
 from spot_jax.prompts import files, peft
 from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.files import SavedPrompt
-from spot_jax.prompts.header import printable
+from spot_jax.reading import printable
 
 _NEEDED = ("name", "task", "model")
 # What a prompt's header says besides; the rest is kept as its provenance.

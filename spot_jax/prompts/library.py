@@ -21,9 +21,9 @@ from spot_jax.prompts import entry as entry_folder
 from spot_jax.prompts import header
 from spot_jax.prompts.base import modes, shapes_of
 from spot_jax.prompts.entry import LibraryEntry
-from spot_jax.prompts.header import ModelStory, is_file_name, printable
+from spot_jax.prompts.header import ModelStory, is_file_name
 from spot_jax.prompts.incoming import from_files
-from spot_jax.reading import as_json, path_of, read_json
+from spot_jax.reading import as_json, path_of, printable, read_json
 
 FORMAT = "spot_jax library 2"
 # Of soft prompts alone, whose shape it has in place of the sites.

@@ -11,8 +11,7 @@ import numpy as np
 import safetensors.numpy
 
 from spot_jax.errors import InputError
-from spot_jax.prompts.header import printable
-from spot_jax.reading import as_json, read_json
+from spot_jax.reading import as_json, printable, read_json
 
 MODEL_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"

@@ -16,7 +16,7 @@ from spot_jax.prompts.algebra import has_zeros
 from spot_jax.prompts.base import PromptBundle, described, sites
 from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.library import Library
-from spot_jax.reading import path_of
+from spot_jax.reading import path_of, printable
 from spot_jax.retrieval import operators
 from spot_jax.retrieval.similarity import MEASURES
 
@@ -147,7 +147,7 @@ def _read_target(given: str, task: str | None) -> Target:
     name = story.get("name", path.stem)
     if not header.is_file_name(name):
         raise InputError(
-            f"The target {header.printable(str(path))} has a name that cannot name a "
+            f"The target {printable(str(path))} has a name that cannot name a "
             "folder. Give its file another."
         )
     return Target(

@@ -14,8 +14,7 @@ import re
 from typing import Any
 
 from spot_jax.model_dir.described import as_gin
-from spot_jax.prompts.header import printable
-from spot_jax.reading import lines_of
+from spot_jax.reading import lines_of, printable
 
 _IMPORTS = """from __gin__ import dynamic_registration
 

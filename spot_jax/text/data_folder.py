@@ -144,7 +144,8 @@ def _split_sizes(data: bytes, where: str) -> dict[str, int]:
     }
     counts = [text for texts in lengths.values() for text in texts]
     if not all(re.fullmatch("[0-9]{1,18}", text) for text in counts):
-        raise InputError(f"{where} counts rows in no numbers: {lengths}. {cure}")
+        shown = f"{lengths}"
+        raise InputError(f"{where} counts rows in no numbers: {shown:.200}. {cure}")
     return {name: sum(map(int, texts)) for name, texts in lengths.items()}
 
 

@@ -4,7 +4,6 @@ Damages are drawn, with seeds; numpy's own file has no checksum, so there a chan
 its numbers cannot be seen.
 """
 
-import copy
 import json
 import random
 import shutil
@@ -13,10 +12,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from spot_jax.errors import InputError
 from spot_jax.prompts import files, peft
 from spot_jax.prompts.entry import _digest
 from spot_jax.prompts.library import Library
+from tests import damage
 from tests.bundles import assert_same, everywhere, soft
 from tests.prompts.entries import entry
 
@@ -33,62 +32,6 @@ STORY = {
     "model": {"fingerprint": "0123456789abcdef", "source": "t5"},
     "configuration": "TRAIN_STEPS = 10\n",
 }
-# What stands where something else should.
-ODD = [
-    *(None, True, -1, 2**70, 1.5, "", "x", "../x", "a\nb", "\x1b[2J", [], {}, [[]]),
-    *({"": ""}, {"a": None}, float("nan"), "\ud800", [[[[[[[[1]]]]]]]], "x" * 5000),
-]
-
-
-def damaged(data: bytes, rng: random.Random) -> bytes:
-    """Returns a file with one damage."""
-    place = rng.randrange(len(data))
-    end = min(len(data), place + rng.randint(1, 40))
-    match rng.randrange(6):
-        case 0:
-            return data[:place]
-        case 1:
-            return (
-                data[:place]
-                + bytes([data[place] ^ (1 << rng.randrange(8))])
-                + (data[place + 1 :])
-            )
-        case 2:
-            return data[:place] + data[end:]
-        case 3:
-            return data[:place] + rng.randbytes(end - place) + data[end:]
-        case 4:
-            return data[:place] + data[place:end] * 2 + data[end:]
-    return data[:place] + bytes(end - place) + data[end:]
-
-
-def changed(value, rng: random.Random):
-    """Returns JSON in which one value, anywhere, is another or missing."""
-    value = copy.deepcopy(value)
-    holders = [value]
-    for holder in holders:
-        items = holder.values() if isinstance(holder, dict) else holder
-        holders += [item for item in items if isinstance(item, dict | list) and item]
-    holder = rng.choice(holders)
-    key = rng.choice([*holder] if isinstance(holder, dict) else range(len(holder)))
-    if isinstance(holder, dict) and rng.random() < 0.3:
-        moved = holder.pop(key)
-        if rng.random() < 0.5:
-            holder[f"{key}_"] = moved
-    else:
-        holder[key] = rng.choice(ODD)
-    return value
-
-
-def refused_in_one_message(read) -> str:
-    """Returns what is said; a trace, or anything else but InputError, fails."""
-    try:
-        read()
-    except InputError as error:
-        said = str(error)
-        assert len(said) < 3000 and "\x1b" not in said
-        return said
-    return ""
 
 
 @pytest.mark.parametrize("bundle", [soft(PROMPT), everywhere(5)], ids=["one", "all"])
@@ -98,24 +41,25 @@ def test_a_damaged_prompt_is_refused_or_whole(bundle, tmp_path):
     data = path.read_bytes()
     refused = 0
     for seed in SEEDS:
-        path.write_bytes(damaged(data, random.Random(seed)))
-        if refused_in_one_message(lambda: files.read(path)):
+        path.write_bytes(damage.in_bytes(data, random.Random(seed)))
+        if damage.refusal(lambda: files.read(path)):
             refused += 1
         else:
             assert_same(files.read(path).bundle, bundle)
-            assert files.read(path).story == STORY
+            # A word of the header that nobody knows, a damaged "format", is kept.
+            assert files.read(path).story.items() >= STORY.items()
     assert refused > 0.9 * len(SEEDS)
 
 
 def test_a_header_of_odd_values_is_refused_or_read(tmp_path):
     path = tmp_path / "prompt.safetensors"
     for seed in SEEDS:
-        story = changed(STORY, random.Random(seed))
+        story = damage.in_json(STORY, random.Random(seed))
         words = {key: json.dumps(value) for key, value in story.items()}
         words["format"] = files.FORMAT
         arrays = {"enc_input": PROMPT}
         path.write_bytes(safetensors.numpy.save(arrays, words))
-        if not refused_in_one_message(lambda: files.read(path)):
+        if not damage.refusal(lambda: files.read(path)):
             assert_same(files.read(path).bundle, soft(PROMPT))
 
 
@@ -134,8 +78,8 @@ def test_a_damaged_file_of_others_is_refused_or_a_prompt(kind, tmp_path):
     for victim in victims:
         data = victim.read_bytes()
         for seed in SEEDS:
-            victim.write_bytes(damaged(data, random.Random(seed)))
-            if not refused_in_one_message(lambda: files.read(path)):
+            victim.write_bytes(damage.in_bytes(data, random.Random(seed)))
+            if not damage.refusal(lambda: files.read(path)):
                 found = files.read(path).bundle.enc_input
                 assert found.ndim == 2 and np.isfinite(found).all()
                 if kind == "npz":
@@ -162,8 +106,8 @@ def test_a_damaged_library_is_refused_or_whole(library):
         rng = random.Random(seed)
         path = rng.choice(paths)
         data = path.read_bytes()
-        path.write_bytes(damaged(data, rng))
-        if refused_in_one_message(library.entries):
+        path.write_bytes(damage.in_bytes(data, rng))
+        if damage.refusal(library.entries):
             assert library.verify()
         else:
             assert [e.name for e in library.entries()] == ["rte-seed1", "sst2-seed0"]
@@ -177,11 +121,11 @@ def test_a_library_of_odd_values_is_refused_or_read_whatever_its_checksums(libra
         rng = random.Random(seed)
         path = rng.choice(paths)
         data = path.read_bytes()
-        told = changed(json.loads(data), rng)
+        told = damage.in_json(json.loads(data), rng)
         if isinstance(told.get("checksums"), dict) and rng.random() < 0.8:
             story = {key: value for key, value in told.items() if key != "checksums"}
             told["checksums"]["entry.json"] = _digest(story)
         path.write_text(json.dumps(told))
-        refused = refused_in_one_message(library.entries)
+        refused = damage.refusal(library.entries)
         assert bool(refused) == bool(library.verify())
         path.write_bytes(data)
