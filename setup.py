@@ -30,6 +30,7 @@ setuptools.setup(
         "spot_jax.prompts",
         "spot_jax.retrieval",
         "spot_jax.scoring",
+        "spot_jax.settings",
         "spot_jax.spot_tiny",
         "spot_jax.t5",
         "spot_jax.tasks",

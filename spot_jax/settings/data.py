@@ -1,0 +1,65 @@
+"""The data of a run."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from spot_jax import typed
+from spot_jax.errors import InputError
+from spot_jax.tasks.catalog import MIXING_LIMIT
+
+# The vocabulary of the published T5 checkpoints: 32,000 pieces and 100 sentinels.
+PUBLISHED_VOCABULARY = "gs://t5-data/vocabs/cc_all.32000.100extra/sentencepiece.model"
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Which examples, and how they become tokens.
+
+    Attributes:
+        names: MIXTURE_OR_TASK_NAME, one or a list; in a list each has its own prompts.
+        lengths: TASK_FEATURE_LENGTHS, the longest inputs and targets, EOS included.
+        vocabulary: path of the SentencePiece model, the published one by default.
+        extra_ids: sentinels to add to it (100 for a plain file of 32,000 pieces that
+            is used for span corruption).
+        truncate: whether longer examples are cut instead of refused.
+        tokenized: TOKENIZED_DATA_DIR, a folder with NAME/train and NAME/validation that
+            `spot_jax tokenize` wrote; None reads SeqIO's tasks. Runs on tokenized data
+            need no TensorFlow, and are evaluated by their loss.
+        mixing_limit: MIXING_LIMIT, K: members of a mixture count as no larger (SPoT
+            §2.1.3: 2^19).
+        mixtures: MIXTURES, {name: tasks} of mixtures of your own, which `names` may
+            name.
+    """
+
+    names: str | Sequence[str]
+    lengths: Mapping[str, int]
+    vocabulary: str = PUBLISHED_VOCABULARY
+    extra_ids: int = 0
+    truncate: bool = False
+    tokenized: str | None = None
+    mixing_limit: int = MIXING_LIMIT
+    mixtures: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        names = [self.names] if isinstance(self.names, str) else list(self.names)
+        object.__setattr__(self, "names", tuple(names))
+        typed.check(self)
+        if not names:
+            raise InputError("MIXTURE_OR_TASK_NAME is an empty list; name a task.")
+        missing = {"inputs", "targets"} - set(self.lengths)
+        if missing or any(length < 1 for length in self.lengths.values()):
+            raise InputError(
+                f"TASK_FEATURE_LENGTHS is {dict(self.lengths)}; it needs a positive "
+                "length for inputs and one for targets, e.g. "
+                "{'inputs': 512, 'targets': 16}."
+            )
+        if self.extra_ids < 0:
+            raise InputError(
+                f"EXTRA_IDS is {self.extra_ids}; it is a number of sentinels, 0 for "
+                "none."
+            )
+        if self.mixtures and self.tokenized:
+            raise InputError(
+                "MIXTURES are drawn by SeqIO, and TOKENIZED_DATA_DIR is read without "
+                "it. Leave one of the two out."
+            )

@@ -1,0 +1,42 @@
+"""How a run evaluates."""
+
+import dataclasses
+
+from spot_jax import typed
+from spot_jax.errors import InputError
+from spot_jax.t5.decode import Search, greedy
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """How predictions are made and scored.
+
+    Attributes:
+        method: "decode" writes the answer and compares text; "rank" scores the task's
+            labels and takes the likeliest, quicker and never off the label set.
+        split: which split.
+        examples: how many of its examples; None: all.
+        rows: how many rows are computed at once; packed ones are fewer and longer.
+        search: what writes the answer (t5/decode.py, t5/beam.py).
+        seed: of a search that samples.
+    """
+
+    method: str = "decode"
+    split: str = "validation"
+    examples: int | None = None
+    rows: int = 32
+    search: Search = greedy
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.method not in ("decode", "rank"):
+            raise InputError(
+                f"EVALUATION is {self.method!r}; choose 'decode' (the text of the "
+                "answer) or 'rank' (the likeliest of the task's labels)."
+            )
+        typed.check(self)
+        if self.rows < 1 or (self.examples is not None and self.examples < 1):
+            raise InputError(
+                f"EVAL_BATCH_SIZE is {self.rows} and EVALUATOR_NUM_EXAMPLES "
+                f"{self.examples}; they must be at least 1 (the latter None for all)."
+            )

@@ -1,0 +1,59 @@
+"""The prompts of a run."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from spot_jax import typed
+from spot_jax.errors import InputError
+from spot_jax.prompts.base import PromptKind
+from spot_jax.prompts.init import Start
+from spot_jax.prompts.soft import SoftPrompt
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompts:
+    """Which prompts are trained: every task with every seed and starting value.
+
+    Attributes:
+        length: PROMPT_LENGTH, how many vectors.
+        starts: one starting value of prompts/init.py, or a list.
+        seeds: one RANDOM_SEED or a list: data order, dropout, sampled starting values.
+        bank: BANK, a list of (task, seed, prompt file) instead: just these prompts, the
+            file None for one that starts as `starts` says; see training/bank.py.
+        kind: PROMPT, the kind of prompt: a file of prompts/.
+    """
+
+    length: int
+    starts: Start | Sequence[Start]
+    seeds: int | Sequence[int] = 0
+    bank: Sequence[tuple[str, int, str | None]] | None = None
+    kind: PromptKind = SoftPrompt
+
+    def __post_init__(self):
+        starts = [self.starts] if callable(self.starts) else list(self.starts)
+        seeds = [self.seeds] if isinstance(self.seeds, int) else list(self.seeds)
+        object.__setattr__(self, "starts", tuple(starts))
+        object.__setattr__(self, "seeds", tuple(seeds))
+        typed.check(self)
+        if not all(type(seed) is int and seed >= 0 for seed in seeds):
+            raise InputError(
+                f"RANDOM_SEED is {self.seeds!r}; give a number from 0 on, or a list."
+            )
+        if self.length < 1 or not starts or not seeds:
+            raise InputError(
+                f"PROMPT_LENGTH is {self.length}, with {len(starts)} starting values "
+                f"and {len(seeds)} seeds; each must be at least 1."
+            )
+
+    def check_against(self, lengths: Mapping[str, int]) -> None:
+        """Raises InputError where a prompt is longer than the input it stands before.
+
+        A prompt does not take room away from the input, but one that outweighs it is a
+        mistake in the lengths more often than a wish.
+        """
+        if self.length > lengths["inputs"]:
+            raise InputError(
+                f"PROMPT_LENGTH is {self.length}, the inputs are at most "
+                f"{lengths['inputs']} tokens long. Shorten the prompt or raise "
+                "TASK_FEATURE_LENGTHS['inputs']."
+            )
