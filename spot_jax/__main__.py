@@ -9,7 +9,7 @@ import sys
 
 import tqdm
 
-from spot_jax import host_memory
+from spot_jax import host_memory, interrupts
 from spot_jax.errors import InputError
 from spot_jax.reading import printable
 
@@ -37,7 +37,10 @@ WORKSHOP = {
 
 def main(argv: list[str] | None = None) -> None:
     """Runs a program; what is wrong with its input is one message and exit code 2."""
-    argv = sys.argv[1:] if argv is None else argv
+    if argv is None:
+        # This process is the program's; code that calls it has handlers of its own.
+        interrupts.listen()
+        argv = sys.argv[1:]
     try:
         _run(argv)
         sys.stdout.flush()
@@ -54,9 +57,6 @@ def main(argv: list[str] | None = None) -> None:
         _print_no_more()
         what = error.filename or "What is printed"
         _fail(f"{what} cannot be written ({error.strerror}). Make room for it.")
-    except KeyboardInterrupt:
-        print("\nspot_jax: interrupted; the same command continues.", file=sys.stderr)
-        sys.exit(130)
 
 
 def _run(argv: list[str]) -> None:

@@ -12,12 +12,13 @@ two targets of the miniature.
 import argparse
 import contextlib
 import io
-import json
 import pathlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from typing import Annotated, TypedDict
 
+import msgspec
 import pandas as pd
 
 import spot_jax.tasks
@@ -28,6 +29,7 @@ from spot_jax.miniature import folder as miniature_folder
 from spot_jax.model_dir import claim, names, records
 from spot_jax.model_dir.score import task_score
 from spot_jax.prompts import files
+from spot_jax.reading import path_of, read_json
 from spot_jax.retrieval import similarity
 from spot_jax.tasks import catalog
 from spot_jax.text.registration import use_data_dir
@@ -39,6 +41,22 @@ TARGETS = ("cr", "mrpc")
 SPOT = "from the most similar source"
 _SOURCE_STEPS, _TARGET_STEPS = 150, 60
 _HEATMAP = "similarity_of_prompts_per_token"
+
+
+class _Source(TypedDict):
+    entry: str
+    similarity: float
+
+
+class _Target(TypedDict):
+    name: str
+    ranking: Annotated[list[_Source], msgspec.Meta(min_length=1)]
+
+
+class _Ranked(TypedDict):
+    """What is read of ranking.json."""
+
+    targets: list[_Target]
 
 
 def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
@@ -120,7 +138,8 @@ def _retrieve(folder: pathlib.Path, targets: Sequence[Row]) -> list[Row]:
     if not out.exists():
         options = ["--target", *map(str, embeddings), "--method", "best", "--k", "1"]
         _quietly(transfer.main, [str(folder / "library"), *options, "--out", str(out)])
-    found = json.loads((out / "ranking.json").read_text(encoding="utf-8"))
+    cure = f"Delete {out}; it is written anew."
+    found = read_json(out / "ranking.json", _Ranked, cure)
     for target in found["targets"]:
         nearest = target["ranking"][0]
         print(
@@ -203,7 +222,7 @@ def main(argv: Sequence[str]) -> None:
     )
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args(argv)
-    began, folder = time.monotonic(), pathlib.Path(arguments.dir)
+    began, folder = time.monotonic(), path_of(arguments.dir)
     print(table(demo(folder, arguments.seeds)))
     print(f"\nlearning_curves.png and {_HEATMAP}.png are in {folder}.")
     print(f"{time.monotonic() - began:.0f} seconds in all.")

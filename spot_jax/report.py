@@ -10,12 +10,12 @@ is the target's baseline. A study need not be complete: what is missing is named
 
 import argparse
 import importlib.metadata
-import pathlib
 import platform
 import shlex
 
 from spot_jax.analysis import output, sections, study, transfers
 from spot_jax.errors import InputError
+from spot_jax.reading import path_of
 
 _LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "seaborn", "jinja2")
 
@@ -54,19 +54,19 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         "run_dir",
         metavar="STUDY_DIR",
         nargs="?",
-        type=pathlib.Path,
+        type=path_of,
         help="the folder of a `spot_jax study`, finished or not",
     )
     parser.add_argument(
         "--scores",
         metavar="FILE.csv",
-        type=pathlib.Path,
+        type=path_of,
         help="a table: source, target, mean, std; no source is the baseline",
     )
     parser.add_argument(
         "--out",
         metavar="DIR",
-        type=pathlib.Path,
+        type=path_of,
         help="where the report goes (STUDY_DIR/report)",
     )
     options = parser.parse_args(argv)

@@ -37,9 +37,10 @@ from spot_jax.campaign.tables import write_summary, write_tables
 from spot_jax.errors import InputError
 from spot_jax.miniature import DATASETS
 from spot_jax.miniature import folder as miniature_folder
-from spot_jax.model_dir import claim
+from spot_jax.model_dir import claim, storage
 from spot_jax.prompts.init import Start
 from spot_jax.prompts.library import Library, from_run
+from spot_jax.reading import path_of
 from spot_jax.tasks import catalog
 from spot_jax.train import train
 
@@ -65,8 +66,9 @@ def study(
         study_dir: STUDY_DIR, where everything is written.
         plan: what is studied.
         sizes: of the model and its batches, for the dry run.
-        source_start: SOURCE_START, of sources and mixtures.
-        target_start: TARGET_START, of baselines.
+        source_start: SOURCE_START, of sources and mixtures; the runs read the macro,
+            and its type is checked here, before any of them.
+        target_start: TARGET_START, of baselines, likewise.
         miniature: MINIATURE, whether data is made where TFDS_DATA_DIR names none.
         poll_seconds: how often to look whether other workers have finished.
         worker: (i, n), i from 1.
@@ -77,8 +79,7 @@ def study(
         InputError: for anything wrong, where possible before anything is tuned.
     """
     check_tasks(plan)
-    _check_starts(SOURCE_START=source_start, TARGET_START=target_start)
-    folder = pathlib.Path(study_dir).expanduser()
+    folder = path_of(study_dir)
     done, runs = FinishedRuns(folder, plan), asked_for(plan, worker)
     _check_stages(plan, done)
     if dry_run:
@@ -90,6 +91,7 @@ def study(
     if missing:
         open_data(folder, plan, miniature)
     diary = Diary(folder, worker, command)
+    _remove_leftovers(folder, diary)
     wait_for = functools.partial(_wait_for, done, worker, poll_seconds)
     _write(folder, plan, done, diary)
     for number, run in enumerate(missing, 1):
@@ -106,13 +108,13 @@ def study(
         _write(folder, plan, done, diary)
 
 
-def _check_starts(**starts: Start) -> None:
-    for macro, start in starts.items():
-        if not callable(start):
-            raise InputError(
-                f"{macro} is {start!r}; give one start of spot_jax/prompts/init.py, "
-                "e.g. @init.sampled_vocabulary."
-            )
+def _remove_leftovers(folder: pathlib.Path, diary: Diary) -> None:
+    """Removes what this worker left when it was killed, of what it alone writes."""
+    written = [diary.path.name]
+    if diary.is_first:
+        written += ["scores.csv", "curves.csv", "similarities.csv", "study.json"]
+    for name in written:
+        storage.remove_leftovers(folder, diary.path.parent, of=name)
 
 
 def _check_stages(plan: Study, done: FinishedRuns) -> None:

@@ -9,8 +9,10 @@ A run reads its tasks, loads the model, trains, evaluates and writes, into MODEL
     checkpoint_N/            of model tuning only: the best model, as T5X writes it
 
 The same command continues a run that was stopped, at any moment, to the same end.
+Ctrl-C and SIGTERM stop it after a step, which is saved.
 """
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -18,11 +20,11 @@ from collections.abc import Callable, Sequence
 
 import jax
 
-from spot_jax import config
+from spot_jax import config, interrupts
 from spot_jax.data import loading
 from spot_jax.data.prefetch import prefetch
 from spot_jax.model import sharding
-from spot_jax.model_dir import claim, names, story
+from spot_jax.model_dir import claim, in_use, names, storage, story
 from spot_jax.model_dir.described import described
 from spot_jax.optim import Optimizer
 from spot_jax.scoring.evaluator import Evaluator
@@ -81,7 +83,10 @@ def train(
 
     Raises:
         InputError: for anything wrong with the settings, before the model is loaded
-            where that is possible, or when the loss is not finite.
+            where that is possible, when another process is in MODEL_DIR, or when the
+            loss is not finite.
+        SystemExit: when a signal was received that spot_jax listens to; what was done
+            is saved.
     """
     shared = dict(optimizer=optimizer, evaluation=evaluation, loss=loss)
     shared |= dict(prompts=prompts, seed=seed)
@@ -94,31 +99,36 @@ def train(
 
     # What is asked for, checked before anything is read.
     bank = prepare.bank_of(data, prompts, seed)
-    folder = claim.check(model_dir, configuration)
+    folder = claim.writable(model_dir, "--gin.MODEL_DIR")
+    with contextlib.ExitStack() as until_the_end:
+        enter = until_the_end.enter_context
+        check_still_there = enter(in_use.alone_in(folder, "MODEL_DIR"))
+        claim.check(model_dir, configuration)
+        storage.remove_leftovers(folder, *names.prompt_folders(folder))
 
-    # The data.
-    vocabulary = loading.set_up_tasks(data, model.config.vocab_size)
-    logger.info("Reading %s.", ", ".join(data.names))
-    readers = prepare.readers_of(bank, data)
-    tasks = prepare.tasks_of(bank, evaluation, data)
+        # The data.
+        vocabulary = loading.set_up_tasks(data, model.config.vocab_size)
+        logger.info("Reading %s.", ", ".join(data.names))
+        readers = prepare.readers_of(bank, data)
+        tasks = prepare.tasks_of(bank, evaluation, data)
 
-    # The model on its mesh, what of it is trained, and what moves that.
-    loaded = prepare.load_model(model, prompts, seed, devices)
-    claim.check_model(folder, loaded.story())
-    parts = prepare.parts_of(loaded, bank, prompts, vocabulary.encode)
-    moved_by = optimizer(base_step=prepare.base_step(training, loaded))
-    claim.claim(folder, configuration)
+        # The model on its mesh, what of it is trained, and what moves that.
+        loaded = prepare.load_model(model, prompts, seed, devices)
+        claim.check_model(folder, loaded.story())
+        parts = prepare.parts_of(loaded, bank, prompts, vocabulary.encode)
+        moved_by = optimizer(base_step=prepare.base_step(training, loaded))
+        claim.claim(folder, configuration)
 
-    with sharding.on_mesh(loaded.mesh):
         # Where the run stands.
+        is_to_stop = enter(interrupts.answered())
+        enter(sharding.on_mesh(loaded.mesh))
         outputs = Outputs(folder, bank, loaded, parts.binding, configuration)
-        checkpoints = Checkpoints(folder, training.keep)
+        checkpoints = enter(Checkpoints(folder, training.keep))
         state = prepare.first_state(parts, moved_by, loaded.mesh)
         state, positions = prepare.resumed(state, bank, checkpoints, outputs)
         done = int(state.step)
         if done >= training.steps:
             logger.info("The run is complete: %d steps were asked for.", training.steps)
-            checkpoints.close()
             return outputs.best
 
         # The machinery.
@@ -144,6 +154,12 @@ def train(
             state, metrics = train_step(state, parts.frozen, batch, key)
             reports.step(metrics)
             due = training.due(number)
+            # Asked for the first time when the step is compiled.
+            stopping = is_to_stop()
+            if stopping:
+                due |= {"log", "save"}
+            if due:
+                check_still_there()
             if "log" in due:
                 reports.write(number)
             if "embed" in due:
@@ -159,8 +175,14 @@ def train(
             if "save" in due:
                 progress = {"positions": positions, "best": outputs.progress()}
                 checkpoints.save(state, progress)
-    reports.close()
-    checkpoints.close()
+            if stopping:
+                break
+        reports.close()
+        checkpoints.close()
+        check_still_there()
+        if stopping:
+            about = "Stopped at step %d of %d; the same command continues."
+            logger.info(about, number, training.steps)
     return outputs.best
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import math
+import re
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +38,8 @@ def mismatch(value: Any, hint: Any) -> str | None:
 
 
 def _written(hint: Any) -> str:
-    return inspect.formatannotation(hint).replace("collections.abc.", "")
+    told = inspect.formatannotation(hint).replace("collections.abc.", "")
+    return re.sub(r"spot_jax(\.\w+)*\.(\w+)", r"\2", told)
 
 
 def hints_of(function: Callable) -> dict[str, Any]:

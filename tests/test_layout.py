@@ -26,7 +26,7 @@ FLOORS = (
     *(("campaign", "analysis"), ("training",), ("scoring",), ("retrieval",)),
     *(("data", "model"), ("settings",)),
     # What SeqIO's tasks are.
-    *(("tasks",), ("miniature",), ("text",)),
+    *(("tasks", "rows"), ("miniature",), ("text",)),
     # The maths.
     *(("losses", "optim", "pretrained", "t5"), ("prompts",)),
     # What everything may stand on.

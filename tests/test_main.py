@@ -55,3 +55,13 @@ def test_only_errors_of_input_are_shown_without_a_trace(monkeypatch, capsys):
     monkeypatch.setattr(__main__, "_run", _program(ValueError("k must be smaller")))
     with pytest.raises(ValueError, match="k must be smaller"):
         __main__.main(["train"])
+
+
+def test_signals_are_taken_by_the_program_alone(monkeypatch):
+    heard = []
+    monkeypatch.setattr(__main__.interrupts, "listen", lambda: heard.append(True))
+    monkeypatch.setattr(__main__, "_run", lambda argv: None)
+    __main__.main(["train"])
+    assert not heard
+    __main__.main()
+    assert heard

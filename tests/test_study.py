@@ -168,6 +168,19 @@ def test_a_finished_study_is_not_done_again(whole, monkeypatch):
     assert {name: (whole / name).read_bytes() for name in TABLES} == before
 
 
+def test_what_a_killed_worker_left_is_removed_and_nobody_elses(whole):
+    ours = [whole / ".scores.csv.17-0123abcd.tmp"]
+    ours += [whole / "workers" / ".1of1.json.17-0123abcd.tmp"]
+    theirs = [whole / ".config.gin.17-0123abcd.tmp"]
+    theirs += [whole / "workers" / ".2of2.json.17-0123abcd.tmp"]
+    for path in (*ours, *theirs):
+        path.write_text("half")
+    do(whole, MODEL)
+    assert not any(path.exists() for path in ours)
+    for path in theirs:
+        path.unlink()
+
+
 def test_a_study_stopped_in_every_run_ends_as_the_whole(whole, tmp_path, monkeypatch):
     def stop(run, bank, folder):
         half = dataclasses.replace(bank, rows=bank.rows[:-1])

@@ -109,13 +109,14 @@ def _value(cell: str, kind: Text | Number, where: str):
     if isinstance(kind, Text):
         return cell
     try:
-        value = float(cell)
+        # Python reads 1_0 as 10.
+        value = math.nan if "_" in cell else float(cell)
     except ValueError:
         # Is outside of any bounds, as is the text "nan".
         value = math.nan
-    if not kind.low <= value <= kind.high or math.isinf(value):
-        raise InputError(f"{where} is {cell!r}; expected {_expected(kind)}.")
-    if kind.whole and value != int(value):
+    within = kind.low <= value <= kind.high and math.isfinite(value)
+    # Beyond 2**53 a float is no longer every whole number.
+    if not within or (kind.whole and (value % 1 or value > 2**53)):
         raise InputError(f"{where} is {cell!r}; expected {_expected(kind)}.")
     return int(value) if kind.whole else value
 

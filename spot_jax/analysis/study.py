@@ -1,15 +1,15 @@
 """What a study left in its folder: its plan, scores, similarities and curves."""
 
 import dataclasses
-import json
 import pathlib
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import pandas as pd
 
 from spot_jax.analysis import csv_files
 from spot_jax.analysis.csv_files import COSINE, COUNT, SCORE, STEP, Text
 from spot_jax.errors import InputError
+from spot_jax.reading import read_json
 
 # What has to be given with a line of each method, and what cannot be.
 _GIVEN = {
@@ -47,8 +47,35 @@ _SIMILARITIES = {
     "similarity": COSINE,
 }
 _PAIR = list(_SIMILARITIES)[:-1]
-_NAMES = ("sources", "targets", "measures")
-_NUMBERS = ("seeds", "best_ks", "average_ks", "mixture_ks")
+
+
+class Plan(TypedDict):
+    """What study.json says, as `spot_jax study` writes it."""
+
+    sources: list[str]
+    targets: list[str]
+    measures: list[str]
+    seeds: list[int]
+    best_ks: list[int]
+    average_ks: list[int]
+    mixture_ks: list[int]
+    stages: NotRequired[list[str] | None]
+    measure: NotRequired[str | None]
+    source_steps: NotRequired[int | None]
+    target_steps: NotRequired[int | None]
+    embedding_step: NotRequired[int | None]
+    model: NotRequired[dict[str, Any] | None]
+    commands: NotRequired[list[str] | None]
+    versions: NotRequired[dict[str, str] | None]
+    machine: NotRequired[str | None]
+    wall_seconds: NotRequired[float | None]
+    peak_memory_gb: NotRequired[float | None]
+
+
+_LISTS = (
+    *("sources", "targets", "measures"),
+    *("seeds", "best_ks", "average_ks", "mixture_ks"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +101,7 @@ class Study:
     best_ks: tuple[int, ...]
     average_ks: tuple[int, ...]
     mixture_ks: tuple[int, ...]
-    about: dict[str, Any]
+    about: Plan
     scores: pd.DataFrame
     similarities: pd.DataFrame
     curves: pd.DataFrame
@@ -102,7 +129,7 @@ def read(folder: pathlib.Path) -> Study:
             a line is of a run that the plan does not have, or there is no baseline.
     """
     about = _read_plan(folder / "study.json")
-    lists = {name: tuple(about[name]) for name in (*_NAMES, *_NUMBERS)}
+    lists = {name: tuple(about[name]) for name in _LISTS}
     scores = _read_runs(folder / "scores.csv", _SCORES, RUN_KEY, lists)
     if not (scores["method"] == "baseline").any():
         raise InputError(
@@ -125,32 +152,18 @@ def read(folder: pathlib.Path) -> Study:
     )
 
 
-def _read_plan(path: pathlib.Path) -> dict[str, Any]:
+def _read_plan(path: pathlib.Path) -> Plan:
     if not path.exists():
         raise InputError(
             f"there is no {path}; give the folder of a `spot_jax study`, or a table of "
             "scores with --scores FILE.csv."
         )
-    try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(
-            f"{path} is not JSON ({error}); `spot_jax study` writes it anew."
-        ) from error
-    for name in (*_NAMES, *_NUMBERS):
-        kind = str if name in _NAMES else int
-        given = plan.get(name) if isinstance(plan, dict) else None
-        # Not isinstance: True is an int.
-        if not isinstance(given, list) or not all(type(x) is kind for x in given):
-            raise InputError(
-                f"{path}: {name} is {given!r}; expected a list of "
-                f"{'names' if kind is str else 'whole numbers'}, as study writes it."
-            )
+    plan = read_json(path, Plan, "`spot_jax study` writes it anew.")
     _refuse_large_k(path, plan)
     return plan
 
 
-def _refuse_large_k(path: pathlib.Path, plan: dict[str, Any]) -> None:
+def _refuse_large_k(path: pathlib.Path, plan: Plan) -> None:
     prompts = len(plan["sources"]) * len(plan["seeds"])
     for name in ("best_ks", "average_ks", "mixture_ks"):
         if any(not 1 <= k <= prompts for k in plan[name]):

@@ -1,17 +1,45 @@
 """What a worker of a study says of itself: commands, machine, time and memory."""
 
-import json
 import os
 import pathlib
 import platform
 import resource
 import sys
 import time
+from typing import TypedDict
 
 import jax
 
 from spot_jax.model_dir import story
-from spot_jax.model_dir.storage import replace_file
+from spot_jax.model_dir.storage import replace_text
+from spot_jax.reading import as_json, read_json
+
+
+class Entry(TypedDict):
+    """What a worker says of itself.
+
+    Attributes:
+        commands: its command lines, each once.
+        versions: {package: version}.
+        machine: its cores and devices.
+        wall_seconds: the time of its finished runs.
+        peak_memory_gb: the most main memory it had.
+    """
+
+    commands: list[str]
+    versions: dict[str, str]
+    machine: str
+    wall_seconds: float
+    peak_memory_gb: float
+
+
+def read(path: pathlib.Path) -> Entry:
+    """Returns what a worker has written.
+
+    Raises:
+        InputError: when it is damaged.
+    """
+    return read_json(path, Entry, "Delete it: only the time it tells of is lost.")
 
 
 class Diary:
@@ -27,31 +55,28 @@ class Diary:
 
     def __init__(self, folder: pathlib.Path, worker: tuple[int, int], command: str):
         self.is_first = worker[0] == 1
-        self._path = folder / "workers" / "{}of{}.json".format(*worker)
-        self._before = self._read()
+        self.path = folder / "workers" / "{}of{}.json".format(*worker)
+        self._before = read(self.path) if self.path.exists() else None
         self._command, self._began = command, time.monotonic()
-
-    def _read(self) -> dict:
-        if self._path.exists():
-            return json.loads(self._path.read_text(encoding="utf-8"))
-        return {"commands": [], "wall_seconds": 0.0, "peak_memory_gb": 0.0}
 
     def write(self) -> None:
         """Writes everything up to now."""
-        commands = [*self._before["commands"], self._command]
-        seconds = time.monotonic() - self._began
+        commands, seconds, memory = [], 0.0, 0.0
+        if self._before:
+            commands = self._before["commands"]
+            seconds = self._before["wall_seconds"]
+            memory = self._before["peak_memory_gb"]
         devices = jax.devices()
-        entry = {
+        entry: Entry = {
             # A study goes on by the same command, which is told once.
-            "commands": list(dict.fromkeys(commands)),
+            "commands": list(dict.fromkeys([*commands, self._command])),
             "versions": story.versions(),
             "machine": f"{platform.machine()} of {os.cpu_count()} cores, "
             f"{len(devices)} x {devices[0].device_kind}",
-            "wall_seconds": self._before["wall_seconds"] + seconds,
-            "peak_memory_gb": max(self._before["peak_memory_gb"], _peak_memory_gb()),
+            "wall_seconds": seconds + time.monotonic() - self._began,
+            "peak_memory_gb": max(memory, _peak_memory_gb()),
         }
-        text = json.dumps(entry, indent=1)
-        replace_file(self._path, text.encode("utf-8"))
+        replace_text(self.path, as_json(entry))
 
 
 def _peak_memory_gb() -> float:

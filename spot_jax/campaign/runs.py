@@ -9,16 +9,20 @@ never opened again.
 """
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Sequence
+from typing import Any, TypedDict
 
 from spot_jax.campaign.plan import Run, Study, Tuning, runs
 from spot_jax.campaign.starts import Sources, mixture_members
+from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
 from spot_jax.prompts import files
+from spot_jax.reading import as_json, read_json
 from spot_jax.training import bank
 from spot_jax.training.bank import Row
+
+_TUNINGS = "tunings.json"
 
 
 class FinishedRuns:
@@ -70,17 +74,37 @@ class FinishedRuns:
         }
 
 
+class _Line(TypedDict):
+    name: str
+    tuning: Tuning
+
+
 def _read_tunings(folder: pathlib.Path) -> dict[Tuning, pathlib.Path]:
-    try:
-        lines = json.loads((folder / "tunings.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    path, prompts = folder / _TUNINGS, folder / names.PROMPTS
+    if not path.exists():
         return {}
-    prompts = folder / names.PROMPTS
-    return {Tuning(**line["tuning"]): prompts / line["name"] for line in lines}
+    cure = "Delete it: `spot_jax study` writes it anew, and keeps what is tuned."
+    lines = read_json(path, list[_Line], cure)
+    return {line["tuning"]: prompts / line["name"] for line in lines}
 
 
 def _reached(path: pathlib.Path, step: int) -> bool:
-    return path.is_file() and files.read(path).story["step"] == step
+    return path.is_file() and said_by(path, "step") == step
+
+
+def said_by(path: pathlib.Path, key: str) -> Any:
+    """Returns what a prompt of a run says of itself.
+
+    Raises:
+        InputError: when it does not say it.
+    """
+    story = files.read(path).story
+    if key not in story:
+        raise InputError(
+            f"{path} does not say its {key}, as a prompt of a study does. Delete its "
+            "run's folder, and give the command again: it is tuned anew."
+        )
+    return story[key]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +143,7 @@ def prepare_bank(folder: pathlib.Path, run: Run, study: Study, done: FinishedRun
         for tuning, row in zip(run.tunings, chosen, strict=True)
     ]
     made = done.folder_of(run)
-    storage.replace_file(made / "tunings.json", json.dumps(lines, indent=1).encode())
+    storage.replace_text(made / _TUNINGS, as_json(lines))
     return Bank(rows, mixtures)
 
 

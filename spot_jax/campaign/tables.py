@@ -1,19 +1,22 @@
 """What a study leaves for its report: tables made from the runs that are finished.
 
-They are made anew every time, so that writing them twice changes nothing.
+They are made anew every time, so that writing them twice changes nothing. A score that
+is no number is left out, and is missing in the report.
 """
 
 import dataclasses
-import json
+import math
 import pathlib
 from collections.abc import Iterator
 
 from spot_jax import tables
+from spot_jax.campaign import diary
 from spot_jax.campaign.plan import STAGES, Run, Study, Tuning, runs
-from spot_jax.campaign.runs import FinishedRuns
+from spot_jax.campaign.runs import FinishedRuns, said_by
 from spot_jax.model_dir import names, records, storage
 from spot_jax.model_dir.score import task_score
 from spot_jax.prompts import files
+from spot_jax.reading import as_json
 from spot_jax.retrieval.similarity import MEASURES
 
 _TUNING = ("method", "target", "seed", "source", "source_seed", "k", "measure")
@@ -47,16 +50,19 @@ def write_tables(folder: pathlib.Path, study: Study, done: FinishedRuns) -> None
 
 def _scores(run: Run, study: Study, done: FinishedRuns) -> Iterator[tuple]:
     for tuning, prompt in done.prompts(run).items():
-        story = files.read(names.in_folder(prompt, names.BEST)).story
-        score = task_score(story["results"][tuning.target])
-        yield (*_columns(tuning, study), score, story["step"])
+        path = names.in_folder(prompt, names.BEST)
+        results = said_by(path, "results").get(tuning.target)
+        score = task_score(results) if results else math.nan
+        if math.isfinite(score):
+            yield (*_columns(tuning, study), score, said_by(path, "step"))
 
 
 def _curves(run: Run, study: Study, done: FinishedRuns) -> Iterator[tuple]:
     evaluations: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for step, prompt, task, values in records.read_evaluations(done.folder_of(run)):
-        point = (step, task_score(values))
-        evaluations.setdefault((prompt, task), []).append(point)
+        score = task_score(values)
+        if math.isfinite(score):
+            evaluations.setdefault((prompt, task), []).append((step, score))
     for tuning, path in done.prompts(run).items():
         for point in evaluations.get((path.name, tuning.target), []):
             yield (*_columns(tuning, study), *point)
@@ -98,14 +104,11 @@ def write_summary(folder: pathlib.Path, study: Study, done: FinishedRuns) -> Non
         study: the study.
         done: its finished runs.
     """
-    workers = [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted((folder / "workers").glob("*.json"))
-    ]
+    workers = [diary.read(path) for path in sorted((folder / "workers").glob("*.json"))]
     first = next(iter(done.all_prompts().values()), None)
     model = None
     if first:
-        model = files.read(names.in_folder(first, names.LAST)).story["model"]
+        model = said_by(names.in_folder(first, names.LAST), "model")
     summary = dataclasses.asdict(study) | {
         "measures": list(MEASURES),
         "runs": {"finished": len(done.finished()), "all": len(runs(study))},
@@ -117,8 +120,7 @@ def write_summary(folder: pathlib.Path, study: Study, done: FinishedRuns) -> Non
         "wall_seconds": max(worker["wall_seconds"] for worker in workers),
         "peak_memory_gb": max(worker["peak_memory_gb"] for worker in workers),
     }
-    text = json.dumps(summary, indent=1)
-    storage.replace_file(folder / "study.json", text.encode("utf-8"))
+    storage.replace_text(folder / "study.json", as_json(summary))
 
 
 def _distinct(values: Iterator[str]) -> list[str]:

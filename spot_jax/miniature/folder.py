@@ -1,6 +1,5 @@
 """The folder of the miniature's data sets, as TFDS prepares them."""
 
-import contextlib
 import logging
 import pathlib
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from typing import Protocol
 from spot_jax import miniature, text
 from spot_jax.errors import InputError
 from spot_jax.miniature.published import PUBLISHED
-from spot_jax.model_dir import storage
+from spot_jax.model_dir import in_use, storage
 
 logger = logging.getLogger(__name__)
 
@@ -32,20 +31,25 @@ def write_once(
     """Writes rows on which results are reported, all or none, unless they are there.
 
     Args:
-        folder: the later TFDS_DATA_DIR. Several processes may name the same.
+        folder: the later TFDS_DATA_DIR. Several processes may name the same: one of
+            them writes, and the others wait.
         tasks: the catalog's lines of the tasks to write.
         labels: of all tasks, written or not.
     """
     if folder.exists():
         return
-    logger.info("Writing the miniature to %s.", folder)
-    # Another process may be quicker; its rows are the same.
-    with contextlib.suppress(FileExistsError), storage.new_folder(folder) as temporary:
-        for task in tasks:
-            rows = miniature.all_splits(
-                task.name, None, miniature.VALIDATION_ROWS, FRESH_SEED, labels
-            )
-            write_task(task, rows, temporary)
+    above = storage.make_folder(folder.parent)
+    with in_use.locked(above / f".{folder.name}.lock", wait=True):
+        storage.remove_leftovers(above, of=folder.name)
+        # Another process may have been quicker; its rows are the same.
+        if not folder.exists():
+            logger.info("Writing the miniature to %s.", folder)
+            with storage.new_folder(folder) as temporary:
+                for task in tasks:
+                    rows = miniature.all_splits(
+                        task.name, None, miniature.VALIDATION_ROWS, FRESH_SEED, labels
+                    )
+                    write_task(task, rows, temporary)
 
 
 def check_tasks(tasks: Sequence[str]) -> None:

@@ -1,11 +1,11 @@
 """CxC and CR as their publishers ship them, for `spot_jax convert`."""
 
-import json
 import pathlib
 from collections.abc import Callable, Mapping
 
 from spot_jax import tables
 from spot_jax.model_dir import storage
+from spot_jax.reading import as_json
 
 Splits = Mapping[str, list[dict]]
 
@@ -29,7 +29,7 @@ def write_cxc(splits: Splits, folder: pathlib.Path) -> None:
             lines.append((*named, row["label"], "c2c_cocoval"))
         storage.replace_file(folder / name, tables.as_csv(lines))
     coco = {"images": [{"sentences": captions}]}
-    storage.replace_text(folder / "dataset_coco.json", json.dumps(coco))
+    storage.replace_text(folder / "dataset_coco.json", as_json(coco, indent=None))
 
 
 def write_cr(splits: Splits, folder: pathlib.Path) -> None:

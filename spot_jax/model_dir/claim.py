@@ -5,14 +5,15 @@ does not hold another run.
 """
 
 import difflib
-import json
 import pathlib
 import re
 from collections.abc import Mapping
+from typing import Any, TypedDict
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
 from spot_jax.model_dir.made_for import is_same_model, named
+from spot_jax.reading import as_json, lines_of, path_of, read_json, read_text
 
 # What may be another when a run goes on, by name. Everything else is another run.
 MAY_CHANGE = frozenset(
@@ -84,7 +85,7 @@ def writable(path: str, option: str) -> pathlib.Path:
             f"{option} is {path}: a run writes to a folder of this machine. Mount the "
             "bucket, or copy the folder there afterwards."
         )
-    folder = pathlib.Path(path).expanduser()
+    folder = path_of(path)
     try:
         storage.check_writable(folder)
     except OSError as error:
@@ -96,7 +97,8 @@ def writable(path: str, option: str) -> pathlib.Path:
 
 
 def _compare(path: pathlib.Path, configuration: str, macro: str) -> None:
-    there = path.read_text(encoding="utf-8")
+    cure = f"Restore it, or choose another {macro}."
+    there = read_text(path, cure).replace("\r\n", "\n")
     before, now = _what_matters(there), _what_matters(configuration)
     # A default that a later version has changed, in the comments of gin's text; those
     # of one side alone are of parameters that came or went.
@@ -130,8 +132,8 @@ def _defaults(configuration: str) -> dict[str, str]:
 def _what_matters(configuration: str) -> list[str]:
     """Returns the bindings that make a run another, a line each, sorted."""
     # gin indents what belongs to the line before.
-    statements = re.sub(r"\\?\n[ \t]+", " ", configuration).splitlines()
-    kept = [" ".join(line.split()) for line in statements]
+    statements = re.sub(r"\\?\n[ \t]+", " ", configuration)
+    kept = [" ".join(line.split()) for line in lines_of(statements)]
     # Where a name is imported from is no setting: files move.
     kept = [line for line in kept if line and not re.match("#|from |import ", line)]
     return sorted(line for line in kept if not _may_change(line))
@@ -141,6 +143,12 @@ def _may_change(binding: str) -> bool:
     name = binding.split("=")[0].strip()
     # "spot_jax.settings.Training.steps" is a parameter, whatever stands before it.
     return ".".join(name.split(".")[-2:]) in MAY_CHANGE
+
+
+class _Story(TypedDict, total=False):
+    """What is read of run.json."""
+
+    model: dict[str, str | None]
 
 
 def check_model(folder: pathlib.Path, model: Mapping[str, str]) -> None:
@@ -156,7 +164,8 @@ def check_model(folder: pathlib.Path, model: Mapping[str, str]) -> None:
     path = folder / names.RUN
     if not path.exists():
         return
-    before = json.loads(path.read_text(encoding="utf-8")).get("model", {})
+    cure = "If the run began with this very model, delete it: it is written anew."
+    before = read_json(path, _Story, cure).get("model", {})
     if is_same_model(before, model) is False:
         raise InputError(
             f"MODEL_DIR {folder} holds a run over the model {named(before)}; this one "
@@ -177,8 +186,8 @@ def check_about(folder: pathlib.Path, about: dict, option: str) -> None:
     """
     path = folder / names.ABOUT
     if not path.exists():
-        storage.replace_text(path, json.dumps(about, indent=1))
-    there = json.loads(path.read_text(encoding="utf-8"))
+        storage.replace_text(path, as_json(about))
+    there = read_json(path, dict[str, Any], f"Restore it, or choose another {option}.")
     other = [name for name in about if there.get(name) != about[name]]
     if other:
         raise InputError(

@@ -2,6 +2,7 @@
 
 MODEL_DIR/config.gin               what ran
 MODEL_DIR/run.json                 with what it ran
+MODEL_DIR/.lock                    who is running it now
 MODEL_DIR/metrics.jsonl            every metric; tensorboard/ has the same
 MODEL_DIR/prompts/NAME/*           best, last and embedding of each prompt
 MODEL_DIR/checkpoints/             the state to resume from
@@ -13,6 +14,7 @@ import pathlib
 CONFIG = "config.gin"
 RUN = "run.json"
 ABOUT = "about.json"
+LOCK = ".lock"
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 CHECKPOINTS = "checkpoints"

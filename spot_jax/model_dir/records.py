@@ -1,17 +1,29 @@
 """What a run says of itself: metrics in JSONL and TensorBoard, and its progress."""
 
 import contextlib
-import json
+import logging
+import math
 import pathlib
+import re
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorboardX
 import tqdm
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.summary import scalar
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
+from spot_jax.reading import as_json, parse_json
+
+logger = logging.getLogger(__name__)
+
+# As Python writes them, and earlier versions of spot_jax did.
+_NOT_FINITE = re.compile(rb": (NaN|-?Infinity)(?=[,}])")
 
 
 class Metrics:
@@ -22,15 +34,16 @@ class Metrics:
     Args:
         model_dir: MODEL_DIR.
         step: where the run resumes; what was written after it is forgotten.
+
+    Raises:
+        WriteError: when the disk is full, then or later.
     """
 
     def __init__(self, model_dir: pathlib.Path, step: int):
-        self._path = model_dir / names.METRICS
-        _forget_after(self._path, step)
-        self._file = storage.open_to_append(self._path)
-        self._board = tensorboardX.SummaryWriter(
-            str(model_dir / names.TENSORBOARD), purge_step=step + 1
-        )
+        path = model_dir / names.METRICS
+        _forget_after(path, step)
+        self._lines = storage.Lines(path)
+        self._board = _Board(model_dir / names.TENSORBOARD, step)
 
     def write(
         self, step: int, prompt: str, kind: str, values: Mapping[str, float]
@@ -44,40 +57,107 @@ class Metrics:
             values: name -> number.
         """
         line = {"step": step, "prompt": prompt, "kind": kind} | dict(values)
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        self._lines.add(as_json(line, indent=None))
         for name, value in values.items():
             tag = "/".join(part for part in (kind, name, prompt) if part)
-            self._board.add_scalar(tag, value, step)
+            self._board.add(tag, value, step)
 
     def close(self) -> None:
         """Flushes both files."""
-        self._file.close()
+        self._lines.close()
         self._board.close()
 
 
-def _forget_after(path: pathlib.Path, step: int) -> None:
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        # A run that was killed may have left half a line at the end.
-        if line.endswith("\n") and json.loads(line)["step"] <= step:
-            kept.append(line)
-    storage.replace_file(path, "".join(kept).encode("utf-8"))
+class _Board:
+    """TensorBoard's events, written by the caller's own thread.
 
-
-def read_metrics(model_dir: pathlib.Path) -> list[dict]:
-    """Returns the lines of a run's metrics.jsonl.
-
-    Lines that a power failure cut short are left out.
+    In a thread of its own tensorboardX would meet a full disk alone: the run would
+    hear nothing of it, and wait for that thread at one of the next points.
     """
-    text = (model_dir / names.METRICS).read_text(encoding="utf-8")
-    lines = []
-    for line in text.splitlines():
-        with contextlib.suppress(json.JSONDecodeError):
-            lines.append(json.loads(line))
-    return lines
+
+    # Seconds after which a point is to be seen; to sync at every one takes too long.
+    _LATEST = 30.0
+
+    def __init__(self, folder: pathlib.Path, step: int):
+        self._folder, self._synced = storage.make_folder(folder), time.monotonic()
+        now = time.time()
+        with storage.writing(folder):
+            # Named as TensorBoard looks for them, and no two alike.
+            path = f"{folder}/events.out.tfevents.{now:.6f}.{socket.gethostname()}"
+            self._writer = tensorboardX.RecordWriter(path)
+            self._write(Event(wall_time=now, file_version="brain.Event:2"))
+            # TensorBoard forgets as well what was written after this step.
+            begin = SessionLog(status=SessionLog.START)
+            self._write(Event(wall_time=now, step=step + 1, session_log=begin))
+            self._writer.flush()
+
+    def _write(self, event: Event) -> None:
+        self._writer.write(event.SerializeToString())
+
+    def add(self, tag: str, value: float, step: int) -> None:
+        now = time.monotonic()
+        with storage.writing(self._folder):
+            point = scalar(tag, value)
+            self._write(Event(wall_time=time.time(), step=step, summary=point))
+            if now - self._synced > self._LATEST:
+                self._writer.flush()
+                self._synced = now
+
+    def close(self) -> None:
+        with storage.writing(self._folder):
+            self._writer.flush()
+            self._writer.close()
+
+
+def _forget_after(path: pathlib.Path, step: int) -> None:
+    if path.exists():
+        kept = [line for line in _lines(path) if line["step"] <= step]
+        text = "".join(as_json(line, indent=None) + "\n" for line in kept)
+        storage.replace_text(path, text)
+
+
+def read_metrics(model_dir: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the lines of a run's metrics.jsonl; a metric that is no number is NaN.
+
+    A last line that was cut short is left out; of others that cannot be read a warning
+    says how many there are.
+
+    Raises:
+        InputError: when there is no such file.
+    """
+    return _lines(model_dir / names.METRICS)
+
+
+def _lines(path: pathlib.Path) -> list[dict[str, Any]]:
+    try:
+        # The last is what was cut short, or nothing.
+        *whole, _ = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}). Give the folder of a run of "
+            "`spot_jax train`, or restore the file."
+        ) from error
+    read = [_line(text) for text in whole]
+    bad = [str(number) for number, line in enumerate(read, 1) if line is None]
+    if bad:
+        some = ", ".join(bad[:10]) + (", ..." if len(bad) > 10 else "")
+        about = "%s: %d of %d lines cannot be read, and are left out: %s."
+        logger.warning(about, path, len(bad), len(whole), some)
+    return [line for line in read if line is not None]
+
+
+def _line(text: bytes) -> dict[str, Any] | None:
+    """Returns a line, with NaN for null; None where it is none of `Metrics.write`."""
+    try:
+        line = parse_json(_NOT_FINITE.sub(b": null", text), dict[str, Any], "", "")
+        head = {key: line.pop(key) for key in ("step", "prompt", "kind")}
+    except (InputError, KeyError):
+        return None
+    values = {key: math.nan if v is None else v for key, v in line.items()}
+    kinds = {type(value) for value in values.values()}
+    if list(map(type, head.values())) != [int, str, str] or kinds - {int, float}:
+        return None
+    return head | values
 
 
 class Evaluation(NamedTuple):

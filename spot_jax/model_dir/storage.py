@@ -4,32 +4,91 @@ What other programs read is never seen half written, and survives a crash. Nothi
 in spot_jax writes, makes, renames or deletes anything (tests/test_layout.py looks), but
 for libraries that fill a folder that was made here: orbax, tensorstore, TFDS and
 TensorBoard. Where processes share a run, or paths are in a bucket, this is the one
-place that has to know.
+place that has to know. What cannot be written is a `WriteError`, whoever writes it.
 """
 
 import contextlib
 import errno
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
+
+from spot_jax.errors import InputError
+
+# A disk, a quota or a file that is full: of what writes alone can meet.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_BESIDE_ARRAYS = 2**20
+# The names that `beside` gives.
+_TEMPORARY = re.compile(r"\.(.+)\.\d+-[0-9a-f]+\.tmp")
+# What this process is about to write, under the names of `beside`.
+_unfinished: set[pathlib.Path] = set()
+
+
+class WriteError(InputError, OSError):
+    """A disk that is full, a folder that is another's or gone.
+
+    It is an OSError as well, with the system's reason in `strerror`: who knows more of
+    what was written can say it in words of its own.
+    """
+
+    def __init__(self, path: pathlib.Path, error: OSError):
+        mend = "Make room there" if error.errno in _FULL else "Mend that"
+        reason = error.strerror or str(error)
+        super().__init__(
+            f"{path} cannot be written ({reason}). {mend} and give the command again, "
+            "or name another place; what was finished is untouched."
+        )
+        self.errno, self.strerror = error.errno, reason
+
+    def __str__(self) -> str:
+        return self.args[0]
+
+
+@contextlib.contextmanager
+def writing(path: pathlib.Path) -> Iterator[None]:
+    """Makes of an OSError inside a `WriteError` that names the path and the cure."""
+    try:
+        yield
+    except WriteError:
+        raise
+    except OSError as error:
+        raise WriteError(path, error) from error
+
+
+def check_room(folder: pathlib.Path, needed: int) -> None:
+    """Makes sure that a disk has room.
+
+    Libraries that write in threads tell of a full disk in many ways; this tells before.
+
+    Args:
+        folder: where something will be written.
+        needed: how large it is, in bytes.
+
+    Raises:
+        WriteError: when there is less room.
+    """
+    with writing(folder):
+        free = shutil.disk_usage(folder).free
+        # Beside its arrays a checkpoint has files that say what they are.
+        needed += _BESIDE_ARRAYS
+        if free < needed:
+            full = f"{free / 1e6:,.1f} MB are free, and {needed / 1e6:,.1f} are needed"
+            raise OSError(errno.ENOSPC, full)
 
 
 def replace_file(path: pathlib.Path, data: bytes) -> None:
-    """Replaces a file in one step that survives a crash; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = beside(path)
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    """Replaces a file in one step that survives a crash; its folder is made.
+
+    Raises:
+        WriteError: when it cannot be written; what was there is there still.
+    """
+    with writing(path), _temporary_for(path, data) as temporary:
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def replace_text(path: pathlib.Path, text: str) -> None:
@@ -43,16 +102,13 @@ def create_file(path: pathlib.Path, data: bytes) -> bool:
     Returns:
         Whether this process made it.
     """
-    temporary = beside(path)
-    replace_file(temporary, data)
-    try:
-        # A link, not a rename, which would replace what another process has made.
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        temporary.unlink()
-    return True
+    with writing(path), _temporary_for(path, data) as temporary:
+        try:
+            # A link, not a rename, which would replace what another process has made.
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        return True
 
 
 def beside(path: pathlib.Path) -> pathlib.Path:
@@ -61,9 +117,56 @@ def beside(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
-def leftovers(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns what processes that were killed left in a folder, under such names."""
-    return sorted(folder.glob(".*.tmp"))
+@contextlib.contextmanager
+def _temporary_for(
+    path: pathlib.Path, data: bytes | None = None
+) -> Iterator[pathlib.Path]:
+    """Gives the name `beside`, with data or without, of which nothing stays behind."""
+    temporary = beside(path)
+    _unfinished.add(temporary)
+    try:
+        if data is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        yield temporary
+    finally:
+        _remove(temporary)
+        _unfinished.discard(temporary)
+
+
+def remove_unfinished() -> None:
+    """Removes what this process has begun to write, when it ends without more ado."""
+    for path in list(_unfinished):
+        _remove(path)
+
+
+def leftovers(folder: pathlib.Path, of: str | None = None) -> list[pathlib.Path]:
+    """Returns what processes that were killed left in a folder, or are writing there.
+
+    Args:
+        folder: the folder; those in it are not searched.
+        of: the name of what they were writing; None: whatever it was.
+    """
+    found = {path: _TEMPORARY.fullmatch(path.name) for path in folder.glob(".*.tmp")}
+    return sorted(p for p, name in found.items() if name and of in (None, name[1]))
+
+
+def remove_leftovers(*folders: pathlib.Path, of: str | None = None) -> None:
+    """Removes `leftovers`, where a lock says that nobody else is writing."""
+    for folder in folders:
+        for path in leftovers(folder, of):
+            _remove(path)
+
+
+def _remove(path: pathlib.Path) -> None:
+    """Deletes a file, or a folder with all that is in it; none is no mistake."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+        return
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -75,21 +178,32 @@ def new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
     Raises:
         FileExistsError: something is there already; it is left alone.
+        WriteError: when it cannot be made, or the disk is full before it is filled.
     """
-    temporary = beside(path)
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        _sync_folder(temporary)
+    with _temporary_for(path) as temporary:
+        with writing(path):
+            temporary.mkdir(parents=True)
         try:
-            os.rename(temporary, path)
+            yield temporary
         except OSError as error:
-            if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-                raise FileExistsError(f"{path} is there already") from error
+            # What is read to fill it may be missing as well.
+            if isinstance(error, WriteError) or error.errno in _FULL:
+                raise WriteError(path, error) from error
             raise
+        with writing(path):
+            _sync_folder(temporary)
+        _appear(temporary, path)
+
+
+def _appear(temporary: pathlib.Path, path: pathlib.Path) -> None:
+    try:
+        os.rename(temporary, path)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise FileExistsError(f"{path} is there already") from error
+        raise WriteError(path, error) from error
+    with writing(path.parent):
         _sync_folder(path.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _sync_folder(path: pathlib.Path) -> None:
@@ -102,8 +216,13 @@ def _sync_folder(path: pathlib.Path) -> None:
 
 
 def make_folder(path: pathlib.Path) -> pathlib.Path:
-    """Makes a folder and those above it, unless they are there, and returns it."""
-    path.mkdir(parents=True, exist_ok=True)
+    """Makes a folder and those above it, unless they are there, and returns it.
+
+    Raises:
+        WriteError: when it cannot be made.
+    """
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
     return path
 
 
@@ -111,11 +230,11 @@ def check_writable(folder: pathlib.Path) -> None:
     """Makes a folder, and makes sure that files can be written in it.
 
     Raises:
-        OSError: when they cannot.
+        WriteError: when they cannot.
     """
     make_folder(folder)
     # Of a name of its own: several machines may look at once.
-    with tempfile.TemporaryFile(dir=folder):
+    with writing(folder), tempfile.TemporaryFile(dir=folder):
         pass
 
 
@@ -124,11 +243,45 @@ def remove_folder(path: pathlib.Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def open_to_append(path: pathlib.Path) -> TextIO:
-    """Opens a file of lines, of which a crash may leave the last one cut short."""
-    return open(path, "a", encoding="utf-8")
+class Lines:
+    """A file to which lines are added, of which a crash may cut the last one short.
+
+    Args:
+        path: the file.
+
+    Raises:
+        WriteError: when it cannot be written, then or later.
+    """
+
+    def __init__(self, path: pathlib.Path):
+        self._path = path
+        with writing(path):
+            # Without a buffer, which would be written once more at the end.
+            self._file = open(path, "ab", buffering=0)
+
+    def add(self, line: str) -> None:
+        """Writes a line, which does not end in a line break yet."""
+        data = memoryview(line.encode("utf-8") + b"\n")
+        with writing(self._path):
+            while data:
+                # As much as there is room for.
+                data = data[self._file.write(data) :]
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
 
 
 def open_to_fill(path: pathlib.Path) -> BinaryIO:
     """Opens a file of a `new_folder` that is too large to be in memory as a whole."""
     return open(path, "wb")
+
+
+def open_lock(path: pathlib.Path) -> BinaryIO:
+    """Opens a file that is locked, and says by whom; what it says stays.
+
+    Raises:
+        WriteError: when it cannot be made.
+    """
+    with writing(path):
+        return open(path, "a+b", buffering=0)

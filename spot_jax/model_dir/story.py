@@ -1,6 +1,5 @@
 """MODEL_DIR/run.json: with what a run was made."""
 
-import json
 import pathlib
 import subprocess
 import sys
@@ -10,7 +9,8 @@ from importlib import metadata
 import jax
 
 from spot_jax.model_dir import names
-from spot_jax.model_dir.storage import replace_file
+from spot_jax.model_dir.storage import replace_text
+from spot_jax.reading import as_json
 
 
 def describe(
@@ -23,8 +23,7 @@ def describe(
         "git_commit": _git_commit(),
         "devices": [str(device) for device in devices],
     }
-    text = json.dumps(story | facts, indent=1)
-    replace_file(folder / names.RUN, text.encode("utf-8"))
+    replace_text(folder / names.RUN, as_json(story | facts))
 
 
 def versions() -> dict[str, str]:

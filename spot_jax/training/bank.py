@@ -94,15 +94,14 @@ def _listed(names: Sequence[str], prompts: Prompts) -> list[Entry]:
     ]
 
 
-def _checked(row: Sequence) -> tuple[str, int, str | None]:
-    match row:
-        # The pattern int() takes True as well.
-        case (str(), int(seed), str() | None) if seed >= 0 and type(seed) is int:
-            return tuple(row)
-    raise InputError(
-        f"BANK holds {row!r}; a prompt is (task, seed, file), e.g. ('sst2', 0, "
-        "'a/best.safetensors'), with None for one that starts as PROMPT_START says."
-    )
+def _checked(row: Row) -> Row:
+    # Of which types it is has been checked, as of every setting.
+    if row[1] < 0:
+        raise InputError(
+            f"BANK holds {row!r}; a prompt is (task, seed, file), e.g. ('sst2', 0, "
+            "'a/best.safetensors'), and seeds are numbers from 0 on."
+        )
+    return tuple(row)
 
 
 def _start(path: str | None) -> Start | None:

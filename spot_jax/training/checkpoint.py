@@ -4,29 +4,64 @@ The frozen model is never part of it. Orbax writes each checkpoint beside the ot
 renames it when it is whole, so a run killed at any moment resumes from the last one.
 """
 
+import contextlib
+import logging
 import pathlib
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any, TypedDict
 
 import jax
+import msgspec
 import orbax.checkpoint as ocp
 
 from spot_jax.errors import InputError
-from spot_jax.model_dir import names
+from spot_jax.model_dir import names, storage
 from spot_jax.training.step import TrainState
+
+# What fails in orbax's threads is raised here as well; they would tell it in traces.
+logging.getLogger("absl").addFilter(
+    lambda told: not (told.exc_info and "/orbax/" in told.pathname)
+)
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Position(TypedDict):
+    passes: _Count
+    offset: _Count
+
+
+class Progress(TypedDict):
+    """Where a run stands, besides its state; JSON.
+
+    Attributes:
+        positions: of every prompt, its `Position` in the data.
+        best: {prompt: its `Best`}, as `Outputs.resume` reads it.
+    """
+
+    positions: list[_Position]
+    best: dict[str, dict[str, Any]]
 
 
 class Checkpoints:
     """The checkpoints of one run, in MODEL_DIR/checkpoints.
 
+    As a context it ends with them all written, or with an error.
+
     Args:
         model_dir: MODEL_DIR.
         keep: how many of the newest stay.
+
+    Raises:
+        InputError: when the folder cannot be used.
     """
 
     def __init__(self, model_dir: pathlib.Path, keep: int):
+        # orbax takes absolute paths alone.
+        self._folder = storage.make_folder((model_dir / names.CHECKPOINTS).resolve())
         self._manager = ocp.CheckpointManager(
-            # orbax takes absolute paths alone.
-            (model_dir / names.CHECKPOINTS).resolve(),
+            self._folder,
             item_names=("state", "progress"),
             # A temporary folder is what a killed run left half written.
             options=ocp.CheckpointManagerOptions(
@@ -36,22 +71,55 @@ class Checkpoints:
             ),
         )
 
-    def save(self, state: TrainState, progress: dict[str, Any]) -> None:
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, kind: type | None, *_) -> None:
+        try:
+            self.close()
+        except InputError:
+            # What ended the run before is told, and this follows from it.
+            if kind is None:
+                raise
+
+    def save(self, state: TrainState, progress: Progress) -> None:
         """Begins to write a checkpoint; training goes on meanwhile.
 
         Args:
             state: arrays, copied from the devices before this returns.
-            progress: anything JSON holds: data positions, best scores.
-        """
-        self._manager.save(
-            int(state.step),
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state),
-                progress=ocp.args.JsonSave(progress),
-            ),
-        )
+            progress: where the rest of the run stands.
 
-    def restore(self, like: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
+        Raises:
+            InputError: when it cannot be written, or the one before could not.
+        """
+        step = int(state.step)
+        with self._writing():
+            self._manager.wait_until_finished()
+            storage.check_room(self._folder, _bytes_here(state))
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(state),
+                    progress=ocp.args.JsonSave(progress),
+                ),
+            )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Makes one message of what orbax and its threads raise."""
+        try:
+            yield
+        except storage.WriteError:
+            raise
+        except Exception as error:
+            # Whatever its type is: tensorstore has a ValueError for a full disk.
+            raise InputError(
+                f"A checkpoint cannot be written to {self._folder} "
+                f"({_first_line(error)}). Make room there, or mend the folder; the "
+                "same command then goes on from the last one that is complete."
+            ) from error
+
+    def restore(self, like: TrainState) -> tuple[TrainState, Progress] | None:
         """Reads the newest checkpoint into the shapes and shardings of `like`.
 
         Returns:
@@ -75,14 +143,31 @@ class Checkpoints:
                     progress=ocp.args.JsonRestore(),
                 ),
             )
-        except (ValueError, KeyError, OSError) as error:
+            progress = msgspec.convert(restored.progress, Progress)
+        except Exception as error:
+            # Whatever its type is: orbax trusts that its files are as it wrote them.
             raise InputError(
-                f"The checkpoint of step {step} in {self._manager.directory} cannot be "
-                f"restored ({error}). Delete its folder to resume from the one before, "
-                "or choose another MODEL_DIR."
+                f"The checkpoint of step {step} in {self._folder} cannot be restored "
+                f"({error}). Delete its folder to resume from the one before, or "
+                "choose another MODEL_DIR."
             ) from error
-        return restored.state, restored.progress
+        return restored.state, progress
 
     def close(self) -> None:
-        """Waits, then stops the writer."""
-        self._manager.close()
+        """Waits, then stops the writer.
+
+        Raises:
+            InputError: when the last checkpoint could not be written.
+        """
+        with self._writing():
+            self._manager.close()
+
+
+def _bytes_here(state: TrainState) -> int:
+    """Returns how many bytes of the state this process writes."""
+    shards = [s for x in jax.tree.leaves(state) for s in x.addressable_shards]
+    return sum(s.data.nbytes for s in shards if s.replica_id == 0)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -179,11 +179,22 @@ def resumed(
     checkpoints: Checkpoints,
     outputs: Outputs,
 ) -> tuple[TrainState, list[Position]]:
-    """Returns the state and where the data stands, new or where the run stopped."""
+    """Returns the state and where the data stands, new or where the run stopped.
+
+    Raises:
+        InputError: when the checkpoint is damaged, or of other prompts.
+    """
     restored = checkpoints.restore(state)
     if not restored:
         return state, [Position() for _ in bank]
     state, progress = restored
+    positions = [Position(**position) for position in progress["positions"]]
+    if len(positions) != len(bank):
+        raise InputError(
+            f"The checkpoint of step {int(state.step)} is of {len(positions)} prompts, "
+            f"and the run of {len(bank)}. Delete its folder to resume from the one "
+            "before, or choose another MODEL_DIR."
+        )
     outputs.resume(progress["best"])
     logger.info("Resuming at step %d.", int(state.step))
-    return state, [Position(**position) for position in progress["positions"]]
+    return state, positions

@@ -5,6 +5,7 @@
 
 The data sets have the names, versions, columns and splits of the real ones, so that
 the registered tasks read them unchanged. Their rows are about one small invented world.
+What is there already is not written again, so that a killed command goes on.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import time
 from spot_jax import miniature
 from spot_jax.errors import InputError
 from spot_jax.miniature.folder import check_tasks, write_task
+from spot_jax.model_dir import claim, in_use, names, storage
 from spot_jax.tasks import catalog
 
 
@@ -21,29 +23,42 @@ def main(argv: list[str]) -> None:
     """Writes the data sets and says what it wrote.
 
     Raises:
-        InputError: an option is wrong, or data sets are already there.
+        InputError: an option is wrong, the folder cannot be written, or it holds data
+            sets that were written with other options.
     """
     options = _parse(argv)
-    folder = pathlib.Path(options.folder).expanduser().absolute()
+    _check(options)
+    folder = claim.writable(options.folder, "DIR").absolute()
     started = time.perf_counter()
-    _check(options, folder)
-    print(f"{'task':14} {'data set':28} rows by split")
-    for task in options.tasks:
-        splits = miniature.all_splits(
-            task,
-            options.train,
-            options.validation,
-            options.seed,
-            catalog.STUDY_LABELS,
+    with in_use.alone_in(folder, "DIR"):
+        _check_about(options, folder)
+        storage.remove_leftovers(
+            folder, *filter(pathlib.Path.is_dir, folder.rglob("*"))
         )
-        write_task(catalog.get(task), splits, folder)
-        sizes = "  ".join(f"{split} {len(rows):,}" for split, rows in splits.items())
-        print(f"{task:14} {catalog.get(task).tfds:28} {sizes}", flush=True)
+        print(f"{'task':14} {'data set':28} rows by split")
+        for task in options.tasks:
+            print(f"{task:14} {catalog.get(task).tfds:28} ", end="", flush=True)
+            print(_written(task, options, folder), flush=True)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     seconds = time.perf_counter() - started
     print(
         f"\n{size / 1e6:.1f} MB in {seconds:.0f} s; use it with TFDS_DATA_DIR={folder}"
     )
+
+
+def _written(task: str, options: argparse.Namespace, folder: pathlib.Path) -> str:
+    """Writes a task's data set unless it is there, and says what it has."""
+    if _place(folder, task).exists():
+        return "there already"
+    splits = miniature.all_splits(
+        task, options.train, options.validation, options.seed, catalog.STUDY_LABELS
+    )
+    write_task(catalog.get(task), splits, folder)
+    return "  ".join(f"{split} {len(rows):,}" for split, rows in splits.items())
+
+
+def _place(folder: pathlib.Path, task: str) -> pathlib.Path:
+    return folder / catalog.get(task).tfds.replace(":", "/")
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
@@ -83,19 +98,22 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _check(options: argparse.Namespace, folder: pathlib.Path) -> None:
+def _check(options: argparse.Namespace) -> None:
     for name in ("train", "validation"):
         count = getattr(options, name)
         # Fewer rows leave a class or a part of a split without any.
         if count is not None and count < 16:
             raise InputError(f"--{name} {count}: expected 16 rows or more")
     check_tasks(options.tasks)
-    names = {task: catalog.get(task).tfds for task in options.tasks}
-    there = [
-        name for name in names.values() if (folder / name.replace(":", "/")).exists()
-    ]
-    if there:
+
+
+def _check_about(options: argparse.Namespace, folder: pathlib.Path) -> None:
+    """Goes on with what these options have written, and with nothing else."""
+    there = [task for task in options.tasks if _place(folder, task).exists()]
+    if there and not (folder / names.ABOUT).exists():
+        told = ", ".join(catalog.get(task).tfds for task in there)
         raise InputError(
-            f"{folder} already holds {', '.join(there)}; name another folder, or "
-            "remove them first"
+            f"{folder} already holds {told}; name another folder, or remove them first"
         )
+    about = {name: getattr(options, name) for name in ("train", "validation", "seed")}
+    claim.check_about(folder, about, "DIR")

@@ -12,7 +12,6 @@ What is finished in DIR is not done again, so that a killed build goes on.
 import argparse
 import contextlib
 import hashlib
-import json
 import os
 import pathlib
 import platform
@@ -20,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
 from flax import serialization
@@ -33,7 +33,8 @@ from spot_jax.miniature.plain import halves, plain_text, revision, story_text
 from spot_jax.miniature.vocabulary import build_vocabulary
 from spot_jax.model import weights
 from spot_jax.model_dir import claim, records, story
-from spot_jax.model_dir.storage import replace_file
+from spot_jax.model_dir.storage import replace_file, replace_text
+from spot_jax.reading import as_json, parse_json, read_json
 from spot_jax.settings import Model
 from spot_jax.spot_tiny import FOLDER
 from spot_jax.tasks.catalog import STUDY_LABELS
@@ -80,10 +81,10 @@ def build(
             stages[stage] = _record(folder / f"{stage}.json", made, seconds())
         started_from = best_checkpoint(str(folder / stage))
     model = _load(started_from, bindings)
-    card = json.dumps(_card(model.params, stages, bindings), indent=1) + "\n"
+    card = as_json(_card(model.params, stages, bindings)) + "\n"
     replace_file(out / "checkpoint", _serialized(model))
     replace_file(out / "vocabulary.model", vocabulary.read_bytes())
-    replace_file(out / "card.json", card.encode("utf-8"))
+    replace_text(out / "card.json", card)
     with figures.style():
         output.draw(folder, _losses(folder))
 
@@ -104,9 +105,10 @@ def _text() -> str:
 
 def _record(path: pathlib.Path, made: dict, seconds: int) -> dict:
     """Returns what the card says of a stage, as it was when the stage was finished."""
-    made = json.loads(json.dumps(made))
+    # As it is read again: the keys of JSON are text.
+    made = parse_json(as_json(made), dict[str, Any], str(path), "")
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_json(path, dict[str, Any], "Delete it: it is written anew.")
         if made.items() <= before.items():
             return before
     record = made | {
@@ -115,7 +117,7 @@ def _record(path: pathlib.Path, made: dict, seconds: int) -> dict:
         f"{jax.device_count()} {jax.default_backend()} device(s) of JAX",
         "versions": story.versions(),
     }
-    replace_file(path, json.dumps(record, indent=1).encode("utf-8"))
+    replace_text(path, as_json(record))
     return record
 
 
@@ -138,7 +140,9 @@ def stopwatch(
         path: the file.
         kept_every: seconds after which it is written again.
     """
-    before = int(path.read_text()) if path.exists() else 0
+    before = 0
+    if path.exists():
+        before = read_json(path, int, "Delete it: only the time so far is lost.")
     began, over = time.monotonic(), threading.Event()
 
     def seconds() -> int:

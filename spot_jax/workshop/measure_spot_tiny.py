@@ -23,6 +23,8 @@ import pandas as pd
 
 import spot_jax.tasks
 from spot_jax import config, miniature, spot_tiny
+from spot_jax.analysis import csv_files
+from spot_jax.analysis.csv_files import Text
 from spot_jax.data import eval_tasks, loading
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.errors import InputError
@@ -89,13 +91,23 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
     return every[every["task"].isin(tasks)]
 
 
+# A metric of answers that are all the same may be no number, and is left empty.
+_ANY = csv_files.Number(-math.inf, math.inf, optional=True)
+_PART = {"method": Text(), "task": Text(), "seed": csv_files.STEP, "score": _ANY}
+
+
 def _gather(parts: pathlib.Path) -> pd.DataFrame:
     """Returns all that was measured so far, by whichever process."""
     paths = [
         parts / f"{name}-{task}.csv" for name in METHODS for task in miniature.DATASETS
     ]
-    tables = [pd.read_csv(path) for path in paths if path.exists()]
-    return pd.concat([t for t in tables if len(t)], ignore_index=True)
+    tables = [
+        csv_files.read(path, _PART, ["method", "task", "seed"])
+        for path in paths
+        if path.exists()
+    ]
+    every = pd.concat([t for t in tables if len(t)], ignore_index=True)
+    return every.astype({"score": float})
 
 
 def _recipe() -> str:

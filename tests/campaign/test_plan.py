@@ -91,7 +91,7 @@ def test_stages_choose_among_the_same_runs():
         ({"STAGES": ["transfers"]}, "which needs sources, and 1 of their runs"),
         ({"SIMILARITY": "cosine"}, "SIMILARITY has 'cosine'"),
         ({"BANK_SIZE": 0}, "BANK_SIZE is 0"),
-        ({"SOURCE_START": "noise"}, "SOURCE_START is 'noise'; give one start"),
+        ({"SOURCE_START": "noise"}, "SOURCE_START is 'noise'; it takes .*Start"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_made(

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import claim, story
 
 CONFIG = "A = 1\nTRAIN_STEPS = 10\nMODEL_DIR = '/a'\n"
@@ -44,6 +45,44 @@ def test_a_run_over_a_model_that_was_replaced_is_refused(tmp_path):
     claim.check_model(tmp_path, old)
     with pytest.raises(ValueError, match="model old of /w; this one is new of /w"):
         claim.check_model(tmp_path, new)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"", "run.json is no JSON"),
+        (b"[]", "run.json is not what it should be: Expected `object`, got `array`"),
+        (b'{"model": []}', r"got `array` - at `\$.model`"),
+        (b'{"model": {"fingerprint": 3, "source": "/w"}}', "got `int` - at"),
+        (b'{"model": \xff}', "run.json is no JSON"),
+        (b'{"command": ' + b"[" * 20_000, "run.json is nested too deep"),
+    ],
+)
+def test_a_damaged_run_json_is_one_message_with_the_cure(text, told, tmp_path):
+    (tmp_path / "run.json").write_bytes(text)
+    model = {"fingerprint": "new", "source": "/w"}
+    with pytest.raises(InputError, match=f"{told}.*delete it: it is written anew"):
+        claim.check_model(tmp_path, model)
+
+
+def test_a_run_json_that_says_nothing_of_the_model_is_no_other_model(tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    claim.check_model(tmp_path, {"fingerprint": "new", "source": "/w"})
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"\xff\xfe[\0", b'{"seeds": '])
+def test_a_damaged_about_json_is_one_message_with_the_cure(text, tmp_path):
+    (tmp_path / "about.json").write_bytes(text)
+    with pytest.raises(InputError, match="about.json .*choose another --dir"):
+        claim.check_about(tmp_path, {"seeds": 3}, "--dir")
+
+
+def test_a_configuration_of_another_encoding_is_told(tmp_path):
+    (tmp_path / "config.gin").write_bytes(CONFIG.encode("utf-16"))
+    with pytest.raises(InputError, match="config.gin is UTF-16; save it as UTF-8"):
+        begin(tmp_path, CONFIG)
+    (tmp_path / "config.gin").write_bytes(CONFIG.replace("\n", "\r\n").encode())
+    begin(tmp_path, CONFIG)
 
 
 def test_another_configuration_is_refused_and_shown(tmp_path):

@@ -39,11 +39,11 @@ def test_a_listed_bank_is_its_rows(tmp_path):
     [
         ([], "BANK holds 0 prompts"),
         ([("a", 0, None), ("a", 0, None)], "BANK holds 2 prompts, 1 different"),
-        ([("a", 0)], r"BANK holds \('a', 0\); a prompt is"),
-        ([("a", -1, None)], "BANK holds"),
-        ([("a", True, None)], "BANK holds"),
-        ([("a", 0, 1)], "BANK holds"),
-        ("abc", "BANK holds 'a'"),
+        ([("a", 0)], r"bank of Prompts is \[\('a', 0\)\]"),
+        ([("a", -1, None)], r"BANK holds \('a', -1, None\); .* from 0 on"),
+        ([("a", True, None)], "bank of Prompts is .*got bool"),
+        ([("a", 0, 1)], "bank of Prompts is .*got int"),
+        ("abc", "bank of Prompts is 'abc'"),
         ([("c", 0, None)], r"BANK trains c. .* \(it is \['a'\]\)"),
     ],
 )

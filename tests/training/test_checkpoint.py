@@ -1,11 +1,18 @@
+import json
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from spot_jax.errors import InputError
 from spot_jax.model import sharding
+from spot_jax.model_dir import storage
 from spot_jax.training.checkpoint import Checkpoints
 from spot_jax.training.step import TrainState
+
+PROGRESS = {"positions": [{"passes": 0, "offset": 4}], "best": {}}
 
 
 def state(step):
@@ -15,33 +22,110 @@ def state(step):
     return jax.device_put(made, whole)
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The checkpoints of two steps."""
+    folder = tmp_path_factory.mktemp("saved")
+    with Checkpoints(folder, keep=2) as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(state(step), PROGRESS)
+    return folder
+
+
+@pytest.fixture
+def damaged(saved, tmp_path):
+    """A copy, which may be damaged."""
+    shutil.copytree(saved / "checkpoints", tmp_path / "checkpoints")
+    return tmp_path
+
+
 def test_the_newest_state_comes_back_bit_for_bit(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep=2)
     assert checkpoints.restore(state(0)) is None
     for step in (1, 2, 3):
-        checkpoints.save(state(step), {"best": {"a": step}})
+        checkpoints.save(state(step), PROGRESS | {"best": {"a": {"step": step}}})
     checkpoints.close()
     restored, progress = Checkpoints(tmp_path, keep=2).restore(state(0))
     jax.tree.map(np.testing.assert_array_equal, restored, state(3))
-    assert progress == {"best": {"a": 3}}
+    assert progress == PROGRESS | {"best": {"a": {"step": 3}}}
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
 
 
-def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
-    checkpoints = Checkpoints(tmp_path, keep=1)
-    checkpoints.save(state(1), {})
-    checkpoints.close()
+def test_a_checkpoint_of_another_shape_is_refused(saved):
     other = state(1).replace(trained={"other": jnp.zeros(3)})
-    with pytest.raises(ValueError, match="step 1 .* cannot be restored"):
-        Checkpoints(tmp_path, keep=1).restore(other)
+    with pytest.raises(InputError, match="step 2 .* cannot be restored"):
+        Checkpoints(saved, keep=2).restore(other)
 
 
-def test_a_damaged_checkpoint_is_refused_with_the_cure(tmp_path):
-    checkpoints = Checkpoints(tmp_path, keep=1)
-    checkpoints.save(state(1), {})
-    checkpoints.close()
-    for file in (tmp_path / "checkpoints").rglob("*"):
+def _empty_the_arrays(step):
+    for file in step.rglob("*"):
         if file.is_file() and "/d/" in str(file):
             file.write_bytes(b"")
-    with pytest.raises(ValueError, match="Delete its folder"):
-        Checkpoints(tmp_path, keep=1).restore(state(0))
+
+
+def _write(name, text):
+    return lambda step: (step / name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _empty_the_arrays,
+        lambda step: shutil.rmtree(step / "state"),
+        lambda step: shutil.rmtree(step / "progress"),
+        _write("progress/metadata", "[]"),
+        _write("progress/metadata", '{"best": {}}'),
+        _write("progress/metadata", '{"positions": [{}], "best": {}}'),
+        _write("progress/metadata", '{"positions": [], "best": {"a": 1}}'),
+        _write(
+            "progress/metadata",
+            '{"positions": [{"passes": 0, "offset": -1}], "best": {}}',
+        ),
+        _write("progress/metadata", '{"best'),
+        _write("state/_METADATA", "[]"),
+        _write("state/manifest.ocdbt", "{}"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_with_the_cure(damage, damaged):
+    damage(damaged / "checkpoints" / "step_2")
+    with pytest.raises(InputError, match="step 2 .* Delete its folder to resume"):
+        Checkpoints(damaged, keep=2).restore(state(0))
+    shutil.rmtree(damaged / "checkpoints" / "step_2")
+    restored, _ = Checkpoints(damaged, keep=2).restore(state(0))
+    assert int(restored.step) == 1
+
+
+def test_a_disk_without_room_is_told_before_a_checkpoint_is_begun(damaged, monkeypatch):
+    full = shutil.disk_usage(damaged)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    before = sorted(damaged.rglob("*"))
+    with Checkpoints(damaged, keep=2) as checkpoints:
+        with pytest.raises(InputError, match=r"checkpoints cannot .*0\.0 MB are free"):
+            checkpoints.save(state(3), PROGRESS)
+    assert sorted(damaged.rglob("*")) == before
+
+
+def test_what_fails_in_a_thread_is_one_message(damaged, capfd):
+    checkpoints = Checkpoints(damaged, keep=2)
+    shutil.rmtree(damaged / "checkpoints")
+    (damaged / "checkpoints").write_text("a file")
+    with pytest.raises(InputError, match="checkpoints.* cannot be written|a directory"):
+        checkpoints.save(state(3), PROGRESS)
+        checkpoints.close()
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_the_first_error_is_the_one_that_is_told(damaged):
+    with pytest.raises(storage.WriteError, match="the first"):
+        with Checkpoints(damaged, keep=2) as checkpoints:
+            checkpoints.save(state(3), PROGRESS)
+            shutil.rmtree(damaged / "checkpoints")
+            raise storage.WriteError(damaged, OSError("the first"))
+
+
+def test_scores_that_are_no_number_come_back(tmp_path):
+    best = {"a": {"score": None, "step": 1, "results": {"t": {"pearson": None}}}}
+    with Checkpoints(tmp_path, keep=1) as checkpoints:
+        checkpoints.save(state(1), PROGRESS | {"best": json.loads(json.dumps(best))})
+    _, progress = Checkpoints(tmp_path, keep=1).restore(state(0))
+    assert progress["best"] == best

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from spot_jax import miniature
+from spot_jax.errors import InputError
 from spot_jax.tasks import catalog
 from spot_jax.workshop import make_miniature
 
@@ -103,6 +104,50 @@ def test_the_written_table_says_what_and_how(tmp_path, capsys, monkeypatch):
 def test_bad_options_are_refused_before_anything_is_written(written, tmp_path):
     with pytest.raises(ValueError, match="--train 2: expected 16"):
         make_miniature.main([str(tmp_path), "--train", "2"])
-    with pytest.raises(ValueError, match="already holds c4/en:3.1.0"):
-        make_miniature.main([str(written), *SMALL])
+    with pytest.raises(InputError, match="DIR .* was begun with train 24, not 32"):
+        make_miniature.main([str(written), "--train", "32"])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Three tasks, one of them published, in place of all."""
+    some = ("cr", "rte", "copa")
+    monkeypatch.setattr(miniature, "DATASETS", {t: miniature.DATASETS[t] for t in some})
+
+
+def test_a_killed_command_goes_on_and_leaves_nothing_over(
+    few, written, tmp_path, monkeypatch, capsys
+):
+    class Killed(BaseException):
+        pass
+
+    def die(task, splits, folder):
+        if task.name == "rte":
+            # As a process that had no time for anything.
+            left = folder / "super_glue/rte/.1.0.2.17-0123abcd.tmp"
+            left.mkdir(parents=True)
+            (left / "half").write_text("")
+            raise Killed
+        write(task, splits, folder)
+
+    write = make_miniature.write_task
+    monkeypatch.setattr(make_miniature, "write_task", die)
+    with pytest.raises(Killed):
+        make_miniature.main([str(tmp_path), *SMALL])
+    monkeypatch.setattr(make_miniature, "write_task", write)
+    make_miniature.main([str(tmp_path), *SMALL])
+    assert capsys.readouterr().out.count("there already") == 1
+    whole = _digests(written)
+    assert _digests(tmp_path) == {name: whole[name] for name in _digests(tmp_path)}
+    assert len(_digests(tmp_path)) > 10
+
+
+def test_data_that_nobody_knows_of_are_left_alone(few, tmp_path):
+    there = tmp_path / "super_glue/rte/1.0.2"
+    there.mkdir(parents=True)
+    with pytest.raises(InputError, match="already holds super_glue/rte:1.0.2"):
+        make_miniature.main([str(tmp_path), *SMALL])
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == [
+        "super_glue"
+    ]

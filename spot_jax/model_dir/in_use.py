@@ -1,0 +1,114 @@
+"""One process in a folder: a lock that names its holder, and ends with it."""
+
+import contextlib
+import datetime
+import errno
+import fcntl
+import functools
+import logging
+import os
+import pathlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import jax
+
+from spot_jax.errors import InputError
+from spot_jax.model_dir import names, storage
+
+logger = logging.getLogger(__name__)
+
+# What file systems answer that have no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+
+
+@contextlib.contextmanager
+def alone_in(folder: pathlib.Path, option: str) -> Iterator[Callable[[], None]]:
+    """Keeps others out of a folder, which is there and can be written.
+
+    The kernel takes the lock back however its holder ends, so that none is left over.
+    Of the processes that share a run the first alone writes, and holds it.
+
+    Args:
+        folder: the folder.
+        option: how it is given, for the messages: "MODEL_DIR", "--dir".
+
+    Yields:
+        What makes sure that the folder is still the one that was locked.
+
+    Raises:
+        InputError: when someone else is in it, by name; from what is yielded, when it
+            was removed.
+    """
+    if jax.process_index():
+        yield lambda: None
+        return
+    path = folder / names.LOCK
+    with locked(path) as holder:
+        if holder:
+            raise InputError(
+                f"{option} {folder} is in use by {holder}. Wait until that ends, or "
+                f"choose another {option}."
+            )
+        yield functools.partial(_check_still_there, path, _which(path), option)
+
+
+def _check_still_there(path: pathlib.Path, which: object, option: str) -> None:
+    if _which(path) != which:
+        raise InputError(
+            f"{option} {path.parent} was removed or replaced while this process wrote "
+            "to it, so that what it has done is lost. Begin again, and leave the "
+            "folder where it is until the end."
+        )
+
+
+def _which(path: pathlib.Path) -> tuple[int, int] | None:
+    """Returns what tells a file from any other, also of its name; None: it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, wait: bool = False) -> Iterator[str | None]:
+    """Holds the lock of a file, which stays behind, empty.
+
+    Args:
+        path: the file.
+        wait: for whoever holds it now.
+
+    Yields:
+        None where it is held; else who holds it, as told in a message.
+    """
+    with storage.open_lock(path) as file:
+        if not _lock(file, path, wait):
+            file.seek(0)
+            yield file.read().decode("utf-8", "replace") or "another process"
+            return
+        now = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
+        told = f"process {os.getpid()} on {socket.gethostname()}, since {now}"
+        with storage.writing(path):
+            file.truncate(0)
+            file.write(told.encode("utf-8"))
+        try:
+            yield None
+        finally:
+            # Where the disk broke or the folder is gone nobody will read it.
+            with contextlib.suppress(OSError):
+                file.truncate(0)
+
+
+def _lock(file: BinaryIO, path: pathlib.Path, wait: bool) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise storage.WriteError(path, error) from error
+        about = "%s is on a file system without locks: let no other process use it."
+        logger.warning(about, path.parent)
+    return True
