@@ -91,6 +91,8 @@ def evaluate(
         pieces = nearby.read_pieces(nearest.vocabulary)
         nearby.check_pieces(list(pieces), nearest.count, model.config.vocab_size)
     tasks = _load_tasks(data, evaluation, model) if data else []
+    if data:
+        saved_prompts.check_vocabulary(saved, loading.vocabulary_story(data))
     if ensemble or domain_shift:
         _check_tasks(tasks)
     tasks_of = dict.fromkeys(range(len(names)), tasks)

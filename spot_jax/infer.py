@@ -15,7 +15,7 @@ import numpy as np
 from spot_jax import config, reading
 from spot_jax.data import eval_tasks
 from spot_jax.data.length_check import LengthCheck
-from spot_jax.data.loading import labels_of, set_up_tasks
+from spot_jax.data.loading import labels_of, set_up_tasks, vocabulary_story
 from spot_jax.errors import InputError
 from spot_jax.model import sharding, weights
 from spot_jax.model_dir import claim
@@ -67,6 +67,7 @@ def infer(
         check_search(evaluation.search, model.config.vocab_size)
     texts = None if text_file is None else _read_lines(text_file)
     vocabulary = set_up_tasks(data, model.config.vocab_size)
+    saved_prompts.check_vocabulary(saved, vocabulary_story(data))
     if texts is None:
         name = data.names[0]
         task = eval_tasks.load_task(name, evaluation, data, is_scored=False)

@@ -37,6 +37,7 @@ from spot_jax.settings import (
     Target,
     Training,
 )
+from spot_jax.t5.decode import check_search
 from spot_jax.training import batches, prepare, step
 from spot_jax.training.checkpoint import Checkpoints
 from spot_jax.training.outputs import Best, Outputs, best_checkpoint
@@ -107,7 +108,11 @@ def train(
         storage.remove_leftovers(folder, *names.prompt_folders(folder))
 
         # The data.
+        if evaluation.method == "decode":
+            check_search(evaluation.search, model.config.vocab_size)
         vocabulary = loading.set_up_tasks(data, model.config.vocab_size)
+        of_vocabulary = loading.vocabulary_story(data)
+        claim.check_vocabulary(folder, of_vocabulary)
         logger.info("Reading %s.", ", ".join(data.names))
         readers = prepare.readers_of(bank, data)
         tasks = prepare.tasks_of(bank, evaluation, data)
@@ -122,7 +127,8 @@ def train(
         # Where the run stands.
         is_to_stop = enter(interrupts.answered())
         enter(sharding.on_mesh(loaded.mesh))
-        outputs = Outputs(folder, bank, loaded, parts.binding, configuration)
+        told = {"vocabulary": of_vocabulary, "configuration": configuration}
+        outputs = Outputs(folder, bank, loaded, parts.binding, told)
         checkpoints = enter(Checkpoints(folder, training.keep))
         state = prepare.first_state(parts, moved_by, loaded.mesh)
         state, positions = prepare.resumed(state, bank, checkpoints, outputs)
@@ -132,7 +138,8 @@ def train(
             return outputs.best
 
         # The machinery.
-        facts = {"model": loaded.story(), "resumed_at": done}
+        facts = {"model": loaded.story(), "vocabulary": of_vocabulary}
+        facts |= {"resumed_at": done}
         story.describe(folder, facts, loaded.mesh.devices.flat)
         rows = batches.Rows(readers, data.lengths, training, parts.slots, loaded.mesh)
         laid_out = prefetch(rows.batches(positions, done))
@@ -207,12 +214,15 @@ def mixture_first(
     Returns:
         The best result of the second run.
     """
+    # A mistake in the second run is not found after days of the first.
+    of_target = dataclasses.replace(data, names=then.name)
+    loading.set_up_tasks(of_target, model.config.vocab_size)
     mixture, target = f"{model_dir}/mixture", f"{model_dir}/target"
     run(model_dir=mixture, model=model, data=data, training=training)
     return run(
         model_dir=target,
         model=dataclasses.replace(model, checkpoint=str(best_checkpoint(mixture))),
-        data=dataclasses.replace(data, names=then.name),
+        data=of_target,
         training=dataclasses.replace(training, steps=then.steps),
     )
 

@@ -255,3 +255,19 @@ def test_a_prompt_of_another_model_or_length(demo_model, tmp_path, capsys):
     main(runs.command("train", given, spot)[3:])
     story = json.loads((tmp_path / "b" / "run.json").read_text())
     assert story["resumed_at"] == 0
+
+
+def test_a_run_does_not_go_on_with_another_vocabulary(demo_model, tmp_path, capsys):
+    values = {"TRAIN_STEPS": 4}
+    runs.train(tmp_path, demo_model, values)
+    prompt = files.read(tmp_path / "prompts/demo_food-seed0/best.safetensors")
+    story = json.loads((tmp_path / "run.json").read_text())
+    assert prompt.story["vocabulary"] == story["vocabulary"]
+    assert story["vocabulary"]["path"] == demo_model["VOCABULARY"]
+    # As if the file under this name had been another one.
+    story["vocabulary"]["fingerprint"] = "0" * 64
+    (tmp_path / "run.json").write_text(json.dumps(story))
+    given = runs.bindings(tmp_path, demo_model, {"TRAIN_STEPS": 6})
+    message = _fail("train", given, runs.FILES, capsys)
+    assert "was made with the vocabulary" in message
+    assert "Loading the T5" not in message

@@ -173,3 +173,13 @@ def test_a_mistyped_prompt_costs_no_model(demo_model, tmp_path, capsys):
     said = capsys.readouterr().err
     assert "no prompt file typo" in said
     assert "Loading the T5" not in said
+
+
+def test_a_prompt_of_another_vocabulary_is_refused_before_the_model_is_loaded(
+    given, unloaded, tmp_path
+):
+    path = tmp_path / "best.safetensors"
+    told = {"fingerprint": "b" * 64, "path": "theirs.model", "extra_ids": 0}
+    files.write(path, soft(np.ones((5, 64), np.float32)), {"vocabulary": told})
+    with pytest.raises(ValueError, match="made with the vocabulary theirs.model"):
+        infer(output=str(tmp_path / "out"), **{**given, "prompt_file": str(path)})

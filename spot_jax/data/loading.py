@@ -4,6 +4,7 @@ TensorFlow is imported with SeqIO when the first task is looked up, not before; 
 tokenized data never do.
 """
 
+import dataclasses
 import functools
 import itertools
 import logging
@@ -16,8 +17,8 @@ import spot_jax.tasks
 from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.orders import MemoryExamples, MixedExamples, Reader, StreamedExamples
-from spot_jax.data.tokenized_runs import open_tokenized
-from spot_jax.data.vocabularies import check_task, open_sentencepiece
+from spot_jax.data.tokenized_runs import open_tokenized, vocabulary_of
+from spot_jax.data.vocabularies import check_task, identity_of, open_sentencepiece
 from spot_jax.errors import InputError
 from spot_jax.settings import Data
 from spot_jax.text.lengths import FEATURES
@@ -67,6 +68,18 @@ def set_up_tasks(data: Data, rows: int | None = None) -> Any:
         mixtures.add_mixture(name, members)
     _check_vocabularies(data.names)
     return vocabulary.VOCABULARY
+
+
+def vocabulary_story(data: Data) -> dict[str, Any]:
+    """Returns what files say of the run's vocabulary; `set_up_tasks` has opened it."""
+    if data.tokenized:
+        identity = vocabulary_of(data)[1]
+    else:
+        from spot_jax.text.vocabulary import VOCABULARY
+
+        identity = identity_of(VOCABULARY)
+    told = dataclasses.asdict(identity)
+    return {key: told[key] for key in ("fingerprint", "path", "extra_ids")}
 
 
 def _check_vocabularies(names: Sequence[str]) -> None:

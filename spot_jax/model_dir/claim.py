@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from spot_jax.errors import InputError
-from spot_jax.model_dir import names, storage
+from spot_jax.model_dir import made_for, names, storage
 from spot_jax.model_dir.made_for import is_same_model, named
 from spot_jax.reading import as_json, lines_of, path_of, read_json, read_text
 
@@ -149,6 +149,7 @@ class _Story(TypedDict, total=False):
     """What is read of run.json."""
 
     model: dict[str, str | None]
+    vocabulary: dict[str, Any]
 
 
 def check_model(folder: pathlib.Path, model: Mapping[str, str]) -> None:
@@ -161,16 +162,35 @@ def check_model(folder: pathlib.Path, model: Mapping[str, str]) -> None:
     Raises:
         InputError: when run.json tells of another model under the same path or name.
     """
-    path = folder / names.RUN
-    if not path.exists():
-        return
-    cure = "If the run began with this very model, delete it: it is written anew."
-    before = read_json(path, _Story, cure).get("model", {})
+    before = _told(folder).get("model", {})
     if is_same_model(before, model) is False:
         raise InputError(
             f"MODEL_DIR {folder} holds a run over the model {named(before)}; this one "
             f"is {named(model)}. Choose another MODEL_DIR, or put the old model back."
         )
+
+
+def check_vocabulary(folder: pathlib.Path, vocabulary: Mapping[str, Any]) -> None:
+    """Refuses to go on with a run whose vocabulary has been replaced.
+
+    Args:
+        folder: MODEL_DIR.
+        vocabulary: of the run, {"fingerprint", "path"}.
+
+    Raises:
+        InputError: when run.json tells of another one under the same path.
+    """
+    before = _told(folder).get("vocabulary", {})
+    cure = "Choose another MODEL_DIR, or put the old vocabulary back."
+    made_for.check_vocabulary(f"MODEL_DIR {folder}", before, vocabulary, cure)
+
+
+def _told(folder: pathlib.Path) -> _Story:
+    path = folder / names.RUN
+    if not path.exists():
+        return {}
+    cure = "If the run began with this very model, delete it: it is written anew."
+    return read_json(path, _Story, cure)
 
 
 def check_about(folder: pathlib.Path, about: dict, option: str) -> None:

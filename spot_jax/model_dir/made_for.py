@@ -78,3 +78,26 @@ def check_made_for(
             f"{path} was trained for the frozen model {named(made_for)}; this one is "
             f"{named(model)}. {cure}"
         )
+
+
+def check_vocabulary(
+    whose: str, told: Mapping[str, Any], ours: Mapping[str, Any], cure: str
+) -> None:
+    """Refuses what was made with another vocabulary: its ids mean other pieces.
+
+    Args:
+        whose: what tells of a vocabulary, for the message.
+        told: its {"fingerprint", "path"}; {} where it says nothing.
+        ours: the vocabulary of the run.
+        cure: what to do, a sentence.
+
+    Raises:
+        InputError: naming both.
+    """
+    theirs = told.get("fingerprint")
+    if theirs and theirs != ours["fingerprint"]:
+        raise InputError(
+            f"{whose} was made with the vocabulary {told.get('path')} (fingerprint "
+            f"{theirs[:12]}), and the run reads {ours['path']} (fingerprint "
+            f"{ours['fingerprint'][:12]}): the ids mean other pieces. {cure}"
+        )

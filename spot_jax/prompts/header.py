@@ -38,6 +38,14 @@ class ModelStory(TypedDict, total=False):
     earlier_fingerprint: str | None
 
 
+class VocabularyStory(TypedDict, total=False):
+    """With which vocabulary a prompt was trained."""
+
+    fingerprint: str | None
+    path: str | None
+    extra_ids: int | None
+
+
 class Story(TypedDict, total=False):
     """What is known of a prompt; `prompts/entry.py` explains the values."""
 
@@ -49,6 +57,7 @@ class Story(TypedDict, total=False):
     results: dict[str, dict[str, float | None]] | None
     score: float | None
     model: ModelStory | None
+    vocabulary: VocabularyStory | None
     configuration: str | None
 
 

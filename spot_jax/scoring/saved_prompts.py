@@ -1,7 +1,8 @@
 """Saved prompts made ready to use: read, checked against the model, put in a bank."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -10,6 +11,7 @@ from spot_jax.errors import InputError
 from spot_jax.model import binding, sharding
 from spot_jax.model.binding import Binding
 from spot_jax.model.weights import LoadedModel
+from spot_jax.model_dir import made_for
 from spot_jax.model_dir.made_for import check_made_for, is_same_model, named
 from spot_jax.prompts import algebra, files
 from spot_jax.prompts.base import (
@@ -89,6 +91,24 @@ def bank_of(
     # Whole on every device: a device has any rows, and so any of the prompts.
     bank = jax.device_put(bank, sharding.replicated(model.mesh))
     return bank, binding.saved_prompts(len(saved))
+
+
+def check_vocabulary(
+    saved: Sequence[SavedPrompt], vocabulary: Mapping[str, Any]
+) -> None:
+    """Refuses prompts that were trained with another vocabulary than the run reads.
+
+    Args:
+        saved: what `read` returned.
+        vocabulary: of the run, {"fingerprint", "path"}.
+
+    Raises:
+        InputError: naming both.
+    """
+    for prompt in saved:
+        told = prompt.story.get("vocabulary") or {}
+        cure = "Name the vocabulary of the model: --gin.VOCABULARY=FILE."
+        made_for.check_vocabulary(prompt.path, told, vocabulary, cure)
 
 
 def names_of(saved: Sequence[SavedPrompt]) -> list[str]:

@@ -64,7 +64,7 @@ class Outputs:
         bank: the prompts.
         model: the frozen model, or the one that was tuned.
         binding: makes bundles of what is trained; without a bank the model is.
-        configuration: of the run, as text, for the headers.
+        shared: what every header says of the run: vocabulary, configuration.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Outputs:
         bank: Sequence[Entry],
         model: LoadedModel,
         binding: Binding,
-        configuration: str,
+        shared: Mapping[str, Any],
     ):
         self._folder, self._bank, self._model = folder, list(bank), model
-        self._binding, self._configuration = binding, configuration
+        self._binding, self._shared = binding, dict(shared)
         self.best: dict[str, Best] = {}
 
     def progress(self) -> dict[str, dict]:
@@ -168,10 +168,9 @@ class Outputs:
             "step": step,
             "results": {},
             "model": self._model.story(),
-            "configuration": self._configuration,
         }
         path = names.prompt_file(self._folder, entry.name, kind)
-        files.write(path, prompt, story | said)
+        files.write(path, prompt, story | self._shared | said)
 
     def _write_model(self, params: PyTree, step: int) -> None:
         # T5X counts a model's steps from the start of its pre-training.

@@ -2,6 +2,7 @@
 
 import pytest
 
+from spot_jax.model_dir import made_for
 from spot_jax.model_dir.made_for import check_made_for, is_same_model, named
 
 A, B = {"fingerprint": "a"}, {"fingerprint": "b"}
@@ -76,3 +77,12 @@ def test_a_model_known_by_its_earlier_fingerprint_is_remarked_once(caplog):
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "fingerprint e of an earlier version" in caplog.text
     assert "remarked" in caplog.text
+
+
+def test_another_vocabulary_is_named_beside_the_runs():
+    ours = {"fingerprint": "a" * 64, "path": "ours.model"}
+    made_for.check_vocabulary("best", {}, ours, "")
+    made_for.check_vocabulary("best", {**ours, "path": "copy.model"}, ours, "")
+    theirs = {"fingerprint": "b" * 64, "path": "theirs.model"}
+    with pytest.raises(ValueError, match="best was .* theirs.model .* ours.model .*: "):
+        made_for.check_vocabulary("best", theirs, ours, "Cure.")
