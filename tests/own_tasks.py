@@ -22,6 +22,7 @@ def add(
     metric_fns=(metrics.accuracy,),
     metric_objs=(),
     keep=True,
+    learned=None,
 ) -> str:
     """Registers a task, with SeqIO and in the catalog, in place of one of its name.
 
@@ -33,15 +34,17 @@ def add(
         metric_fns: SeqIO's.
         metric_objs: SeqIO's.
         keep: whether inputs and targets are kept as text beside their ids.
+        learned: targets of the training examples, where they are others.
 
     Returns:
         The name.
     """
-    targets = list(targets)
-    inputs = list(itertools.islice(itertools.cycle(INPUTS), len(targets)))
-    rows = {"inputs": inputs, "targets": targets}
+    of_split = {"train": list(learned or targets), "validation": list(targets)}
 
     def dataset(split, shuffle_files, seed=None):
+        targets = of_split[split]
+        inputs = list(itertools.islice(itertools.cycle(INPUTS), len(targets)))
+        rows = {"inputs": inputs, "targets": targets}
         return tf.data.Dataset.from_tensor_slices(rows)
 
     def tokenize(dataset, output_features):
@@ -62,7 +65,9 @@ def add(
         metric_fns=list(metric_fns),
         metric_objs=list(metric_objs),
     )
-    catalog.add(TaskInfo(name, family="own", tfds="generated", labels=labels))
+    size = len(of_split["train"])
+    info = TaskInfo(name, "own", tfds="generated", labels=labels, train_examples=size)
+    catalog.add(info)
     return name
 
 

@@ -289,7 +289,7 @@ def register_own_tasks():
 
     found = seqio.metrics.PassthroughLegacyMetric.from_metric_fn(metrics.accuracy)
     labels = ("bad", "good")
-    own_tasks.add("own_hidden", ["good", "<unk>"], labels)
+    own_tasks.add("own_hidden", ["good", "<unk>"], labels, learned=["good", "bad"])
     own_tasks.add("own_objects", ["good", "bad"], labels, metric_objs=[found])
     own_tasks.add("own_free", ["good", "bad"])
     own_tasks.add("own_scored", ["good", "bad"], labels, metric_fns=[mean_score])

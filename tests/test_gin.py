@@ -148,7 +148,8 @@ PROMPT_TUNING = {
     "TRAIN_STEPS": 30_000,
     "BATCH_SIZE": 32,
     "LEARNING_RATE": 0.3,
-    "DROPOUT_RATE": 0.1,
+    # The model's own.
+    "DROPOUT_RATE": None,
     "PROMPT_LENGTH": 100,
     "RANDOM_SEED": 0,
     "BANK": None,
@@ -163,7 +164,7 @@ PROMPT_TUNING = {
     "LABEL_SMOOTHING": 0.0,
     "LOSS_NORMALIZING_FACTOR": "NUM_REAL_TARGET_TOKENS",
     "WARMUP_STEPS": 1000,
-    "ACTIVATION_DTYPE": "float32",
+    "ACTIVATION_DTYPE": None,
     "WEIGHTS_DTYPE": "float32",
     "NUM_PARTITIONS": 1,
     "VOCABULARY": "gs://t5-data/vocabs/cc_all.32000.100extra/sentencepiece.model",

@@ -138,7 +138,7 @@ def colder(**options):
         ({"data": "demo_text"}, "demo_text has no set of labels to rank"),
         ({"data": "demo_text", "text_file": "{}/in.txt"}, "no set of labels to rank"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_cannot_be_is_found_before_the_model_is_loaded(
     more, words, given, tmp_path, unloaded

@@ -88,8 +88,8 @@ def test_the_home_folder_may_be_named_shortly(ours, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "data, message",
     [
-        (b"", "cannot be read without TensorFlow"),
-        (b"no model", "cannot be read without TensorFlow"),
+        (b"", "is no SentencePiece model"),
+        (b"no model", "is no SentencePiece model"),
         (None, "No such file"),
     ],
 )
