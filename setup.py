@@ -29,6 +29,7 @@ setuptools.setup(
         "spot_jax.pretrained",
         "spot_jax.prompts",
         "spot_jax.retrieval",
+        "spot_jax.rows",
         "spot_jax.scoring",
         "spot_jax.settings",
         "spot_jax.spot_tiny",

@@ -26,7 +26,7 @@ import msgspec
 import numpy as np
 
 from spot_jax import config, tables
-from spot_jax.data import eval_tasks, loading
+from spot_jax.data import eval_tasks, loading, own_rows
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.errors import InputError
 from spot_jax.model import sharding, weights
@@ -35,6 +35,7 @@ from spot_jax.model_dir.score import task_score
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.prompts.base import slots_of
 from spot_jax.reading import as_json
+from spot_jax.rows import flags
 from spot_jax.scoring import domain_shift as shifts
 from spot_jax.scoring import ensemble as ensembles
 from spot_jax.scoring import grading, saved_prompts
@@ -90,8 +91,12 @@ def evaluate(
         vectors = saved_prompts.vectors_of(saved)
         pieces = nearby.read_pieces(nearest.vocabulary)
         nearby.check_pieces(list(pieces), nearest.count, model.config.vocab_size)
-    tasks = _load_tasks(data, evaluation, model) if data else []
+    tasks = []
     if data:
+        data = own_rows.with_recipes(data, [prompt.story for prompt in saved])
+        vocabulary = loading.set_up_tasks(data, model.config.vocab_size)
+        data = own_rows.with_lengths(data, vocabulary)
+        tasks = _load_tasks(data, evaluation)
         saved_prompts.check_vocabulary(saved, loading.vocabulary_story(data))
     if ensemble or domain_shift:
         _check_tasks(tasks)
@@ -147,8 +152,7 @@ def _check_tasks(tasks: Sequence[EvalTask]) -> None:
         )
 
 
-def _load_tasks(data: Data, evaluation: Evaluation, model: Model) -> list[EvalTask]:
-    loading.set_up_tasks(data, model.config.vocab_size)
+def _load_tasks(data: Data, evaluation: Evaluation) -> list[EvalTask]:
     names = {
         task: None for name in data.names for task in loading.task_names(name, data)
     }
@@ -249,7 +253,7 @@ def _plain(value: object) -> object:
 
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax evaluate`."""
-    config.parse_flags("evaluate", argv)
+    config.parse_flags("evaluate", argv, flags)
     table = config.configured(evaluate)()
     if table:
         print(as_json(table))

@@ -37,7 +37,7 @@ def read_text(path: str | os.PathLike, cure: str) -> str:
     Raises:
         InputError: when there is no such file, or it is not UTF-8.
     """
-    return decode(_bytes(path, cure), str(path), cure)
+    return decode(read_bytes(path, cure), str(path), cure)
 
 
 def decode(data: bytes, where: str, cure: str) -> str:
@@ -75,7 +75,7 @@ def read_json(path: str | os.PathLike, kind: type[T], cure: str) -> T:
     Raises:
         InputError: also when there is no such file.
     """
-    return parse_json(_bytes(path, cure), kind, str(path), cure)
+    return parse_json(read_bytes(path, cure), kind, str(path), cure)
 
 
 def parse_json(data: bytes | str, kind: type[T], where: str, cure: str) -> T:
@@ -128,7 +128,12 @@ def _writable(value: Any) -> Any:
     return None if is_number and not math.isfinite(value) else value
 
 
-def _bytes(path: str | os.PathLike, cure: str) -> bytes:
+def read_bytes(path: str | os.PathLike, cure: str) -> bytes:
+    """Returns what is in a file.
+
+    Raises:
+        InputError: when it cannot be read.
+    """
     try:
         return pathlib.Path(path).read_bytes()
     except OSError as error:

@@ -21,12 +21,13 @@ from collections.abc import Callable, Sequence
 import jax
 
 from spot_jax import config, interrupts
-from spot_jax.data import loading
+from spot_jax.data import loading, own_rows
 from spot_jax.data.prefetch import prefetch
 from spot_jax.model import sharding
 from spot_jax.model_dir import claim, in_use, names, storage, story
 from spot_jax.model_dir.described import described
 from spot_jax.optim import Optimizer
+from spot_jax.rows import flags
 from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import (
     Data,
@@ -111,6 +112,7 @@ def train(
         if evaluation.method == "decode":
             check_search(evaluation.search, model.config.vocab_size)
         vocabulary = loading.set_up_tasks(data, model.config.vocab_size)
+        data = own_rows.with_lengths(data, vocabulary)
         of_vocabulary = loading.vocabulary_story(data)
         claim.check_vocabulary(folder, of_vocabulary)
         logger.info("Reading %s.", ", ".join(data.names))
@@ -128,7 +130,8 @@ def train(
         is_to_stop = enter(interrupts.answered())
         enter(sharding.on_mesh(loaded.mesh))
         told = {"vocabulary": of_vocabulary, "configuration": configuration}
-        outputs = Outputs(folder, bank, loaded, parts.binding, told)
+        of_rows = own_rows.stories(data)
+        outputs = Outputs(folder, bank, loaded, parts.binding, told, of_rows)
         checkpoints = enter(Checkpoints(folder, training.keep))
         state = prepare.first_state(parts, moved_by, loaded.mesh)
         state, positions = prepare.resumed(state, bank, checkpoints, outputs)
@@ -229,7 +232,7 @@ def mixture_first(
 
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax train`."""
-    config.parse_flags("train", argv)
+    config.parse_flags("train", argv, flags)
     best = config.configured(train)(configuration=config.text())
     for name, result in best.items():
         print(f"{name}: best {result.score:.2f} at step {result.step}")

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import re
 from collections.abc import Sequence
+from typing import Protocol
 
 import gin
 
@@ -12,12 +13,23 @@ from spot_jax.config.parsing import parse
 from spot_jax.errors import InputError
 
 
-def parse_flags(program: str, argv: Sequence[str]) -> None:
+class Flags(Protocol):
+    """Flags of a program that stand for gin bindings, such as `rows.flags`."""
+
+    def add_to(self, parser: argparse.ArgumentParser) -> None:
+        """Adds them."""
+
+    def bindings(self, flags: argparse.Namespace) -> list[str]:
+        """Returns "NAME=VALUE" for those that were given."""
+
+
+def parse_flags(program: str, argv: Sequence[str], more: Flags | None = None) -> None:
     """Reads T5X's flags and the gin files they name.
 
     Args:
         program: name of the program, for its help.
         argv: e.g. ["--gin_file=gin/runs/prompt_tune.gin", "--gin.BATCH_SIZE=16"].
+        more: flags besides; bindings win over them.
 
     Raises:
         InputError: when a file is missing or does not parse, or a macro is not set.
@@ -35,13 +47,16 @@ def parse_flags(program: str, argv: Sequence[str]) -> None:
     parser.add_argument(
         "--gin_search_paths", default="", help="folders, separated by commas"
     )
+    if more:
+        more.add_to(parser)
     flags, rest = parser.parse_known_args(argv)
     if not flags.gin_file:
         parser.error("name at least one --gin_file, e.g. gin/runs/prompt_tune.gin")
     unknown = [flag for flag in rest if not re.match(r"--gin\.[^=]+=", flag)]
     if unknown:
         parser.error(f"not understood: {' '.join(unknown)}")
-    bindings = flags.gin_bindings + [flag.removeprefix("--gin.") for flag in rest]
+    bindings = more.bindings(flags) if more else []
+    bindings += flags.gin_bindings + [flag.removeprefix("--gin.") for flag in rest]
     folders = [folder for folder in flags.gin_search_paths.split(",") if folder]
     # A shell leaves the ~ of --gin_file=~/run.gin as it is.
     files, folders = (

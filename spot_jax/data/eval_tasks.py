@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from spot_jax import reading
-from spot_jax.data import loading
+from spot_jax.data import loading, own_rows
 from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.tokenized_runs import open_tokenized
@@ -110,6 +110,13 @@ def load_task(
         found = _tokenized(name, evaluation, data)
         check_targets(found, evaluation.split)
         return found
+    if loading.is_lean(data):
+        found = _own(name, evaluation, data)
+        if found.needs_answers or not is_scored:
+            check_method(found, evaluation)
+        if is_scored:
+            check_targets(found, evaluation.split)
+        return found
     # TensorFlow comes in here, which runs on tokenized data do without.
     from spot_jax.text.checks import check_data
     from spot_jax.text.opening import open_provider
@@ -142,6 +149,15 @@ def _tokenized(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     ]
     vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids)
     return EvalTask(name, None, examples, (), vocabulary)
+
+
+def _own(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
+    """Reads a task made of rows."""
+    task = own_rows.task_of(name, data)
+    vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids)
+    examples = own_rows.examples_of(task, evaluation.split, data, vocabulary)
+    taken = examples[: evaluation.examples]
+    return EvalTask(name, task, taken, task.labels, vocabulary)
 
 
 def _examples(
@@ -182,7 +198,10 @@ def check_method(task: EvalTask, evaluation: Evaluation) -> None:
     if not task.labels:
         raise InputError(f"{task.name} has no set of labels to rank. {cure}")
     encode = task.vocabulary.encode
-    pieces_of_labels(task.labels, encode, cure, task.vocabulary.unk_id)
+    unknown = task.vocabulary.unk_id
+    # An attribute of SeqIO's vocabularies, a method of SentencePiece's.
+    unknown = unknown() if callable(unknown) else unknown
+    pieces_of_labels(task.labels, encode, cure, unknown)
 
 
 def check_metrics(task: Any) -> None:

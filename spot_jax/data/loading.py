@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import spot_jax.tasks
+from spot_jax.data import own_rows
 from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.orders import MemoryExamples, MixedExamples, Reader, StreamedExamples
@@ -44,35 +45,44 @@ def set_up_tasks(data: Data, rows: int | None = None) -> Any:
         rows: of the model's embedding; None where no model reads the tasks.
 
     Returns:
-        The vocabulary, which encodes and decodes: SeqIO's, or, for tokenized data,
-        SentencePiece's own processor, which needs no TensorFlow.
+        The vocabulary, which encodes and decodes: SeqIO's, or, for tokenized data
+        and rows of one's own, SentencePiece's own processor, which needs no TensorFlow.
 
     Raises:
         InputError: when the vocabulary cannot be read or is larger than the model's,
             the run's tasks are of another one, the limit is not positive, or a mixture
             cannot be made.
     """
-    if data.tokenized:
+    own_rows.set_up(data)
+    if is_lean(data):
         processor = open_sentencepiece(data.vocabulary, data.extra_ids)
         _check_size(data.vocabulary, processor.vocab_size(), rows)
         return processor
     # TensorFlow comes in here.
     spot_jax.tasks.register_all()
+    from spot_jax.data import seqio_rows
     from spot_jax.tasks import mixtures
     from spot_jax.text import vocabulary
 
     vocabulary.open_vocabulary(data.vocabulary, data.extra_ids)
     _check_size(data.vocabulary, vocabulary.VOCABULARY.vocab_size, rows)
     mixtures.use_mixing_limit(data.mixing_limit)
+    for name in data.rows:
+        seqio_rows.register(own_rows.task_of(name, data))
     for name, members in data.mixtures.items():
         mixtures.add_mixture(name, members)
     _check_vocabularies(data.names)
     return vocabulary.VOCABULARY
 
 
+def is_lean(data: Data) -> bool:
+    """Whether a run reads nothing that needs SeqIO, and with it TensorFlow."""
+    return bool(data.tokenized) or own_rows.are_all(data)
+
+
 def vocabulary_story(data: Data) -> dict[str, Any]:
     """Returns what files say of the run's vocabulary; `set_up_tasks` has opened it."""
-    if data.tokenized:
+    if is_lean(data):
         identity = vocabulary_of(data)[1]
     else:
         from spot_jax.text.vocabulary import VOCABULARY
@@ -105,7 +115,7 @@ def _check_size(path: str, pieces: int, rows: int | None) -> None:
 
 def task_names(name: str, data: Data) -> tuple[str, ...]:
     """Returns the tasks of a mixture, or the task itself."""
-    if data.tokenized:
+    if is_lean(data):
         return (name,)
     import seqio
 
@@ -149,8 +159,8 @@ def training_loader(data: Data) -> Callable[[str], Reader]:
 
     @functools.cache
     def load(name: str) -> Reader:
-        if data.tokenized:
-            pairs = open_tokenized(name, "train", data)
+        if is_lean(data):
+            pairs = _pairs(name, data)
             return lambda seed, position: MemoryExamples(pairs, seed, position)
         import seqio
 
@@ -165,6 +175,17 @@ def training_loader(data: Data) -> Callable[[str], Reader]:
         return lambda seed, position: MixedExamples(readers, rates, seed, position)
 
     return load
+
+
+def _pairs(name: str, data: Data) -> Sequence[tuple[np.ndarray, np.ndarray]]:
+    """Returns the training examples of tokenized data, or of rows, as ids."""
+    if data.tokenized:
+        return open_tokenized(name, "train", data)
+    vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids)
+    task = own_rows.task_of(name, data)
+    examples = own_rows.examples_of(task, "train", data, vocabulary)
+    logger.info("%s: %d training examples in memory.", name, len(examples))
+    return [(example["inputs"], example["targets"]) for example in examples]
 
 
 def _load_task(task: Any, data: Data) -> Reader:

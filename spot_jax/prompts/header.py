@@ -46,6 +46,16 @@ class VocabularyStory(TypedDict, total=False):
     extra_ids: int | None
 
 
+class RowsStory(TypedDict, total=False):
+    """How rows of one's own became examples; rows/task.py has what the words mean."""
+
+    input: str
+    target: str | None
+    labels: list[str] | None
+    metric: str | None
+    lengths: dict[str, int] | None
+
+
 class Story(TypedDict, total=False):
     """What is known of a prompt; `prompts/entry.py` explains the values."""
 
@@ -58,6 +68,7 @@ class Story(TypedDict, total=False):
     score: float | None
     model: ModelStory | None
     vocabulary: VocabularyStory | None
+    rows: RowsStory | None
     configuration: str | None
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import NotRequired, TypedDict
 
 from spot_jax import typed
 from spot_jax.errors import InputError
@@ -11,13 +12,25 @@ from spot_jax.tasks.catalog import MIXING_LIMIT
 PUBLISHED_VOCABULARY = "gs://t5-data/vocabs/cc_all.32000.100extra/sentencepiece.model"
 
 
+class OwnRows(TypedDict):
+    """A task made of rows; rows/task.py has what the words mean."""
+
+    files: Mapping[str, str]
+    # Left out only where a prompt's header says it.
+    input: NotRequired[str]
+    target: NotRequired[str | None]
+    labels: NotRequired[Sequence[str] | None]
+    metric: NotRequired[str | None]
+
+
 @dataclasses.dataclass(frozen=True)
 class Data:
     """Which examples, and how they become tokens.
 
     Attributes:
         names: MIXTURE_OR_TASK_NAME, one or a list; in a list each has its own prompts.
-        lengths: TASK_FEATURE_LENGTHS, the longest inputs and targets, EOS included.
+        lengths: TASK_FEATURE_LENGTHS, the longest inputs and targets, EOS included;
+            None, where all tasks are made of rows, are those that the rows need.
         vocabulary: path of the SentencePiece model, the published one by default.
         extra_ids: sentinels to add to it (100 for a plain file of 32,000 pieces that
             is used for span corruption).
@@ -29,30 +42,31 @@ class Data:
             §2.1.3: 2^19).
         mixtures: MIXTURES, {name: tasks} of mixtures of your own, which `names` may
             name.
+        rows: ROWS, {name: {"files": {split: path}, "input", "target", "labels",
+            "metric"}} of tasks made of your own rows, which `names` may name, or all
+            of them where it names nothing; see rows/task.py.
     """
 
-    names: str | Sequence[str]
-    lengths: Mapping[str, int]
+    names: str | Sequence[str] = ()
+    lengths: Mapping[str, int] | None = None
     vocabulary: str = PUBLISHED_VOCABULARY
     extra_ids: int = 0
     truncate: bool = False
     tokenized: str | None = None
     mixing_limit: int = MIXING_LIMIT
     mixtures: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    rows: Mapping[str, OwnRows] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         names = [self.names] if isinstance(self.names, str) else list(self.names)
-        object.__setattr__(self, "names", tuple(names))
+        object.__setattr__(self, "names", tuple(names) or tuple(self.rows))
         typed.check(self)
-        if not names:
-            raise InputError("MIXTURE_OR_TASK_NAME is an empty list; name a task.")
-        missing = {"inputs", "targets"} - set(self.lengths)
-        if missing or any(length < 1 for length in self.lengths.values()):
+        if not self.names:
             raise InputError(
-                f"TASK_FEATURE_LENGTHS is {dict(self.lengths)}; it needs a positive "
-                "length for inputs and one for targets, e.g. "
-                "{'inputs': 512, 'targets': 16}."
+                "MIXTURE_OR_TASK_NAME names no task. Name one of `spot_jax "
+                "inspect_tasks`, or give rows of your own: --rows train=my.csv."
             )
+        self._check_lengths()
         if self.extra_ids < 0:
             raise InputError(
                 f"EXTRA_IDS is {self.extra_ids}; it is a number of sentinels, 0 for "
@@ -62,4 +76,16 @@ class Data:
             raise InputError(
                 "MIXTURES are drawn by SeqIO, and TOKENIZED_DATA_DIR is read without "
                 "it. Leave one of the two out."
+            )
+
+    def _check_lengths(self) -> None:
+        lengths = self.lengths
+        if lengths is None and set(self.names) <= set(self.rows):
+            return
+        missing = {"inputs", "targets"} - set(lengths or {})
+        if missing or any(length < 1 for length in lengths.values()):
+            raise InputError(
+                f"TASK_FEATURE_LENGTHS is {lengths and dict(lengths)}; it needs a "
+                "positive length for inputs and one for targets, e.g. "
+                "{'inputs': 512, 'targets': 16}."
             )

@@ -45,13 +45,13 @@ class Prompts:
                 f"and {len(seeds)} seeds; each must be at least 1."
             )
 
-    def check_against(self, lengths: Mapping[str, int]) -> None:
+    def check_against(self, lengths: Mapping[str, int] | None) -> None:
         """Raises InputError where a prompt is longer than the input it stands before.
 
         A prompt does not take room away from the input, but one that outweighs it is a
         mistake in the lengths more often than a wish.
         """
-        if self.length > lengths["inputs"]:
+        if lengths and self.length > lengths["inputs"]:
             raise InputError(
                 f"PROMPT_LENGTH is {self.length}, the inputs are at most "
                 f"{lengths['inputs']} tokens long. Shorten the prompt or raise "

@@ -55,6 +55,17 @@ def mean_3class_f1(targets: Sequence[int], predictions: Sequence[int]) -> Result
     return {"mean_3class_f1": 100 * score}
 
 
+def macro_f1(
+    targets: Sequence[int], predictions: Sequence[int], classes: Sequence[int]
+) -> Results:
+    """The unweighted mean of the F1 of these classes.
+
+    `[0, 1, 2, 2]`, `[0, 1, 2, -1]` of `[0, 1, 2]` -> `{"f1": 88.8...}`.
+    """
+    check_lengths(targets, predictions)
+    return {"f1": 100 * _mean_f1(targets, predictions, classes=list(classes))}
+
+
 def matthews_corrcoef(targets: Sequence[int], predictions: Sequence[int]) -> Results:
     """The multi-class Matthews correlation (Gorodkin's R_K); 0 for a constant.
 

@@ -65,6 +65,7 @@ class Outputs:
         model: the frozen model, or the one that was tuned.
         binding: makes bundles of what is trained; without a bank the model is.
         shared: what every header says of the run: vocabulary, configuration.
+        rows: {task: how its rows became examples}, of tasks made of rows.
     """
 
     def __init__(
@@ -74,9 +75,10 @@ class Outputs:
         model: LoadedModel,
         binding: Binding,
         shared: Mapping[str, Any],
+        rows: Mapping[str, Mapping[str, Any]],
     ):
         self._folder, self._bank, self._model = folder, list(bank), model
-        self._binding, self._shared = binding, dict(shared)
+        self._binding, self._shared, self._rows = binding, dict(shared), dict(rows)
         self.best: dict[str, Best] = {}
 
     def progress(self) -> dict[str, dict]:
@@ -168,6 +170,7 @@ class Outputs:
             "step": step,
             "results": {},
             "model": self._model.story(),
+            "rows": self._rows.get(entry.task),
         }
         path = names.prompt_file(self._folder, entry.name, kind)
         files.write(path, prompt, story | self._shared | said)

@@ -25,7 +25,7 @@ class Model:
 
 def outputs_in(folder) -> Outputs:
     bank = [Entry("rte-seed0", "rte", 0, None)]
-    return Outputs(folder, bank, Model(), binding.saved_prompts(1), {})
+    return Outputs(folder, bank, Model(), binding.saved_prompts(1), {}, {})
 
 
 def results(score: float) -> dict:

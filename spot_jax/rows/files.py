@@ -1,0 +1,234 @@
+"""Rows from a file: csv, tsv, jsonl, parquet, arrow, each also gzipped."""
+
+import csv
+import gzip
+import io
+import pathlib
+import zlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TypedDict
+
+from spot_jax import reading
+from spot_jax.errors import InputError
+
+KINDS = ".csv, .tsv, .jsonl, .parquet, .arrow, each also .gz, or a folder that the "
+KINDS += "datasets library saved"
+
+# A cell may be a whole document; Python's limit is 128 KiB.
+csv.field_size_limit(2**30)
+
+
+class Row(NamedTuple):
+    """A row of a file.
+
+    Attributes:
+        where: "FILE:LINE" (of a table without lines, "FILE, row N"), for messages.
+        cells: {column: value}; every value of a csv or tsv file is text.
+    """
+
+    where: str
+    cells: dict[str, Any]
+
+
+def read(path: str) -> list[Row]:
+    """Reads all rows of a file or folder.
+
+    Args:
+        path: what its name ends in tells its kind; see KINDS.
+
+    Returns:
+        The rows, at least one; all have the columns of the first.
+
+    Raises:
+        InputError: when there is no such file, it is of another kind than its name
+            says or damaged, or has no rows; file and line are named.
+    """
+    place = reading.path_of(path)
+    suffixes = [suffix.lower() for suffix in place.suffixes]
+    is_zipped = suffixes[-1:] == [".gz"]
+    kind = "".join(suffixes[-2:-1] if is_zipped else suffixes[-1:])
+    if place.is_dir():
+        rows = _saved_by_datasets(place)
+    elif kind in _READERS:
+        rows = _READERS[kind](place, _contents(place, is_zipped))
+    else:
+        raise InputError(
+            f"{path} is of no kind that rows are read from; give {KINDS}. A text file "
+            "of another kind is often a .csv or .jsonl by another name: rename it."
+        )
+    found = list(rows)
+    if not found:
+        raise InputError(f"{path} has no rows. Give a file that has some.")
+    return found
+
+
+def _contents(path: pathlib.Path, is_zipped: bool) -> bytes:
+    data = reading.read_bytes(path, f"Rows are read from {KINDS}.")
+    if not is_zipped:
+        return data
+    try:
+        return gzip.decompress(data)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(
+            f"{path} is no gzip file, or it is damaged ({error}). Compress it again, "
+            "or take .gz off its name."
+        ) from error
+
+
+def _separated(separator: str, path: pathlib.Path, data: bytes) -> Iterator[Row]:
+    cure = "Rows have the columns of the first line, and text with separators or line "
+    cure += 'breaks stands in quotes ("), as every spreadsheet and pandas write it.'
+    text = reading.decode(data, str(path), cure)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    columns: list[str] = []
+    begins = 1
+    try:
+        for cells in reader:
+            where, begins = f"{path}:{begins}", reader.line_num + 1
+            if not cells:
+                continue
+            if not columns:
+                columns = _header(cells, where, separator)
+            elif len(cells) != len(columns):
+                raise InputError(
+                    f"{where} has {len(cells)} cells, the first line names "
+                    f"{len(columns)} columns ({', '.join(columns)}). {cure}"
+                )
+            else:
+                yield Row(where, dict(zip(columns, cells, strict=True)))
+    except csv.Error as error:
+        raise InputError(f"{path}:{begins} or after it: {error}. {cure}") from error
+
+
+def _header(cells: list[str], where: str, separator: str) -> list[str]:
+    twice = sorted({cell for cell in cells if cells.count(cell) > 1})
+    if twice or not all(cells):
+        raise InputError(
+            f"{where} is the line of the columns' names, and "
+            f"{f'{twice[0]!r} stands there twice' if twice else 'one has none'}. Give "
+            "every column a name of its own."
+        )
+    other = {",": "\t", "\t": ","}[separator]
+    if len(cells) == 1 and other in cells[0]:
+        raise InputError(
+            f"{where} has one column, {cells[0]!r}: its cells are separated otherwise. "
+            "Name the file .tsv if by tabs, .csv if by commas."
+        )
+    return cells
+
+
+def _json_lines(path: pathlib.Path, data: bytes) -> Iterator[Row]:
+    cure = "Each line is one JSON object, with the columns as its keys."
+    text = reading.decode(data, str(path), cure)
+    columns: dict[str, Any] = {}
+    for number, line in enumerate(reading.lines_of(text), start=1):
+        if line.strip():
+            where = f"{path}:{number}"
+            cells = reading.parse_json(line, dict[str, Any], where, cure)
+            columns = columns or cells
+            if missing := [name for name in columns if name not in cells]:
+                raise InputError(
+                    f"{where} has no {missing[0]!r}, which the first row has. Give it "
+                    "to every row, null where it is unknown."
+                )
+            yield Row(where, cells)
+
+
+def _parquet(path: pathlib.Path, data: bytes) -> Iterator[Row]:
+    import pyarrow.parquet
+
+    return _of_table(path, lambda: pyarrow.parquet.read_table(io.BytesIO(data)))
+
+
+def _arrow(path: pathlib.Path, data: bytes) -> Iterator[Row]:
+    return _of_table(path, lambda: _arrow_table(data))
+
+
+def _arrow_table(data: bytes) -> Any:
+    import pyarrow
+
+    is_file = data.startswith(b"ARROW1")
+    opened = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream
+    return opened(data).read_all()
+
+
+def _of_table(path: pathlib.Path, load: Any) -> Iterator[Row]:
+    import pyarrow
+
+    try:
+        rows = load().to_pylist()
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise InputError(
+            f"{path} is not what its name says, or it is damaged ({error}). Write it "
+            "again, or give it the name of its kind."
+        ) from error
+    for number, cells in enumerate(rows, start=1):
+        yield Row(f"{path}, row {number}", cells)
+
+
+_READERS = {
+    ".csv": lambda path, data: _separated(",", path, data),
+    ".tsv": lambda path, data: _separated("\t", path, data),
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".parquet": _parquet,
+    ".arrow": _arrow,
+}
+
+
+class _Part(TypedDict):
+    filename: str
+
+
+class _State(TypedDict):
+    """What is read of state.json, which tells the parts of a saved data set."""
+
+    _data_files: list[_Part]
+
+
+def _saved_by_datasets(folder: pathlib.Path) -> Iterator[Row]:
+    """Yields the rows of a folder that Dataset.save_to_disk wrote.
+
+    Classes that it keeps as numbers become their names again.
+    """
+    cure = "Give the folder that Dataset.save_to_disk wrote, or a file of rows."
+    splits = sorted(p.parent.name for p in folder.glob("*/state.json"))
+    if splits:
+        raise InputError(
+            f"{folder} has several data sets, {', '.join(splits)}. Give each split its "
+            f"own: --rows {splits[0]}={folder / splits[0]}."
+        )
+    state = reading.read_json(folder / "state.json", _State, cure)
+    for part in state["_data_files"]:
+        path = folder / part["filename"]
+        if path.parent != folder:
+            raise InputError(f"{folder} names {path}, outside of it. {cure}")
+        data = reading.read_bytes(path, cure)
+        yield from _of_table(path, lambda data=data: _with_names(_arrow_table(data)))
+
+
+def _with_names(table: Any) -> Any:
+    """Returns a table whose classes are text.
+
+    The datasets library keeps what its columns mean in the schema's metadata.
+    """
+    metadata = (table.schema.metadata or {}).get(b"huggingface")
+    if metadata is None:
+        return table
+    cure = "Save the data set again."
+    told = reading.parse_json(metadata, _Meaning, "Its schema", cure)
+    for column, feature in told.get("info", {}).get("features", {}).items():
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
+            names = feature["names"]
+            cells = [None if c is None else names[c] for c in table[column].to_pylist()]
+            place = table.schema.get_field_index(column)
+            table = table.set_column(place, column, [cells])
+    return table
+
+
+class _Info(TypedDict, total=False):
+    features: dict[str, Any]
+
+
+class _Meaning(TypedDict, total=False):
+    info: _Info
