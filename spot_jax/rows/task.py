@@ -113,10 +113,11 @@ def read_task(name: str, paths: Mapping[str, str], recipe: Recipe) -> RowsTask:
     found = {
         split: [_example(row, inputs, targets) for row in rows[split]] for split in rows
     }
+    learned = [example.target for example in found.get("train", ()) if example.target]
     if "train" in found and "validation" not in found:
         found = _set_aside(name, found)
     _warn_of_shared(name, found)
-    return _with_answers(name, recipe, found)
+    return _with_answers(name, recipe, found, learned)
 
 
 def _example(row: Row, inputs: Template, targets: Template | None) -> Example:
@@ -171,10 +172,12 @@ def _warn_of_shared(name: str, found: Mapping[str, Sequence[Example]]) -> None:
 
 
 def _with_answers(
-    name: str, recipe: Recipe, found: Mapping[str, Sequence[Example]]
+    name: str,
+    recipe: Recipe,
+    found: Mapping[str, Sequence[Example]],
+    learned: Sequence[str],
 ) -> RowsTask:
     """Finds labels and metric where they are not given, and checks those that are."""
-    learned = [example.target for example in found.get("train", ()) if example.target]
     labels = recipe.labels
     if labels is None:
         labels = answers.labels_in(learned) if learned else ()
