@@ -47,6 +47,14 @@ def parse_flags(program: str, argv: Sequence[str], more: Flags | None = None) ->
     parser.add_argument(
         "--gin_search_paths", default="", help="folders, separated by commas"
     )
+    parser.add_argument(
+        "--module",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a Python module that registers tasks of your own (my_tasks, for "
+        "my_tasks.py of this folder); it is run",
+    )
     if more:
         more.add_to(parser)
     flags, rest = parser.parse_known_args(argv)
@@ -56,6 +64,8 @@ def parse_flags(program: str, argv: Sequence[str], more: Flags | None = None) ->
     if unknown:
         parser.error(f"not understood: {' '.join(unknown)}")
     bindings = more.bindings(flags) if more else []
+    if flags.module:
+        bindings.append(f"MIXTURE_OR_TASK_MODULE={flags.module!r}")
     bindings += flags.gin_bindings + [flag.removeprefix("--gin.") for flag in rest]
     folders = [folder for folder in flags.gin_search_paths.split(",") if folder]
     # A shell leaves the ~ of --gin_file=~/run.gin as it is.

@@ -131,7 +131,8 @@ def load_task(
     check_data(name, (split,))
     check_metrics(task)
     vocabulary = task.output_features["targets"].vocabulary
-    found = EvalTask(name, task, [], loading.labels_of(name), vocabulary)
+    labels = loading.labels_of(name) or evaluation.labels or ()
+    found = EvalTask(name, task, [], labels, vocabulary)
     if found.needs_answers or not is_scored:
         check_method(found, evaluation)
     examples = _examples(task, evaluation, data, with_targets=is_scored)
@@ -157,7 +158,7 @@ def _own(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids)
     examples = own_rows.examples_of(task, evaluation.split, data, vocabulary)
     taken = examples[: evaluation.examples]
-    return EvalTask(name, task, taken, task.labels, vocabulary)
+    return EvalTask(name, task, taken, task.labels or evaluation.labels or (), vocabulary)
 
 
 def _examples(

@@ -60,6 +60,7 @@ def set_up_tasks(data: Data, rows: int | None = None) -> Any:
         return processor
     # TensorFlow comes in here.
     spot_jax.tasks.register_all()
+    spot_jax.tasks.use_modules(data.modules)
     from spot_jax.data import seqio_rows
     from spot_jax.tasks import mixtures
     from spot_jax.text import vocabulary
@@ -290,8 +291,9 @@ def _check_targets(task: Any, examples: Sequence[tuple]) -> None:
     if hidden:
         raise InputError(
             f"{len(hidden):,} of {len(examples):,} training examples of {task.name} "
-            f"have a hidden label (the first is example {hidden[0] + 1}): there is "
-            "nothing to learn from them. Convert rows that have labels."
+            f"have a hidden label (the first is example {hidden[0] + 1}), or one that "
+            "the vocabulary has no piece of: there is nothing to learn from <unk>. "
+            "Convert rows that have labels, or give the model's own vocabulary."
         )
     targets = np.concatenate([targets for _, targets in examples])
     unknown = vocabulary.unk_id

@@ -50,6 +50,9 @@ _OF_TRAIN = {
 }
 # What the next run has of its own: where it writes and begins.
 _OF_ITS_OWN = {"MODEL_DIR", "PROMPT_START", "PROMPT_FILE"}
+# Modules that a run imports: code, which no header may name.
+_MODULES = "MIXTURE_OR_TASK_MODULE"
+_OF_MODULES = f"settings.Data.modules = %{_MODULES}"
 # Modules of spot_jax that configure starts, or other programs than `train`.
 _OF_OTHERS = {"init", "study", "plan", "cost"}
 # As in what gin itself writes.
@@ -120,6 +123,10 @@ def _function(name: str) -> str:
 
 
 def _may_be_set(name: str, statement: str) -> bool:
+    if name == _MODULES:
+        return statement == f"{_MODULES} = None"
+    if name.endswith("Data.modules"):
+        return statement == _OF_MODULES
     if _MACRO.fullmatch(name):
         return True
     parameter = name.rpartition(".")[2]

@@ -42,6 +42,8 @@ class Data:
             §2.1.3: 2^19).
         mixtures: MIXTURES, {name: tasks} of mixtures of your own, which `names` may
             name.
+        modules: MIXTURE_OR_TASK_MODULE, one or several Python modules, which register
+            tasks of your own; they are programs, and are run.
         rows: ROWS, {name: {"files": {split: path}, "input", "target", "labels",
             "metric"}} of tasks made of your own rows, which `names` may name, or all
             of them where it names nothing; see rows/task.py.
@@ -55,10 +57,14 @@ class Data:
     tokenized: str | None = None
     mixing_limit: int = MIXING_LIMIT
     mixtures: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    modules: str | Sequence[str] | None = None
     rows: Mapping[str, OwnRows] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         names = [self.names] if isinstance(self.names, str) else list(self.names)
+        modules = self.modules or ()
+        modules = [modules] if isinstance(modules, str) else list(modules)
+        object.__setattr__(self, "modules", tuple(modules))
         object.__setattr__(self, "names", tuple(names) or tuple(self.rows))
         typed.check(self)
         if not self.names:

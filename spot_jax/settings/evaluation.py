@@ -1,6 +1,7 @@
 """How a run evaluates."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from spot_jax import typed
 from spot_jax.errors import InputError
@@ -19,6 +20,7 @@ class Evaluation:
         rows: how many rows are computed at once; packed ones are fewer and longer.
         search: what writes the answer (t5/decode.py, t5/beam.py).
         seed: of a search that samples.
+        labels: CLASS_LABELS, what is ranked of a task that has no labels of its own.
     """
 
     method: str = "decode"
@@ -27,6 +29,7 @@ class Evaluation:
     rows: int = 32
     search: Search = greedy
     seed: int = 0
+    labels: str | Sequence[str] | None = None
 
     def __post_init__(self):
         if self.method not in ("decode", "rank"):
@@ -35,6 +38,9 @@ class Evaluation:
                 "answer) or 'rank' (the likeliest of the task's labels)."
             )
         typed.check(self)
+        if self.labels is not None:
+            labels = [self.labels] if isinstance(self.labels, str) else self.labels
+            object.__setattr__(self, "labels", tuple(labels))
         if self.rows < 1 or (self.examples is not None and self.examples < 1):
             raise InputError(
                 f"EVAL_BATCH_SIZE is {self.rows} and EVALUATOR_NUM_EXAMPLES "

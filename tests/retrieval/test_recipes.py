@@ -99,6 +99,10 @@ def test_a_kind_of_ones_own_is_left_out_and_named():
 
 
 HOSTILE = [
+    "MIXTURE_OR_TASK_MODULE = 'evil'",
+    "MIXTURE_OR_TASK_MODULE = %LABELS",
+    "settings.Data.modules = ['evil']",
+    "spot_jax.settings.Data.modules = %EVIL",
     "import os",
     "import evil",
     "from spot_jax.model_dir import storage\nX = @storage.remove_folder()",
