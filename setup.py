@@ -6,6 +6,48 @@ import setuptools
 
 HERE = pathlib.Path(__file__).parent
 
+# What runs on rows of one's own and on tokenized data need, and Python programs;
+# lean.txt says the same, for pip.
+LEAN = [
+    "flax>=0.12,<0.13",
+    "gin-config>=0.5,<0.6",
+    "jax>=0.9,<0.11",
+    "jaxtyping>=0.3,<0.4",
+    "ml_dtypes>=0.5",
+    "msgpack>=1.0,<2",
+    "msgspec>=0.19,<0.23",
+    "numpy>=2.0,<3",
+    "optax>=0.2.5,<0.3",
+    "orbax-checkpoint>=0.11,<0.13",
+    "safetensors>=0.5,<1",
+    "scipy>=1.15,<2",
+    "sentencepiece>=0.2,<0.3",
+    "tensorboardX>=2.6,<3",
+    "tensorstore>=0.1.70,<0.2",
+    "tqdm>=4.66,<5",
+]
+# Rows from parquet and arrow files.
+ROWS = [
+    "pyarrow>=15,<27",
+]
+# SeqIO's tasks and the metrics of theirs that others compute.
+TASKS = [
+    # tensorflow-datasets imports it without declaring it.
+    "importlib_resources>=6",
+    "rouge-score>=0.1.2,<0.2",
+    "sacrebleu>=2.5,<3",
+    "scikit-learn>=1.5,<2",
+    "seqio>=0.0.20,<0.1",
+    "tensorflow-datasets>=4.9.10,<5",
+]
+# What shows a study.
+REPORT = [
+    "jinja2>=3.1,<4",
+    "matplotlib>=3.9,<4",
+    "pandas>=2.2,<3",
+    "seaborn>=0.13,<0.14",
+]
+
 setuptools.setup(
     name="spot_jax",
     version="0.1.0",
@@ -45,35 +87,7 @@ setuptools.setup(
         "spot_jax.gin": ["*/*.gin"],
         "spot_jax.spot_tiny": ["checkpoint", "vocabulary.model", "card.json"],
     },
-    install_requires=[
-        "flax>=0.12,<0.13",
-        "gin-config>=0.5,<0.6",
-        # tensorflow-datasets imports it without declaring it.
-        "importlib_resources>=6",
-        "jax>=0.9,<0.11",
-        "jaxtyping>=0.3,<0.4",
-        "jinja2>=3.1,<4",
-        "matplotlib>=3.9,<4",
-        "ml_dtypes>=0.5",
-        "msgpack>=1.0,<2",
-        "msgspec>=0.19,<0.23",
-        "numpy>=2.0,<3",
-        "optax>=0.2.5,<0.3",
-        "orbax-checkpoint>=0.11,<0.13",
-        "pandas>=2.2,<3",
-        "rouge-score>=0.1.2,<0.2",
-        "sacrebleu>=2.5,<3",
-        "safetensors>=0.5,<1",
-        "scikit-learn>=1.5,<2",
-        "scipy>=1.15,<2",
-        "seaborn>=0.13,<0.14",
-        "sentencepiece>=0.2,<0.3",
-        "seqio>=0.0.20,<0.1",
-        "tensorboardX>=2.6,<3",
-        "tensorflow-datasets>=4.9.10,<5",
-        "tensorstore>=0.1.70,<0.2",
-        "tqdm>=4.66,<5",
-    ],
+    install_requires=[*LEAN, *ROWS, *TASKS, *REPORT],
     extras_require={
         "test": [
             "beartype>=0.20,<0.24",

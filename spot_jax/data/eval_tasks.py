@@ -158,7 +158,8 @@ def _own(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids)
     examples = own_rows.examples_of(task, evaluation.split, data, vocabulary)
     taken = examples[: evaluation.examples]
-    return EvalTask(name, task, taken, task.labels or evaluation.labels or (), vocabulary)
+    labels = task.labels or evaluation.labels or ()
+    return EvalTask(name, task, taken, labels, vocabulary)
 
 
 def _examples(

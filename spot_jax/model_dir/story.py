@@ -1,5 +1,6 @@
 """MODEL_DIR/run.json: with what a run was made."""
 
+import contextlib
 import pathlib
 import subprocess
 import sys
@@ -29,8 +30,12 @@ def describe(
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of what results depend on."""
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "seqio")
-    of_packages = {name: metadata.version(name) for name in packages}
-    return {"python": sys.version.split()[0]} | of_packages
+    found = {"python": sys.version.split()[0]}
+    for name in packages:
+        # SeqIO is not everywhere: runs on rows and tokenized data do without.
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _git_commit() -> str | None:

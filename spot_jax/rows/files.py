@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import importlib
 import io
 import pathlib
 import zlib
@@ -135,9 +136,8 @@ def _json_lines(path: pathlib.Path, data: bytes) -> Iterator[Row]:
 
 
 def _parquet(path: pathlib.Path, data: bytes) -> Iterator[Row]:
-    import pyarrow.parquet
-
-    return _of_table(path, lambda: pyarrow.parquet.read_table(io.BytesIO(data)))
+    parquet = _library("pyarrow.parquet")
+    return _of_table(path, lambda: parquet.read_table(io.BytesIO(data)))
 
 
 def _arrow(path: pathlib.Path, data: bytes) -> Iterator[Row]:
@@ -145,19 +145,29 @@ def _arrow(path: pathlib.Path, data: bytes) -> Iterator[Row]:
 
 
 def _arrow_table(data: bytes) -> Any:
-    import pyarrow
-
+    ipc = _library("pyarrow").ipc
     is_file = data.startswith(b"ARROW1")
-    opened = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream
-    return opened(data).read_all()
+    return (ipc.open_file if is_file else ipc.open_stream)(data).read_all()
+
+
+def _library(name: str) -> Any:
+    """Returns pyarrow, or a part of it: large, and not everywhere there."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(
+            "Parquet and arrow files are read by pyarrow, which is not here: pip "
+            "install pyarrow, or give a .csv or .jsonl file."
+        ) from error
 
 
 def _of_table(path: pathlib.Path, load: Any) -> Iterator[Row]:
-    import pyarrow
-
+    errors = _library("pyarrow").ArrowException
     try:
         rows = load().to_pylist()
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
+    except InputError:
+        raise
+    except (errors, OSError, ValueError) as error:
         raise InputError(
             f"{path} is not what its name says, or it is damaged ({error}). Write it "
             "again, or give it the name of its kind."

@@ -9,13 +9,9 @@ import collections
 import re
 import string
 from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import numpy as np
-
-# A second by themselves, but every program that computes metrics has SeqIO, which
-# imports both: after it they take 0.02 seconds.
-import scipy.stats
-import sklearn.metrics
 
 from spot_jax.errors import InputError
 
@@ -74,7 +70,7 @@ def matthews_corrcoef(targets: Sequence[int], predictions: Sequence[int]) -> Res
     check_lengths(targets, predictions)
     if _is_constant(targets) or _is_constant(predictions):
         return {"matthews_corrcoef": 0.0}
-    value = sklearn.metrics.matthews_corrcoef(targets, predictions)
+    value = _scikit_learn().matthews_corrcoef(targets, predictions)
     return {"matthews_corrcoef": 100 * float(value)}
 
 
@@ -87,6 +83,8 @@ def pearson_corrcoef(targets: Sequence[float], predictions: Sequence[float]) -> 
     check_lengths(targets, predictions)
     if _is_constant(targets) or _is_constant(predictions):
         return {"pearson_corrcoef": 0.0}
+    import scipy.stats
+
     value = scipy.stats.pearsonr(
         np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
     )
@@ -107,6 +105,8 @@ def spearman_corrcoef(
     _, guess_places = np.unique(predictions, return_inverse=True)
     if _is_constant(target_places) or _is_constant(guess_places):
         return {"spearman_corrcoef": 0.0}
+    import scipy.stats
+
     value = scipy.stats.spearmanr(target_places, guess_places)
     return {"spearman_corrcoef": 100 * float(value.statistic)}
 
@@ -218,10 +218,26 @@ def _mean_f1(
 ) -> float:
     """The mean F1 of these classes, from 0 to 1; 0 for one that is nowhere."""
     return float(
-        sklearn.metrics.f1_score(
+        _scikit_learn().f1_score(
             targets, predictions, labels=classes, average="macro", zero_division=0.0
         )
     )
+
+
+def _scikit_learn() -> Any:
+    """Returns sklearn.metrics: a second to import, and not everywhere there.
+
+    Raises:
+        InputError: when it is not installed.
+    """
+    try:
+        import sklearn.metrics
+    except ImportError as error:
+        raise InputError(
+            "F1 and Matthews' correlation are computed by scikit-learn, which is not "
+            "here: pip install scikit-learn, or choose another metric."
+        ) from error
+    return sklearn.metrics
 
 
 def _is_constant(values: Sequence) -> bool:
