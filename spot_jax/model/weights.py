@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from spot_jax import pretrained
 from spot_jax.errors import InputError
 from spot_jax.model import sharding
+from spot_jax.model.architecture import resolved
 from spot_jax.settings import Model
 from spot_jax.t5 import T5Config, initial_parameters, parameter_shapes
 
@@ -65,6 +66,8 @@ def load(model: Model, devices: Sequence[jax.Device] | None = None) -> LoadedMod
             "folder, a gs:// path or a published name such as 't5_1_1_lm100k_base'."
         )
     mesh = sharding.make_mesh(model.num_partitions, devices)
+    if model.config is None:
+        model = resolved(model)
     shapes, axes = parameter_shapes(model.config)
     shardings = sharding.parameter_shardings(shapes, axes, mesh)
     dtype = jnp.dtype(model.weights_dtype)
@@ -90,7 +93,12 @@ def load(model: Model, devices: Sequence[jax.Device] | None = None) -> LoadedMod
 def draw(
     model: Model, seed: int, devices: Sequence[jax.Device] | None = None
 ) -> LoadedModel:
-    """Returns a T5 with random parameters, for training from scratch."""
+    """Returns a T5 with random parameters, for training from scratch.
+
+    Raises:
+        InputError: when nothing says its shape.
+    """
+    model = resolved(dataclasses.replace(model, checkpoint=None))
     mesh = sharding.make_mesh(model.num_partitions, devices)
     shapes, axes = parameter_shapes(model.config)
     shardings = sharding.parameter_shardings(shapes, axes, mesh)

@@ -71,6 +71,7 @@ class Checkpoint:
         step: The optimizer step saved with the weights, None if there is none.
         settings: What a config.json beside the arrays says of the model, under the
             names of T5Config.
+        training: What it says of training, which a run may do otherwise, likewise.
         copies: From the name of a second copy of an array to the copy and the original,
             which have to be equal.
         sums: Of arrays whose `fingerprint.sum_of` was written down with them.
@@ -79,6 +80,7 @@ class Checkpoint:
     arrays: Mapping[str, StoredArray]
     step: int | None
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     copies: Mapping[str, tuple[StoredArray, StoredArray]] = dataclasses.field(
         default_factory=dict
     )

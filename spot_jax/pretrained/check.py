@@ -27,6 +27,7 @@ _GIN_MODELS = {
     _Size(1024, 4096, 16384, 24, False): "t5_1_0_3b",
     _Size(1024, 16384, 65536, 24, False): "t5_1_0_11b",
     _Size(128, 128, 256, 2, True): "t5_1_1_tiny",
+    _Size(128, 128, 256, 3, True): "spot_tiny",
     _Size(512, 384, 1024, 8, True): "t5_1_1_small",
     _Size(768, 768, 2048, 12, True): "t5_1_1_base",
     _Size(1024, 1024, 2816, 24, True): "t5_1_1_large",
@@ -40,6 +41,7 @@ _OF_GIN_MODELS = {
     *("d_model", "heads", "d_head", "d_mlp", "encoder_layers", "decoder_layers"),
     *("mlp_activations", "logits_via_embedding"),
 }
+_BIAS = "relpos_bias/rel_embedding"
 
 
 def check(
@@ -63,16 +65,11 @@ def check(
             and names the settings or the model file that would fit.
     """
     problems = list(_problems(checkpoint, expected))
-    wanted = _settings_of(expected) | dict(settings or {})
-    shown = _settings_of(checkpoint.arrays)
-    told = shown | dict(checkpoint.settings)
-    other = {key: told[key] for key in told if told[key] != wanted.get(key, told[key])}
-    if contradicted := [key for key in shown if told[key] != shown[key]]:
-        key = contradicted[0]
-        problems.append(
-            f"its config.json tells of a model with {key} {told[key]}, its weights are "
-            f"of one with {shown[key]}: one of them is another's. Get the folder again"
-        )
+    wanted = settings_of(expected) | dict(settings or {})
+    told = settings_of(checkpoint.arrays) | dict(checkpoint.settings)
+    other = _others(told, wanted)
+    if contradicted := contradiction(checkpoint):
+        problems.append(contradicted)
     elif problems or other:
         problems += _cures(checkpoint.arrays, expected, other, wanted)
     if problems:
@@ -80,6 +77,42 @@ def check(
         raise InputError(
             f"the weights in {source} are not those of the model:\n  {lines}"
         )
+
+
+def check_settings(
+    told: Mapping[str, Any], wanted: Mapping[str, Any], source: str
+) -> None:
+    """Compares settings alone, where the arrays are out of reach.
+
+    Args:
+        told: What is known of the checkpoint, under the names of T5Config.
+        wanted: The model's T5Config as a dict.
+        source: What the checkpoint is called, for the message.
+
+    Raises:
+        InputError: if they differ; the message names each and how to set it.
+    """
+    if other := _others(told, wanted):
+        raise InputError(
+            f"the weights in {source} are not those of the model:\n  "
+            f"{_other_settings(other, wanted)}"
+        )
+
+
+def contradiction(checkpoint: Checkpoint) -> str | None:
+    """Returns what a config.json and the weights beside it say otherwise, or None."""
+    shown = settings_of(checkpoint.arrays)
+    for key, value in _others(checkpoint.settings, shown).items():
+        return (
+            f"its config.json tells of a model with {key} {value}, its weights are of "
+            f"one with {shown[key]}: one of them is another's. Get the folder again"
+        )
+    return None
+
+
+def _others(told: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what is told of settings that the model has otherwise."""
+    return {key: told[key] for key in told if told[key] != wanted.get(key, told[key])}
 
 
 def _cures(
@@ -93,25 +126,37 @@ def _cures(
     left = dict(other)
     if found and found != recognise(expected):
         yield (
-            f"these are the shapes of {found}: choose gin/models/{found}.gin, or "
-            "another checkpoint"
+            f"these are the shapes of {found}: choose gin/models/{found}.gin, or none, "
+            "for the checkpoint tells its shape, or choose another checkpoint"
         )
         left = {key: left[key] for key in left if key not in _OF_GIN_MODELS}
     if left:
-        differ = ", ".join(f"{key} {left[key]} (not {wanted[key]})" for key in left)
-        flags = " ".join(f"--gin.T5Config.{key}={_quoted(left[key])}" for key in left)
-        yield (
-            f"it is of a model with {differ}: set {flags}, or choose another checkpoint"
-        )
+        yield _other_settings(left, wanted)
+
+
+def _other_settings(other: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    differ = ", ".join(f"{key} {other[key]} (not {wanted[key]})" for key in other)
+    flags = " ".join(f"--gin.T5Config.{key}={_quoted(other[key])}" for key in other)
+    return (
+        f"it is of a model with {differ}: set {flags}, or leave the gin/models file "
+        "out, for the checkpoint tells its shape, or choose another checkpoint"
+    )
 
 
 def _quoted(value: Any) -> str:
     return f'"{value}"' if isinstance(value, tuple) else str(value)
 
 
-def _settings_of(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what the shapes of a T5's arrays tell of its T5Config."""
+def settings_of(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the shapes of a T5's arrays tell of its T5Config.
+
+    Args:
+        arrays: From our parameter names to anything with a shape.
+    """
     found = {"logits_via_embedding": "decoder/logits_dense/kernel" not in arrays}
+    of_a_layer = f"encoder/layers_0/{_BIAS}"
+    if of_a_layer in arrays or f"encoder/{_BIAS}" in arrays:
+        found["relpos_in_every_layer"] = of_a_layer in arrays
 
     def tell(name: str, *keys: str | None) -> None:
         shape = arrays[name].shape if name in arrays else ()
@@ -120,7 +165,8 @@ def _settings_of(arrays: Mapping[str, Any]) -> dict[str, Any]:
             found.update({key: size for key, size in pairs if key})
 
     tell("token_embedder/embedding", "vocab_size", "d_model")
-    tell("encoder/relpos_bias/rel_embedding", "heads", "relpos_buckets")
+    tell(f"encoder/{_BIAS}", "heads", "relpos_buckets")
+    tell(of_a_layer, "heads", "relpos_buckets")
     tell("encoder/layers_0/mlp/wo/kernel", "d_mlp", None)
     for stack in ("encoder", "decoder"):
         begin = f"{stack}/layers_"

@@ -16,10 +16,11 @@ _ACTIVATIONS = {
     "gelu_new": "gelu",
     "gelu_pytorch_tanh": "gelu",
     "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
     "linear": "linear",
 }
-# t5/layers.py and t5/decode.py have these.
-_NORM_EPSILON = 1e-6
+# t5/decode.py has these.
 _TOKENS = {"pad_token_id": 0, "decoder_start_token_id": 0, "eos_token_id": 1}
 
 
@@ -38,6 +39,7 @@ class T5Json:
     relative_attention_num_buckets: int = 32
     relative_attention_max_distance: int = 128
     layer_norm_epsilon: float = 1e-6
+    dropout_rate: float = 0.1
     feed_forward_proj: str = "relu"
     # What feed_forward_proj stands for; the library follows these where they are.
     dense_act_fn: str | None = None
@@ -54,6 +56,11 @@ class T5Json:
     num_hidden_layers: int | None = None
     num_attention_heads: int | None = None
     head_dim: int | None = None
+
+    @property
+    def has_biases_of_layers(self) -> bool:
+        """Whether every layer has a position bias of its own."""
+        return False
 
     @property
     def activations(self) -> tuple[str, ...]:
@@ -82,6 +89,23 @@ class T5Json:
 
 
 @dataclasses.dataclass(frozen=True)
+class UMT5Json(T5Json):
+    """The same of a umT5."""
+
+    model_type: str = "umt5"
+    vocab_size: int = 250112
+    d_ff: int = 1024
+    num_layers: int = 8
+    num_heads: int = 6
+    feed_forward_proj: str = "gated-gelu"
+
+    @property
+    def has_biases_of_layers(self) -> bool:
+        """As T5Json has it."""
+        return True
+
+
+@dataclasses.dataclass(frozen=True)
 class MT5Json(T5Json):
     """The same of an mT5."""
 
@@ -98,7 +122,7 @@ class MT5Json(T5Json):
         return bool(self.tie_word_embeddings) and not self.is_of_version_5
 
 
-_KINDS = {"t5": T5Json, "mt5": MT5Json}
+_KINDS = {"t5": T5Json, "mt5": MT5Json, "umt5": UMT5Json}
 _ALIASES = {
     "hidden_size": "d_model",
     "num_hidden_layers": "num_layers",
@@ -128,18 +152,51 @@ def parse(data: bytes, where: str) -> T5Json:
     if kind not in _KINDS:
         raise InputError(
             f"{where} is of a model of type {kind!r}, which is not computed here. Give "
-            f"the folder of a model of type {' or '.join(_KINDS)}."
+            f"the folder of a model of type {', '.join(_KINDS)} (T5, LM-adapted and "
+            "flan-T5, UL2, ByT5; mT5; umT5)."
         )
     theirs = parse_json(data, _KINDS[kind], where, cure)
     for alias, key in _ALIASES.items():
         if (value := getattr(theirs, alias)) is not None:
             theirs = dataclasses.replace(theirs, **{key: value})
-    for key, value, computed in _others(theirs):
+    _refuse(_others(theirs), where)
+    return theirs
+
+
+@dataclasses.dataclass(frozen=True)
+class _Generation:
+    """The tokens of a generation_config.json, which the library follows in writing."""
+
+    pad_token_id: int | None = 0
+    decoder_start_token_id: int | list[int] | None = 0
+    eos_token_id: int | list[int] | None = 1
+
+
+def check_generation(data: bytes, where: str) -> None:
+    """Reads a generation_config.json, whose tokens have to be T5's.
+
+    Raises:
+        InputError: when it is no such JSON, or has other tokens.
+    """
+    cure = "Get the folder again; it has to be the folder of a T5."
+    _refuse(_other_tokens(parse_json(data, _Generation, where, cure)), where)
+
+
+def _refuse(others: list[tuple[str, Any, str]], where: str) -> None:
+    for key, value, computed in others:
         raise InputError(
             f"{where} has {key} {value!r}; computed here is {computed}, and the "
             "answers would be others. Give the folder of a model that has it."
         )
-    return theirs
+
+
+def _other_tokens(theirs: T5Json | _Generation) -> list[tuple[str, Any, str]]:
+    told = {key: getattr(theirs, key) for key in _TOKENS}
+    return [
+        (key, told[key], str(token))
+        for key, token in _TOKENS.items()
+        if told[key] not in (None, token, [token])
+    ]
 
 
 def _others(theirs: T5Json) -> list[tuple[str, Any, str]]:
@@ -150,17 +207,11 @@ def _others(theirs: T5Json) -> list[tuple[str, Any, str]]:
         told = " or ".join(_ACTIVATIONS)
         value = theirs.dense_act_fn or theirs.feed_forward_proj
         found.append((key, value, f"{told}, gated or not (not {unknown.pop()})"))
-    if theirs.layer_norm_epsilon != _NORM_EPSILON:
-        found.append(
-            ("layer_norm_epsilon", theirs.layer_norm_epsilon, str(_NORM_EPSILON))
-        )
+    if not theirs.layer_norm_epsilon > 0:
+        found.append(("layer_norm_epsilon", theirs.layer_norm_epsilon, "one above 0"))
     if not theirs.is_encoder_decoder:
         found.append(("is_encoder_decoder", False, "an encoder with its decoder"))
-    for key, token in _TOKENS.items():
-        value = getattr(theirs, key)
-        if value not in (None, token, [token]):
-            found.append((key, value, str(token)))
-    return found
+    return found + _other_tokens(theirs)
 
 
 def settings(theirs: T5Json, is_tied: bool) -> dict[str, Any]:
@@ -185,5 +236,7 @@ def settings(theirs: T5Json, is_tied: bool) -> dict[str, Any]:
         "mlp_activations": tuple(_ACTIVATIONS[name] for name in theirs.activations),
         "relpos_buckets": theirs.relative_attention_num_buckets,
         "relpos_max_distance": theirs.relative_attention_max_distance,
+        "relpos_in_every_layer": theirs.has_biases_of_layers,
+        "norm_epsilon": theirs.layer_norm_epsilon,
         "logits_via_embedding": is_tied,
     }

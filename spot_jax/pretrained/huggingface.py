@@ -84,8 +84,8 @@ def read(folder: Folder) -> Checkpoint:
 
     Returns:
         The arrays under our names, and what config.json says of the model; this format
-        has no step. Of the weights only an output layer is looked at, whether it is
-        the embedding.
+        has no step. Of the weights only an output layer that is scaled is looked at,
+        whether it is the embedding.
 
     Raises:
         InputError: if the folder has no readable weights, or is of a model that is not
@@ -99,6 +99,10 @@ def read(folder: Folder) -> Checkpoint:
         )
     file = f"{folder.url}/config.json"
     theirs = config_json.parse(bytes(folder.contents("config.json")), file)
+    if folder.has("generation_config.json"):
+        file_of_writing = f"{folder.url}/generation_config.json"
+        written = bytes(folder.contents("generation_config.json"))
+        config_json.check_generation(written, file_of_writing)
     found = _weights(folder)
     found.pop(_UNUSED, None)
     embeddings = [(name, found.pop(name)) for name in _EMBEDDINGS if name in found]
@@ -107,7 +111,7 @@ def read(folder: Folder) -> Checkpoint:
         embeddings, logits = [(_LOGITS, logits)], None
     arrays = {}
     for name, array in found.items():
-        ours, array = _renamed(name, array)
+        ours, array = _renamed(name, array, theirs.has_biases_of_layers)
         if ours in arrays:
             raise InputError(f"{folder.url} has the weights of {ours} twice")
         arrays[ours] = array
@@ -122,6 +126,7 @@ def read(folder: Folder) -> Checkpoint:
         settings=config_json.settings(
             theirs, is_tied="decoder/logits_dense/kernel" not in arrays
         ),
+        training={"dropout_rate": theirs.dropout_rate},
         copies={name: (copy, embeddings[0][1]) for name, copy in embeddings[1:]},
     )
 
@@ -135,13 +140,17 @@ def _logits_kernel(
     every combination, and keeps an output layer that differs from the embedding
     whatever config.json says of ties; before it, a tied one was ignored.
     """
-    is_own = logits is not None and not equal(logits, embedding)
     if not theirs.scales_outputs:
-        if is_own:
+        if logits is not None:
             return logits.transposed()
-        # Without one of its own a T5 1.1 of before is incomplete.
-        return embedding.transposed() if theirs.is_of_version_5 else None
-    if not is_own:
+        if theirs.is_of_version_5:
+            return embedding.transposed()
+        raise InputError(
+            f"{file} tells of a model with an output layer of its own "
+            f'("tie_word_embeddings": false), and {_LOGITS} is missing from its '
+            "weights: they are incomplete. Get the folder again."
+        )
+    if logits is None or equal(logits, embedding):
         return None
     if not theirs.is_of_version_5:
         raise InputError(
@@ -159,7 +168,9 @@ def _logits_kernel(
     return logits.transposed().times(embedding.shape[-1] ** -0.5)
 
 
-def _renamed(name: str, array: StoredArray) -> tuple[str, StoredArray]:
+def _renamed(
+    name: str, array: StoredArray, is_of_every_layer: bool
+) -> tuple[str, StoredArray]:
     """Gives an array our name and shape; one without a place in T5 keeps its name."""
     if name == _LOGITS:
         return "decoder/logits_dense/kernel", array.transposed()
@@ -175,8 +186,11 @@ def _renamed(name: str, array: StoredArray) -> tuple[str, StoredArray]:
         return f"{layer}/{norm}/scale", array
     if match["module"] != module:
         return name, array
-    if match["weight"] == "relative_attention_bias" and match["layer"] == "0":
-        return f"{match['stack']}/relpos_bias/rel_embedding", array.transposed()
+    if match["weight"] == "relative_attention_bias":
+        if is_of_every_layer:
+            return f"{layer}/relpos_bias/rel_embedding", array.transposed()
+        if match["layer"] == "0":
+            return f"{match['stack']}/relpos_bias/rel_embedding", array.transposed()
     kernels = _MLP_KERNELS if module == "DenseReluDense" else _PROJECTIONS
     if match["weight"] in kernels:
         kernel = kernels[match["weight"]]

@@ -63,7 +63,7 @@ def load(
     wanted = traverse_util.flatten_dict(dict(expected), sep="/")
     folder, file = find(path)
     source = f"{folder.url}/{file}" if file else folder.url
-    checkpoint = _open(folder, file)
+    checkpoint = open_checkpoint(folder, file)
     check(checkpoint, wanted, source, settings)
     _compare_copies(checkpoint, source)
     flat, own_sums = read_all(checkpoint.arrays, wanted, source)
@@ -79,8 +79,16 @@ def load(
     )
 
 
-def _open(folder: Folder, file: str | None) -> Checkpoint:
-    """Opens a checkpoint with the reader of its format."""
+def open_checkpoint(folder: Folder, file: str | None) -> Checkpoint:
+    """Opens a checkpoint with the reader of its format; no array is read.
+
+    Args:
+        folder: Where it lies.
+        file: The one file that it is, if a path named it.
+
+    Raises:
+        InputError: if nothing readable is there.
+    """
     if file:
         return t5x_native.read(folder, file)
     for place in (folder, folder / "state"):

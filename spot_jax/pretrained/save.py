@@ -16,8 +16,8 @@ from flax import serialization, traverse_util
 from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
 from spot_jax.pretrained.fingerprint import sum_of
-from spot_jax.pretrained.t5x_native import STEP, SUMS
-from spot_jax.reading import path_of
+from spot_jax.pretrained.t5x_native import SETTINGS, STEP, SUMS, UNSHOWN
+from spot_jax.reading import as_json, path_of
 
 # Version 3 keeps bfloat16 as bfloat16.
 _VERSION = 3
@@ -26,14 +26,20 @@ CHUNK_BYTES = 64 * 2**20
 _ARRAYS_IN_FLIGHT = 4
 
 
-def save_t5x(path: str, params: Mapping[str, Any], step: int) -> None:
+def save_t5x(
+    path: str,
+    params: Mapping[str, Any],
+    step: int,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
     """Writes a T5X native checkpoint, which T5X and `load` read.
 
     The checkpoint has the weights and the step and no optimizer state: T5X evaluates
     and infers from it as it is, and trains from it with `fallback_to_scratch`. It
     appears under its name only when it is whole. Its index has a key more than T5X
     writes, and which T5X does not look at: a sum of every array, by which `load` finds
-    arrays that were damaged or exchanged, and the step again.
+    arrays that were damaged or exchanged, and the step again; and what of the settings
+    its shapes do not tell.
 
     Args:
         path: The local folder to create. T5X looks in a MODEL_DIR for folders named
@@ -41,6 +47,7 @@ def save_t5x(path: str, params: Mapping[str, Any], step: int) -> None:
         params: Nested dict of arrays of any shape, the tree under `target`; written a
             few at a time, shard by shard.
         step: The step that the checkpoint says it is of.
+        settings: The model's T5Config as a dict; None leaves it to the reader.
 
     Raises:
         InputError: if the path exists, is a url, or an array is spread over processes.
@@ -76,6 +83,8 @@ def save_t5x(path: str, params: Mapping[str, Any], step: int) -> None:
                 STEP: f"{step:016x}",
             },
         }
+        if settings is not None:
+            tree[SETTINGS] = as_json({name: settings[name] for name in UNSHOWN}, None)
         checkpoint = serialization.msgpack_serialize(tree)
         storage.replace_file(folder / "checkpoint", checkpoint)
 

@@ -9,7 +9,7 @@ alone. Old checkpoints have their small arrays only inside the msgpack.
 import math
 import mmap
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import ml_dtypes
 import numpy as np
@@ -19,6 +19,7 @@ from spot_jax.pretrained.arrays import Checkpoint, Index, StoredArray
 from spot_jax.pretrained.folder import Folder
 from spot_jax.pretrained.t5x_index import Span, decode, leaves_by_name, read_index
 from spot_jax.pretrained.zarr import inside, open_arrays, orbax_store
+from spot_jax.reading import parse_json
 
 _PLACEHOLDER = "PLACEHOLDER://"
 # T5X's own: 1 and 2 keep bfloat16 as uint16, 0 is Flax's form, without "optimizer".
@@ -27,6 +28,19 @@ _LARGEST_STEP = 2**31 - 1  # T5X counts in int32
 # What save_t5x adds to the index, which T5X passes over: sums of arrays by name.
 SUMS = "spot_jax_sums"
 STEP = "state/step"
+# And what shapes do not tell, under the names of T5Config, as JSON.
+SETTINGS = "spot_jax_settings"
+
+
+class _Settings(TypedDict, total=False):
+    """What a T5 computes with that its arrays do not show."""
+
+    mlp_activations: list[str]
+    relpos_max_distance: int
+    norm_epsilon: float
+
+
+UNSHOWN = tuple(_Settings.__annotations__)
 
 
 def read(folder: Folder, file: str = "checkpoint") -> Checkpoint:
@@ -73,7 +87,7 @@ def read(folder: Folder, file: str = "checkpoint") -> Checkpoint:
         raise InputError(
             f"{source} has two steps, one is {step}: copy the folder again"
         )
-    return Checkpoint(arrays, step, sums=sums)
+    return Checkpoint(arrays, step, _settings(top.get(SETTINGS), source), sums=sums)
 
 
 def whole_step(value: Any) -> int:
@@ -123,6 +137,14 @@ def _sums(told: Any, source: str) -> dict[str, int]:
         raise InputError(
             f"the sums of the arrays in {source} are damaged: copy the folder again"
         ) from error
+
+
+def _settings(told: Any, source: str) -> dict[str, Any]:
+    if told is None:
+        return {}
+    text = told if isinstance(told, str) else ""
+    found = parse_json(text, _Settings, f"{source}, {SETTINGS}", "Copy it again.")
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in found.items()}
 
 
 def _inline(data: mmap.mmap | bytes, span: Span, source: str) -> StoredArray:

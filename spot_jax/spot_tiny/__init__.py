@@ -11,6 +11,8 @@ import pathlib
 from spot_jax.reading import path_of
 
 NAME = "spot_tiny"
+# The VOCABULARY of ByT5, which has no file.
+BYTES = "bytes"
 FOLDER = pathlib.Path(__file__).parent
 
 
@@ -20,8 +22,11 @@ def checksum() -> str:
 
 
 def vocabulary_path(path: str) -> str:
-    """Returns the file that a VOCABULARY stands for, with ~ expanded."""
+    """Returns the file that a VOCABULARY stands for, with ~ expanded.
+
+    "bytes" stands for none, and stays as it is.
+    """
     if path == NAME:
         return str(FOLDER / "vocabulary.model")
     # A url keeps its slashes.
-    return path if "://" in path else str(path_of(path))
+    return path if path == BYTES or "://" in path else str(path_of(path))

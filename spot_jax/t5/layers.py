@@ -53,6 +53,7 @@ class RMSNorm(nn.Module):
     """T5's layer norm: no mean, no bias; the statistics are float32."""
 
     dtype: jnp.dtype
+    epsilon: float = 1e-6
 
     @nn.compact
     def __call__(
@@ -67,7 +68,7 @@ class RMSNorm(nn.Module):
         )
         x = x.astype(jnp.float32)
         mean_square = jnp.mean(jnp.square(x), axis=-1, keepdims=True)
-        normed = (x * jax.lax.rsqrt(mean_square + 1e-6)).astype(self.dtype)
+        normed = (x * jax.lax.rsqrt(mean_square + self.epsilon)).astype(self.dtype)
         return normed * scale.astype(self.dtype)[None, None]
 
 
@@ -226,7 +227,7 @@ class Attention(nn.Module):
 
 
 class MlpBlock(nn.Module):
-    """The feed-forward block: gated GELU in T5 1.1, ReLU in T5 1.0."""
+    """The feed-forward block: gated GELU in T5 1.1, gated SiLU in UL2, ReLU in 1.0."""
 
     config: T5Config
 
@@ -239,6 +240,7 @@ class MlpBlock(nn.Module):
             # The tanh approximation is the one T5 was trained with.
             "gelu": functools.partial(nn.gelu, approximate=True),
             "relu": nn.relu,
+            "silu": nn.silu,
             "linear": lambda h: h,
         }
         names = ["wi"]

@@ -13,6 +13,11 @@ from spot_jax.t5.relpos import RelativePositionBias
 CrossKeysValues = list[KeysValues]
 
 
+def norm_of(config: T5Config) -> RMSNorm:
+    """Returns a new norm."""
+    return RMSNorm(config.compute_dtype, config.norm_epsilon)
+
+
 class EncoderLayer(nn.Module):
     """Self-attention, then feed-forward, each normed before and added after."""
 
@@ -20,11 +25,13 @@ class EncoderLayer(nn.Module):
 
     def setup(self):
         config = self.config
-        self.pre_attention_layer_norm = RMSNorm(config.compute_dtype)
+        self.pre_attention_layer_norm = norm_of(config)
         self.attention = Attention(config)
-        self.pre_mlp_layer_norm = RMSNorm(config.compute_dtype)
+        self.pre_mlp_layer_norm = norm_of(config)
         self.mlp = MlpBlock(config)
         self.dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
+        if config.relpos_in_every_layer:
+            self.relpos_bias = RelativePositionBias(config, bidirectional=True)
 
     def __call__(
         self,
@@ -55,13 +62,15 @@ class DecoderLayer(nn.Module):
 
     def setup(self):
         config = self.config
-        self.pre_self_attention_layer_norm = RMSNorm(config.compute_dtype)
+        self.pre_self_attention_layer_norm = norm_of(config)
         self.self_attention = Attention(config)
-        self.pre_cross_attention_layer_norm = RMSNorm(config.compute_dtype)
+        self.pre_cross_attention_layer_norm = norm_of(config)
         self.encoder_decoder_attention = Attention(config)
-        self.pre_mlp_layer_norm = RMSNorm(config.compute_dtype)
+        self.pre_mlp_layer_norm = norm_of(config)
         self.mlp = MlpBlock(config)
         self.dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
+        if config.relpos_in_every_layer:
+            self.relpos_bias = RelativePositionBias(config, bidirectional=False)
 
     def _after_self_attention(
         self,
@@ -131,9 +140,10 @@ class Encoder(nn.Module):
 
     def setup(self):
         config = self.config
-        self.relpos_bias = RelativePositionBias(config, bidirectional=True)
+        if not config.relpos_in_every_layer:
+            self.relpos_bias = RelativePositionBias(config, bidirectional=True)
         self.layers = [EncoderLayer(config) for _ in range(config.encoder_layers)]
-        self.encoder_norm = RMSNorm(config.compute_dtype)
+        self.encoder_norm = norm_of(config)
         self.input_dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
         self.output_dropout = nn.Dropout(config.dropout_rate)
 
@@ -148,9 +158,9 @@ class Encoder(nn.Module):
         # Row indices serve as positions also where rows are packed: the bias depends
         # on differences alone, and attention never leaves an example.
         places = jnp.arange(x.shape[1])
-        bias = self.relpos_bias(places, places)
+        biases = position_biases(self, places, places)
         x = self.input_dropout(x, deterministic=deterministic)
-        for layer in self.layers:
+        for layer, bias in zip(self.layers, biases, strict=True):
             x = layer(x, mask=mask, bias=bias, deterministic=deterministic)
         x = self.encoder_norm(x)
         return self.output_dropout(x, deterministic=deterministic)
@@ -163,9 +173,10 @@ class Decoder(nn.Module):
 
     def setup(self):
         config = self.config
-        self.relpos_bias = RelativePositionBias(config, bidirectional=False)
+        if not config.relpos_in_every_layer:
+            self.relpos_bias = RelativePositionBias(config, bidirectional=False)
         self.layers = [DecoderLayer(config) for _ in range(config.decoder_layers)]
-        self.decoder_norm = RMSNorm(config.compute_dtype)
+        self.decoder_norm = norm_of(config)
         self.dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
         if not config.logits_via_embedding:
             self.logits_dense = Dense(
@@ -191,9 +202,9 @@ class Decoder(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "batch length d_model"]:
         places = jnp.arange(x.shape[1])
-        bias = self.relpos_bias(places, places)
+        biases = position_biases(self, places, places)
         x = self.dropout(x, deterministic=deterministic)
-        for layer, keys_values in zip(self.layers, cross, strict=True):
+        for layer, keys_values, bias in zip(self.layers, cross, biases, strict=True):
             x = layer(
                 x,
                 keys_values,
@@ -215,9 +226,25 @@ class Decoder(nn.Module):
         max_length: int,
     ) -> Float[Array, "batch new d_model"]:
         """One new position [batch, 1, d_model] through all layers."""
-        bias = self.relpos_bias(jnp.reshape(position, (1,)), jnp.arange(max_length))
-        for layer, keys_values in zip(self.layers, cross, strict=True):
+        place, places = jnp.reshape(position, (1,)), jnp.arange(max_length)
+        biases = position_biases(self, place, places)
+        for layer, keys_values, bias in zip(self.layers, cross, biases, strict=True):
             x = layer.decode_one(
                 x, keys_values, cross_mask=cross_mask, bias=bias, position=position
             )
         return self.decoder_norm(x)
+
+
+def position_biases(
+    stack: Encoder | Decoder, query: Int[Array, " query"], key: Int[Array, " key"]
+) -> list[Float[Array, "1 heads query key"]]:
+    """Returns the bias of every layer's self-attention, one array where they share it.
+
+    Args:
+        stack: the layers.
+        query: [query] positions of the queries.
+        key: [key] positions of the keys.
+    """
+    if stack.config.relpos_in_every_layer:
+        return [layer.relpos_bias(query, key) for layer in stack.layers]
+    return [stack.relpos_bias(query, key)] * len(stack.layers)

@@ -6,25 +6,35 @@ configuration. They therefore share `VOCABULARY`, which opens its file at the fi
 """
 
 import hashlib
-import pathlib
+from typing import Any, NamedTuple
 
-import sentencepiece
+import numpy as np
 import seqio
 import tensorflow as tf
 
 from spot_jax.errors import InputError
-from spot_jax.spot_tiny import vocabulary_path
+from spot_jax.spot_tiny import BYTES, vocabulary_path
+from spot_jax.text.pieces import open_pieces
 
 # The vocabulary of the published T5 checkpoints: 32,000 pieces and 100 sentinels.
 PUBLISHED_VOCABULARY = "gs://t5-data/vocabs/cc_all.32000.100extra/sentencepiece.model"
 _CURE = (
-    "name a SentencePiece model: --gin.VOCABULARY=FILE of a run, --vocabulary FILE of "
-    "inspect_tasks and tokenize"
+    "Name a SentencePiece model: --gin.VOCABULARY=FILE of a run, --vocabulary FILE of "
+    "inspect_tasks and tokenize."
 )
+
+
+class _Opened(NamedTuple):
+    """What SeqIO keeps of an opened vocabulary."""
+
+    tokenizer: Any
+    sp_model: bytes
 
 
 class SharedVocabulary(seqio.SentencePieceVocabulary):
     """A SentencePiece vocabulary that can change its file; copies are the same object.
+
+    It reads what SeqIO does not: tokenizer.json, and the bytes of ByT5, of no file.
 
     gin copies what it is given: a copy that kept the old file would make two tasks of a
     mixture disagree, so copying returns the vocabulary itself.
@@ -33,6 +43,29 @@ class SharedVocabulary(seqio.SentencePieceVocabulary):
     def use(self, path: str, extra_ids: int) -> None:
         """Takes another file, and drops what was loaded."""
         super().__init__(path, extra_ids=extra_ids)
+
+    def _model_context(self) -> _Opened:
+        if not self._model:
+            opened = open_pieces(self.sentencepiece_model_file, self.extra_ids, _CURE)
+            self._model = _Opened(*opened)
+        return self._model
+
+    def _encode_tf(self, s: tf.Tensor) -> tf.Tensor:
+        if self.sentencepiece_model_file != BYTES:
+            return super()._encode_tf(s)
+
+        def encode(text: bytes | np.ndarray) -> np.ndarray:
+            # Outside of a graph TensorFlow hands over an array of no dimension.
+            text = text.item() if isinstance(text, np.ndarray) else text
+            return np.asarray(self.tokenizer.encode(text), np.int32)
+
+        ids = tf.numpy_function(encode, [s], tf.int32)
+        return tf.ensure_shape(ids, [None])
+
+    def _decode_tf(self, ids: tf.Tensor) -> tf.Tensor:
+        if self.sentencepiece_model_file != BYTES:
+            return super()._decode_tf(ids)
+        return seqio.ByteVocabulary().decode_tf(ids)
 
     def __copy__(self) -> "SharedVocabulary":
         return self
@@ -48,7 +81,7 @@ def use_vocabulary(path: str, extra_ids: int = 0) -> None:
     """Makes all tasks read their pieces from `path`, from now on.
 
     Args:
-        path: a SentencePiece model, local or gs://; opened at the first use.
+        path: see `pieces.open_pieces`; opened at the first use.
         extra_ids: how many sentinels to add. The published file has its 100 sentinels;
             a plain file of 32,000 pieces needs `extra_ids=100` for span corruption.
             Without them `vocab_size` is the number of pieces, which is what decodes.
@@ -72,35 +105,12 @@ def check_vocabulary(path: str) -> None:
     """Reads the file at `path` once, so that a wrong one is reported before any work.
 
     Raises:
-        InputError: the file cannot be read, is no SentencePiece model, or does not
-            reserve id 0 for padding and id 1 for the end of a sequence, as T5 does.
+        InputError: the file cannot be read, is no vocabulary, or does not reserve id 0
+            for padding and id 1 for the end of a sequence, as T5 does.
     """
-    processor = sentencepiece.SentencePieceProcessor()
-    try:
-        processor.LoadFromSerializedProto(_read(path))
-    except RuntimeError as error:
-        message = f"the vocabulary {path} is no SentencePiece model; {_CURE}"
-        raise InputError(message) from error
-    if (processor.pad_id(), processor.eos_id()) != (0, 1):
-        raise InputError(
-            f"the vocabulary {path} has padding id {processor.pad_id()} and end id "
-            f"{processor.eos_id()}; T5 needs 0 and 1. Train it with pad_id=0, eos_id=1"
-        )
+    open_pieces(path, 0, _CURE)
 
 
 def vocabulary_fingerprint() -> str:
     """Returns the SHA-256 of the pieces in use, sentinels included, in hexadecimal."""
     return hashlib.sha256(VOCABULARY.sp_model).hexdigest()
-
-
-def _read(path: str) -> bytes:
-    try:
-        # Only remote files need TensorFlow's file systems, which know gs://.
-        if "://" in path:
-            with tf.io.gfile.GFile(path, "rb") as file:
-                return file.read()
-        return pathlib.Path(vocabulary_path(path)).read_bytes()
-    except (OSError, tf.errors.OpError) as error:
-        reason = str(error).partition("\n")[0]
-        message = f"the vocabulary {path} cannot be read ({reason}); {_CURE}"
-        raise InputError(message) from error

@@ -14,6 +14,7 @@ from spot_jax.pretrained.check import check, recognise
 GIN_MODELS = pathlib.Path(__file__).resolve().parents[2] / "gin" / "models"
 SIZES_1_1 = {
     "t5_1_1_tiny": dict(layers=2, d_model=128, heads=4, d_head=32, mlp=256),
+    "spot_tiny": dict(layers=3, d_model=128, heads=4, d_head=32, mlp=256),
     "t5_1_1_small": dict(layers=8, d_model=512, heads=6, d_head=64, mlp=1024),
     "t5_1_1_base": dict(layers=12, d_model=768, heads=12, d_head=64, mlp=2048),
     "t5_1_1_large": dict(layers=24, d_model=1024, heads=16, d_head=64, mlp=2816),
@@ -119,5 +120,6 @@ def test_shapes_that_are_another_size_name_their_settings(t5_tree):
         "encoder_layers 1 (not 2), decoder_layers 1 (not 2), d_head 6 (not 4): "
         "set --gin.T5Config.heads=2 --gin.T5Config.relpos_buckets=4 "
         "--gin.T5Config.encoder_layers=1 --gin.T5Config.decoder_layers=1 "
-        "--gin.T5Config.d_head=6, or choose another checkpoint"
+        "--gin.T5Config.d_head=6, or leave the gin/models file out, for the checkpoint "
+        "tells its shape, or choose another checkpoint"
     )

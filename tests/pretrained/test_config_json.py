@@ -47,6 +47,8 @@ OURS = {
     "mlp_activations": ("gelu", "linear"),
     "relpos_buckets": 32,
     "relpos_max_distance": 128,
+    "relpos_in_every_layer": False,
+    "norm_epsilon": 1e-06,
     "logits_via_embedding": False,
 }
 
@@ -87,6 +89,9 @@ def test_a_t5_1_1_is_described_in_our_names():
         ({"vocab_size": 32100}, {"vocab_size": 32100}),
         ({"dense_act_fn": "relu"}, {"mlp_activations": ("relu", "linear")}),
         ({"dense_act_fn": "gelu_pytorch_tanh"}, {}),
+        ({"dense_act_fn": "silu"}, {"mlp_activations": ("silu", "linear")}),
+        ({"layer_norm_epsilon": 1e-5}, {"norm_epsilon": 1e-5}),
+        ({"model_type": "umt5"}, {"relpos_in_every_layer": True}),
         ({"is_gated_act": False}, {"mlp_activations": ("gelu",)}),
         # transformers follows the two keys where they are, and else this one.
         ({"feed_forward_proj": "relu"}, {}),
@@ -122,20 +127,22 @@ def test_every_setting_is_compared_and_the_flag_named(key):
     ("config", "told"),
     [
         (
-            {"feed_forward_proj": "gated-silu"},
-            "feed_forward_proj 'gated-silu'; computed here is gelu_new or",
+            {"feed_forward_proj": "gated-mish"},
+            "feed_forward_proj 'gated-mish'; computed here is gelu_new or",
         ),
         ({"feed_forward_proj": "gelu"}, "feed_forward_proj 'gelu'"),
         ({"feed_forward_proj": "gated"}, "feed_forward_proj 'gated'"),
         ({"feed_forward_proj": ""}, "feed_forward_proj ''"),
-        ({"dense_act_fn": "silu"}, "dense_act_fn 'silu'; computed here is"),
-        ({"layer_norm_epsilon": 1e-5}, "layer_norm_epsilon 1e-05; .* is 1e-06"),
+        ({"dense_act_fn": "mish"}, "dense_act_fn 'mish'; computed here is"),
+        ({"layer_norm_epsilon": 0}, "layer_norm_epsilon 0.0; .* is one above 0"),
         ({"pad_token_id": 3}, "pad_token_id 3; computed here is 0"),
         ({"decoder_start_token_id": 2}, "decoder_start_token_id 2; .* is 0"),
         ({"eos_token_id": [1, 2]}, r"eos_token_id \[1, 2\]; computed here is 1"),
         ({"is_encoder_decoder": False}, "is_encoder_decoder False"),
-        ({"model_type": "umt5"}, "of type 'umt5'.*of type t5 or mt5"),
-        ({"model_type": "bert"}, "of type 'bert'"),
+        *(
+            ({"model_type": kind}, f"of type '{kind}'.*of type t5, mt5, umt5")
+            for kind in ("bert", "llama", "switch_transformers", "longt5", "pop2piano")
+        ),
     ],
 )
 def test_what_is_not_computed_here_is_refused_by_name(config, told):
@@ -159,6 +166,8 @@ def test_absent_keys_are_the_librarys_defaults():
     assert t5["mlp_activations"] == ("relu",)
     mt5 = config_json.settings(parse({"model_type": "mt5"}), is_tied=False)
     assert mt5 == OURS | {"vocab_size": 250112}
+    umt5 = config_json.settings(parse({"model_type": "umt5"}), is_tied=False)
+    assert umt5 == mt5 | {"relpos_in_every_layer": True}
 
 
 @pytest.mark.parametrize(
@@ -190,6 +199,9 @@ def test_absent_keys_are_the_librarys_defaults():
         # Before it, an mT5 was scaled where it was tied, which is not the default.
         ({"model_type": "mt5"}, False, False),
         ({"model_type": "mt5", "tie_word_embeddings": True}, True, False),
+        # A umT5 was and is as a T5.
+        ({"model_type": "umt5"}, True, False),
+        ({"model_type": "umt5", "tie_word_embeddings": False}, False, False),
         ({"transformers_version": "unknown"}, True, False),
     ],
 )
@@ -211,3 +223,20 @@ def test_a_damaged_file_is_one_message(content, tmp_path):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(InputError, match=r"config\.json is .*Get the folder again"):
         pretrained.load(str(tmp_path), {})
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"decoder_start_token_id": 5}, "decoder_start_token_id 5; computed here is 0"),
+        ({"eos_token_id": [1, 9]}, r"eos_token_id \[1, 9\]"),
+        ({"pad_token_id": "no"}, "is not what it should be"),
+    ],
+)
+def test_tokens_that_a_folder_writes_with_are_t5s(content, told):
+    usual = {"eos_token_id": 1, "pad_token_id": 0, "max_length": 20, "num_beams": 4}
+    config_json.check_generation(json.dumps(usual).encode(), "generation_config.json")
+    with pytest.raises(InputError, match=f"generation_config.json .*{told}"):
+        config_json.check_generation(
+            json.dumps(usual | content).encode(), "generation_config.json"
+        )

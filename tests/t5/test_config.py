@@ -37,8 +37,15 @@ def test_activations_are_float32_or_bfloat16(dtype):
         ({"dtype": "float16"}, "'float16'.*'bfloat16'.*ACTIVATION_DTYPE"),
         ({"mlp_activations": ("gelu", "swish")}, "swish.*'linear'.*'relu'"),
         ({"mlp_activations": ()}, r"mlp_activations is \(\)"),
+        ({"norm_epsilon": 0.0}, "norm_epsilon is 0.0.*1e-6"),
+        ({"norm_epsilon": float("nan")}, "norm_epsilon is nan"),
+        ({"heads": 0}, "heads is 0; the least .* is 1"),
+        ({"relpos_max_distance": -3}, "relpos_max_distance is -3"),
+        ({"relpos_buckets": 2}, "relpos_buckets is 2; the least .* is 4"),
+        ({"relpos_max_distance": 16}, "of 32 relpos_buckets none"),
+        ({"dropout_rate": 1.0}, "dropout_rate is 1.0.*DROPOUT_RATE"),
     ],
 )
 def test_what_no_t5_has_is_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
-        T5Config(**SIZES, **wrong)
+        T5Config(**SIZES | wrong)

@@ -1,6 +1,7 @@
 """The T5 without a prompt: its tree, and who sees whom."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -260,3 +261,50 @@ def test_dropout_draws_only_when_asked(config, params):
     one, again, other = (drop(quick_key(seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, again)
     assert jnp.abs(one - other).max() > 0.1
+
+
+def test_every_layer_may_have_a_position_bias_of_its_own(config):
+    own = dataclasses.replace(config, relpos_in_every_layer=True)
+    shared, tree = (
+        traverse_util.flatten_dict(t5.parameter_shapes(c)[0], sep="/")
+        for c in (config, own)
+    )
+    bias = "relpos_bias/rel_embedding"
+    moved = {f"{stack}/{bias}" for stack in ("encoder", "decoder")}
+    layers = [("encoder", config.encoder_layers), ("decoder", config.decoder_layers)]
+    expected = {
+        f"{stack}/layers_{i}/{bias}" for stack, count in layers for i in range(count)
+    }
+    assert shared.keys() - tree.keys() == moved
+    assert tree.keys() - shared.keys() == expected
+
+
+def test_layers_with_the_same_bias_are_as_those_that_share_it(config, params, logits):
+    own = dataclasses.replace(config, relpos_in_every_layer=True)
+    flat = traverse_util.flatten_dict(params, sep="/")
+    shapes = traverse_util.flatten_dict(t5.parameter_shapes(own)[0], sep="/")
+    copied = {
+        name: flat[re.sub(r"/layers_\d+/relpos_bias/", "/relpos_bias/", name)]
+        for name in shapes
+    }
+    inputs, targets = jnp.array([[5, 6, 7, 1]]), jnp.array([[0, 8, 9]])
+    expected = logits(config, params, inputs, targets)
+    copied = traverse_util.unflatten_dict(copied, sep="/")
+    np.testing.assert_array_equal(logits(own, copied, inputs, targets), expected)
+    # And each layer reads its own.
+    for stack, layer in (("encoder", 1), ("decoder", 0)):
+        table = copied[stack][f"layers_{layer}"]["relpos_bias"]
+        other = jax.tree.map(lambda x: x, copied)
+        other[stack][f"layers_{layer}"]["relpos_bias"] = jax.tree.map(
+            jnp.negative, table
+        )
+        assert jnp.abs(logits(own, other, inputs, targets) - expected).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "setting", [{"mlp_activations": ("silu", "linear")}, {"norm_epsilon": 0.1}]
+)
+def test_what_shapes_do_not_show_changes_the_logits(setting, config, params, logits):
+    inputs, targets = jnp.array([[5, 6, 7, 1]]), jnp.array([[0, 8, 9]])
+    other = logits(dataclasses.replace(config, **setting), params, inputs, targets)
+    assert jnp.abs(other - logits(config, params, inputs, targets)).max() > 1e-3
