@@ -28,8 +28,9 @@ import numpy as np
 from spot_jax import config, tables
 from spot_jax.data import eval_tasks, loading, own_rows
 from spot_jax.data.eval_tasks import EvalTask
+from spot_jax.data.model_vocabulary import chosen, with_vocabulary
 from spot_jax.errors import InputError
-from spot_jax.model import sharding, weights
+from spot_jax.model import architecture, sharding, weights
 from spot_jax.model_dir import claim
 from spot_jax.model_dir.score import task_score
 from spot_jax.model_dir.storage import replace_file
@@ -81,6 +82,8 @@ def evaluate(
     folder = claim.writable(output_dir, "--gin.EVAL_OUTPUT_DIR")
     paths = [prompt_files] if isinstance(prompt_files, str) else list(prompt_files)
     _check_prompts(paths, ensemble, bool(domain_shift or nearest))
+    description = architecture.described(model)
+    model = architecture.resolved(model, description)
     saved = saved_prompts.read(paths, model.config)
     names = saved_prompts.names_of(saved)
     if evaluation.method == "decode":
@@ -89,10 +92,11 @@ def evaluate(
         homes = shifts.homes_of(saved, domain_shift)
     if nearest:
         vectors = saved_prompts.vectors_of(saved)
-        pieces = nearby.read_pieces(nearest.vocabulary)
+        pieces = nearby.read_pieces(chosen(nearest.vocabulary, None, description)[0])
         nearby.check_pieces(list(pieces), nearest.count, model.config.vocab_size)
     tasks = []
     if data:
+        data = with_vocabulary(data, description)
         data = own_rows.with_recipes(data, [prompt.story for prompt in saved])
         vocabulary = loading.set_up_tasks(data, model.config.vocab_size)
         data = own_rows.with_lengths(data, vocabulary)

@@ -1,31 +1,53 @@
-"""Program: write predictions for a task's split or for your own text.
+"""Program: write predictions for a task's split or for your own text and rows.
 
-INFER_OUTPUT is a JSON-lines file, a line an input: input, prediction, score. It appears
-when it is complete.
+INFER_OUTPUT has a line an input and prompt: prompt, input, prediction, score. It is a
+table where its name ends in .csv or .tsv, else JSON lines ("-": the standard output).
+It appears when it is complete.
 """
 
-import os
-import pathlib
+import dataclasses
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from spot_jax import config, reading
+from spot_jax import config
 from spot_jax.data import eval_tasks
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.loading import labels_of, set_up_tasks, vocabulary_story
+from spot_jax.data.model_vocabulary import with_vocabulary
 from spot_jax.errors import InputError
-from spot_jax.model import sharding, weights
-from spot_jax.model_dir import claim
-from spot_jax.model_dir.storage import replace_file
+from spot_jax.model import architecture, sharding, weights
 from spot_jax.prompts.base import slots_of
-from spot_jax.reading import as_json, path_of
-from spot_jax.scoring import saved_prompts
-from spot_jax.scoring.evaluator import Evaluator
+from spot_jax.prompts.files import SavedPrompt
+from spot_jax.rows import flags
+from spot_jax.rows.files import Row
+from spot_jax.scoring import asked, forms, predictions, saved_prompts
+from spot_jax.scoring.answerer import Answerer, Question
+from spot_jax.scoring.forms import Form
 from spot_jax.settings import Data, Evaluation, Model
 from spot_jax.t5.decode import EOS_ID, check_search
+from spot_jax.text.lengths import FEATURES
+
+# A task of rows whose file is INFER_INPUT, and whose template a prompt's header tells.
+TEXT = {"text": {"files": {}}}
+
+
+class _Asked(NamedTuple):
+    """What is asked, before the model is loaded.
+
+    Attributes:
+        name: what it is, for messages.
+        questions: each input as text, and as what one prompt is asked.
+        lengths: that hold all questions, and all answers.
+        vocabulary: encodes labels and decodes answers.
+    """
+
+    name: str
+    questions: list[tuple[str, Question]]
+    lengths: Mapping[str, int]
+    vocabulary: Any
 
 
 def infer(
@@ -34,20 +56,26 @@ def infer(
     model: Model,
     data: Data,
     evaluation: Evaluation,
-    prompt_file: str | None,
+    prompt_files: str | Sequence[str] | None,
     text_file: str | None = None,
+    prompt_column: str | None = None,
 ) -> list[dict]:
     """Answers every input.
 
     Args:
-        output: INFER_OUTPUT, the file to write.
+        output: INFER_OUTPUT, the file to write; "-" is the standard output.
         model: the frozen model.
-        data: one task whose split is answered, unless there is a text_file; with one,
-            the task gives the labels where they are ranked.
+        data: one task. With a text_file it gives the labels where they are ranked, or
+            is `Data(rows=TEXT)`: prompts that were trained on rows tell template,
+            labels and lengths. Without one, its split is answered; of a task made of
+            rows, the one file that there is, whose answers need not be known.
         evaluation: split and method.
-        prompt_file: the prompt; None asks the model alone.
-        text_file: INFER_INPUT, a text file with one input a line ("-": standard input),
-            in the form the prompt was trained on.
+        prompt_files: PROMPT_FILE or PROMPT_FILES, all in one bank; None asks the model
+            alone.
+        text_file: INFER_INPUT, a text file with one input a line, for the one column of
+            a prompt's template, or a file of rows; "-": the standard input.
+        prompt_column: PROMPT_COLUMN, in which each row names the one prompt that it
+            asks, by its name or file; None: each prompt answers every row.
 
     Returns:
         The lines written.
@@ -56,100 +84,185 @@ def infer(
         InputError: for anything wrong with the settings or files.
     """
     # Whatever can be wrong is found before the model is loaded, the cheapest first.
-    path = _writable(output, text_file)
-    if len(data.names) != 1:
-        raise InputError(f"infer answers one task, not {', '.join(data.names)}.")
+    task, rows = _task_and_rows(data)
+    source = _source(text_file, rows, evaluation)
+    path = predictions.writable(output, source)
     if data.tokenized:
         raise InputError("infer reads text or a SeqIO task: unset TOKENIZED_DATA_DIR.")
-    paths = [] if prompt_file is None else [prompt_file]
+    description = architecture.described(model)
+    model = architecture.resolved(model, description)
+    paths = [prompt_files] if isinstance(prompt_files, str) else prompt_files or []
     saved = saved_prompts.read(paths, model.config)
     if evaluation.method == "decode":
         check_search(evaluation.search, model.config.vocab_size)
-    texts = None if text_file is None else _read_lines(text_file)
+    data = _without_files(with_vocabulary(data, description), task)
     vocabulary = set_up_tasks(data, model.config.vocab_size)
     saved_prompts.check_vocabulary(saved, vocabulary_story(data))
-    if texts is None:
-        name = data.names[0]
-        task = eval_tasks.load_task(name, evaluation, data, is_scored=False)
+    if source is None:
+        found = _of_split(task, len(saved), data, evaluation, prompt_column)
     else:
-        task = _task_of(texts, text_file, data, vocabulary)
-        eval_tasks.check_method(task, evaluation)
+        labels = _labels(task, saved, rows, evaluation)
+        of_prompts = forms.forms_of(saved, rows, data.lengths, labels, task)
+        if text_file is None:
+            items = asked.read_rows(source, of_prompts)
+        else:
+            items = asked.read(source, of_prompts, prompt_column)
+        items = items[: evaluation.examples]
+        prompts_of = asked.prompts_of(items, prompt_column, saved)
+        pairs = [(i, p) for i, its in zip(items, prompts_of, strict=True) for p in its]
+        _check_method({p for _, p in pairs}, of_prompts, evaluation, vocabulary)
+        found = _of_text(source, pairs, of_prompts, data.truncate, vocabulary)
 
     loaded = weights.load(model)
     with sharding.on_mesh(loaded.mesh):
         prompts, binding = saved_prompts.bank_of(saved, loaded)
         slots = slots_of(prompts)
-        evaluator = Evaluator(loaded, binding, evaluation, data.lengths, slots)
-        answers = evaluator.predict(prompts, loaded.params, task, [0])[0]
+        answerer = Answerer(loaded, binding, evaluation, found.lengths, slots)
+        questions = [question for _, question in found.questions]
+        answers = answerer.answer(
+            *(prompts, loaded.params, questions, found.vocabulary, found.name)
+        )
+    names = saved_prompts.names_of(saved)
     lines = [
         {
-            "input": eval_tasks.input_text(task, example),
+            "prompt": names[question.prompt],
+            "input": text,
             "prediction": answer.text,
             "score": answer.score,
         }
-        for example, answer in zip(task.examples, answers, strict=True)
+        for (text, question), answer in zip(found.questions, answers, strict=True)
     ]
-    text = "".join(as_json(line, indent=None) + "\n" for line in lines)
-    replace_file(path, text.encode("utf-8"))
+    predictions.write(path, lines)
     return lines
 
 
-def _writable(output: str, text_file: str | None) -> pathlib.Path:
-    """Returns the path of INFER_OUTPUT, when a file can be written there."""
-    # Not pathlib's parent: a url keeps its slashes.
-    claim.writable(os.path.dirname(output) or ".", "--gin.INFER_OUTPUT")
-    path = path_of(output)
-    if path.is_dir():
+def _task_and_rows(data: Data) -> tuple[str | None, Mapping[str, Any]]:
+    """Returns the task that is named, and what is told of rows."""
+    named = [name for name in data.names if name not in data.rows]
+    if len(named) > 1 or len(data.rows) > 1:
+        names = ", ".join(named if len(named) > 1 else data.rows)
+        raise InputError(f"infer answers one task, not {names}.")
+    return (named or [None])[0], next(iter(data.rows.values()), {})
+
+
+def _source(
+    text_file: str | None, rows: Mapping[str, Any], evaluation: Evaluation
+) -> str | None:
+    """Returns the file that is answered; None: a task's split is."""
+    given = rows.get("files", {})
+    if text_file is not None and given:
         raise InputError(
-            f"INFER_OUTPUT {output} is a folder. Give the file to write: "
-            "--gin.INFER_OUTPUT=predictions.jsonl."
+            f"INFER_INPUT is {text_file}, and --rows gives {', '.join(given.values())}"
+            ": leave one of the two out."
         )
-    if text_file not in (None, "-") and path.exists():
-        there = path_of(text_file)
-        if there.exists() and there.samefile(path):
-            raise InputError(
-                f"INFER_OUTPUT {output} is INFER_INPUT, whose lines would be lost. "
-                "Give another file to write."
-            )
-    return path
+    if text_file is not None or not given:
+        return text_file
+    if len(given) > 1 and evaluation.split not in given:
+        raise InputError(
+            f"--rows gives {', '.join(given)}, of which one is answered: choose it "
+            f"with --gin.EVAL_SPLIT={next(iter(given))}."
+        )
+    return given.get(evaluation.split) or next(iter(given.values()))
 
 
-def _read_lines(path: str) -> list[str]:
-    """Returns the lines of INFER_INPUT, each an input."""
-    cure = "Give INFER_INPUT a text file, UTF-8, one input a line, or '-'."
-    if path == "-":
-        text = reading.decode(sys.stdin.buffer.read(), "The standard input", cure)
-    else:
-        text = reading.read_text(path_of(path), cure)
-    # A blank line is an input too: the answers stay in step with the lines.
-    lines = reading.lines_of(text)
-    if not any(line.strip() for line in lines):
-        raise InputError(f"INFER_INPUT {path} has no line of text.")
-    return lines
+def _without_files(data: Data, task: str | None) -> Data:
+    """Returns data of which no file is read: rows to be answered need no targets."""
+    if task is not None:
+        return dataclasses.replace(data, names=task, rows={})
+    told = {"files": {}, "input": "{text}", "labels": (), "metric": "loss"}
+    return dataclasses.replace(data, names=tuple(TEXT), rows=dict.fromkeys(TEXT, told))
 
 
-def _task_of(
-    texts: Sequence[str], path: str, data: Data, vocabulary: Any
-) -> eval_tasks.EvalTask:
-    """Makes examples of texts, which have no targets."""
-    check = LengthCheck(path, data.lengths, data.truncate, seen=len(texts))
-    examples = [
-        {
-            "inputs_pretokenized": text.encode("utf-8"),
-            "inputs": check(
-                "inputs", np.asarray([*vocabulary.encode(text), EOS_ID], np.int32)
-            ),
-        }
-        for text in texts
+def _labels(
+    task: str | None,
+    saved: Sequence[SavedPrompt],
+    rows: Mapping[str, Any],
+    evaluation: Evaluation,
+) -> Sequence[str]:
+    """Returns the labels to rank for prompts that tell none themselves."""
+    labels = labels_of(task) if task else ()
+    whose = f"MIXTURE_OR_TASK_NAME={task}" if labels else "CLASS_LABELS"
+    labels = labels or evaluation.labels or ()
+    if evaluation.method == "rank" and rows.get("labels") is None:
+        forms.check_labels(saved, labels, whose)
+    return labels
+
+
+def _check_method(
+    used: Collection[int],
+    of_prompts: Sequence[Form],
+    evaluation: Evaluation,
+    vocabulary: Any,
+) -> None:
+    """Refuses to rank where a prompt that is asked has no labels to tell apart."""
+    for form in (of_prompts[prompt] for prompt in sorted(used)):
+        task = eval_tasks.EvalTask(form.name, None, [], form.labels, vocabulary)
+        eval_tasks.check_method(task, evaluation)
+
+
+def _of_split(
+    task: str | None,
+    prompts: int,
+    data: Data,
+    evaluation: Evaluation,
+    column: str | None,
+) -> _Asked:
+    """Asks every prompt, or the model alone, all examples of a task's split."""
+    if task is None:
+        raise InputError(
+            "There is nothing to answer. Give a file, --gin.INFER_INPUT=texts.txt ('-' "
+            "is the standard input), or a task: --gin.MIXTURE_OR_TASK_NAME=sst2."
+        )
+    if column is not None:
+        raise InputError(
+            f"PROMPT_COLUMN is {column!r}, and the split of {task} has no columns. "
+            "Give rows, --gin.INFER_INPUT=my.csv, or leave it out."
+        )
+    split = eval_tasks.load_task(task, evaluation, data, is_scored=False)
+    questions = [
+        (
+            eval_tasks.input_text(split, example),
+            Question(example["inputs"], prompt, split.labels),
+        )
+        for example in split.examples
+        for prompt in range(prompts or 1)
     ]
-    check.report()
-    return eval_tasks.EvalTask(
-        path, None, examples, labels_of(data.names[0]), vocabulary
-    )
+    return _Asked(task, questions, data.lengths, split.vocabulary)
+
+
+def _of_text(
+    source: str,
+    pairs: Sequence[tuple[str | Row, int]],
+    of_prompts: Sequence[Form],
+    truncate: bool,
+    vocabulary: Any,
+) -> _Asked:
+    """Asks each line or row in the form of its prompt.
+
+    Raises:
+        InputError: when a text is longer than its prompt's inputs, and may not be cut.
+    """
+    checks = [
+        LengthCheck(f"{source} ({form.name})", form.lengths, truncate)
+        for form in of_prompts
+    ]
+    questions = []
+    for item, prompt in pairs:
+        form, check = of_prompts[prompt], checks[prompt]
+        text = form.text_of(item)
+        tokens = np.asarray([*vocabulary.encode(text), EOS_ID], np.int32)
+        question = Question(check("inputs", tokens), prompt, form.labels)
+        check.seen += 1
+        questions.append((text, question))
+    for check in checks:
+        check.report()
+    lengths = {f: max(form.lengths[f] for form in of_prompts) for f in FEATURES}
+    return _Asked(source, questions, lengths, vocabulary)
 
 
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax infer`."""
-    config.parse_flags("infer", argv)
+    config.parse_flags("infer", argv, flags)
     lines = config.configured(infer)()
-    print(f"{len(lines)} predictions written.")
+    # The standard output may be what was asked for.
+    print(f"{len(lines)} predictions written.", file=sys.stderr)

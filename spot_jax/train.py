@@ -22,8 +22,9 @@ import jax
 
 from spot_jax import config, interrupts
 from spot_jax.data import loading, own_rows
+from spot_jax.data.model_vocabulary import with_vocabulary
 from spot_jax.data.prefetch import prefetch
-from spot_jax.model import sharding
+from spot_jax.model import architecture, sharding
 from spot_jax.model_dir import claim, in_use, names, storage, story
 from spot_jax.model_dir.described import described
 from spot_jax.optim import Optimizer
@@ -107,6 +108,11 @@ def train(
         check_still_there = enter(in_use.alone_in(folder, "MODEL_DIR"))
         claim.check(model_dir, configuration)
         storage.remove_leftovers(folder, *names.prompt_folders(folder))
+
+        # Which T5 it is, and the vocabulary that is its own.
+        description = architecture.described(model)
+        model = architecture.resolved(model, description)
+        data = with_vocabulary(data, description)
 
         # The data.
         if evaluation.method == "decode":
@@ -219,7 +225,9 @@ def mixture_first(
     """
     # A mistake in the second run is not found after days of the first.
     of_target = dataclasses.replace(data, names=then.name)
-    loading.set_up_tasks(of_target, model.config.vocab_size)
+    description = architecture.described(model)
+    rows = architecture.resolved(model, description).config.vocab_size
+    loading.set_up_tasks(with_vocabulary(of_target, description), rows)
     mixture, target = f"{model_dir}/mixture", f"{model_dir}/target"
     run(model_dir=mixture, model=model, data=data, training=training)
     return run(

@@ -3,19 +3,21 @@
 import io
 import json
 import logging
+import sys
 
 import numpy as np
 import pytest
 
 from spot_jax import config
 from spot_jax.__main__ import main
-from spot_jax.infer import infer
+from spot_jax.infer import TEXT, infer
 from spot_jax.model import weights
 from spot_jax.prompts import files
 from spot_jax.settings import Data, Evaluation, Model
 from spot_jax.t5.decode import sample
 from tests import own_tasks, runs
 from tests.bundles import soft
+from tests.test_tokenized_training import WITHOUT_TENSORFLOW
 
 # One line each, whatever str.splitlines says, and the second is empty.
 LINES = ["Ada ate\u2028 the\x85 soup\x0c.", "", "Ben saw\x1c Orion\v. \r?", "lovely"]
@@ -32,7 +34,7 @@ def given(demo_model):
         "model": config.configured(Model)(),
         "data": Data("demo_food", lengths, demo_model["VOCABULARY"]),
         "evaluation": Evaluation(method="rank"),
-        "prompt_file": None,
+        "prompt_files": None,
     }
 
 
@@ -70,7 +72,7 @@ def test_a_line_ends_where_people_end_it(place, bom, end, given, tmp_path, monke
 
 def test_lines_of_text_are_answered_as_the_task_is(given, tmp_path):
     files.write(tmp_path / "a.safetensors", soft(np.ones((5, 64))), {})
-    options = given | {"prompt_file": str(tmp_path / "a.safetensors")}
+    options = given | {"prompt_files": str(tmp_path / "a.safetensors")}
     options["evaluation"] = Evaluation(method="rank", examples=6)
     of_task = infer(output=str(tmp_path / "a.jsonl"), **options)
     text = tmp_path / "inputs.txt"
@@ -130,8 +132,8 @@ def colder(**options):
         ({"output": "{}"}, "INFER_OUTPUT .* is a folder"),
         ({"output": "{}/in.txt", "text_file": "{}/in.txt"}, "INFER_INPUT, whose lines"),
         ({"output": "gs://bucket/out.jsonl"}, "INFER_OUTPUT is gs://bucket"),
-        ({"prompt_file": "{}/typo.safetensors"}, "no prompt file .*typo"),
-        ({"prompt_file": "{}/wide.safetensors"}, r"wide.* \[2, 65\].*another size"),
+        ({"prompt_files": "{}/typo.safetensors"}, "no prompt file .*typo"),
+        ({"prompt_files": "{}/wide.safetensors"}, r"wide.* \[2, 65\].*another size"),
         ({"text_file": "{}"}, "cannot be read"),
         ({"evaluation": Evaluation(search=colder(top_k=10**6))}, "top_k.* 1000000"),
         ({"evaluation": Evaluation(search=colder(temperature=0))}, "Use greedy"),
@@ -182,4 +184,187 @@ def test_a_prompt_of_another_vocabulary_is_refused_before_the_model_is_loaded(
     told = {"fingerprint": "b" * 64, "path": "theirs.model", "extra_ids": 0}
     files.write(path, soft(np.ones((5, 64), np.float32)), {"vocabulary": told})
     with pytest.raises(ValueError, match="made with the vocabulary theirs.model"):
-        infer(output=str(tmp_path / "out"), **{**given, "prompt_file": str(path)})
+        infer(output=str(tmp_path / "out"), **{**given, "prompt_files": str(path)})
+
+
+MOOD = {"input": "mood: {text}", "labels": ["bad", "good"]}
+ROWS = {
+    "mood": MOOD | {"lengths": {"inputs": 64, "targets": 8}},
+    "pair": {
+        **{"input": "{one} or {two}", "labels": ["one", "two"]},
+        "lengths": {"inputs": 48, "targets": 4},
+    },
+    "tiny": MOOD | {"lengths": {"inputs": 4, "targets": 8}},
+    "wide": {"input": "{body}", "lengths": {"inputs": 64, "targets": 8}},
+    "plain": None,
+}
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory) -> dict[str, str]:
+    """The files of prompts by name; all but "plain" were trained on rows."""
+    folder = tmp_path_factory.mktemp("prompts")
+    draws = np.random.default_rng(0)
+    for name, told in ROWS.items():
+        vectors = soft(draws.normal(size=(3, 64)) * 3)
+        story = {"name": name, "rows": told, "task": name}
+        files.write(folder / f"{name}.safetensors", vectors, story)
+    return {name: f"{folder}/{name}.safetensors" for name in ROWS}
+
+
+@pytest.fixture
+def asked(given, demo_model, tmp_path):
+    """Asks prompts that were trained on rows; no task and no lengths are named."""
+    vocabulary = demo_model["VOCABULARY"]
+
+    def ask(paths, text_file=None, output=None, method="rank", rows=None, **options):
+        settings = {
+            "data": Data(rows=rows or TEXT, vocabulary=vocabulary),
+            "evaluation": Evaluation(method=method),
+            "output": output or str(tmp_path / "out.jsonl"),
+        }
+        settings |= {"prompt_files": paths, "text_file": text_file} | options
+        return infer(**{"model": given["model"]} | settings)
+
+    return ask
+
+
+def texts_of(said) -> list[str]:
+    return [line["input"] for line in said]
+
+
+def test_a_line_stands_in_the_column_of_the_template(asked, prompts, tmp_path):
+    (tmp_path / "in.txt").write_text("a {b}\n\nc\n")
+    (tmp_path / "in.csv").write_text('text,more\n"a {b}",1\n"",2\nc,3\n')
+    of_lines = asked(prompts["mood"], f"{tmp_path}/in.txt")
+    assert texts_of(of_lines) == ["mood: a {b}", "mood: ", "mood: c"]
+    assert {line["prediction"] for line in of_lines} <= {"bad", "good"}
+    assert {line["prompt"] for line in of_lines} == {"mood"}
+    assert lines_of(tmp_path / "out.jsonl") == of_lines
+    assert asked(prompts["mood"], f"{tmp_path}/in.csv") == of_lines
+    # Nobody has to know the answers, of which the file has no column.
+    rows = {"x": {"files": {"test": f"{tmp_path}/in.csv"}}}
+    assert asked(prompts["mood"], rows=rows) == of_lines
+    told = {"x": rows["x"] | {"input": "{more}", "labels": ["x", "y"]}}
+    said = asked(prompts["mood"], rows=told)
+    assert texts_of(said) == ["1", "2", "3"]
+    assert {line["prediction"] for line in said} <= {"x", "y"}
+
+
+def test_each_row_asks_its_own_prompt(asked, prompts, tmp_path):
+    rows = [
+        {"text": "a", "one": "b", "two": "c", "who": "pair"},
+        {"text": "d", "one": "e", "two": "f", "who": prompts["mood"]},
+        {"text": "g", "one": "h", "two": "i", "who": "pair"},
+    ]
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    both = [prompts["mood"], prompts["pair"]]
+    said = asked(both, str(path), prompt_column="who")
+    assert texts_of(said) == ["b or c", "mood: d", "h or i"]
+    assert [line["prompt"] for line in said] == ["pair", "mood", "pair"]
+    assert said[0]["prediction"] in ("one", "two")
+    # Without the column each answers all, and each as it does alone.
+    every = asked(both, str(path))
+    assert [line["prompt"] for line in every] == ["mood", "pair"] * 3
+    alone = [asked(one, str(path)) for one in both]
+    for found, wanted in zip(every, sum(zip(*alone, strict=True), ()), strict=True):
+        assert found == wanted | {"score": pytest.approx(wanted["score"], abs=1e-4)}
+    by_row = [every[1], every[2], every[5]]
+    assert [line["prediction"] for line in said] == [
+        line["prediction"] for line in by_row
+    ]
+
+
+def test_text_is_cut_to_the_lengths_of_the_header(
+    asked, prompts, tmp_path, unloaded, demo_model
+):
+    (tmp_path / "in.txt").write_text("Ada ate the soup and the soup\nA\n")
+    with pytest.raises(ValueError, match=r"in.txt \(.*tiny.*1 of 2 .* than 4 tokens"):
+        asked(prompts["tiny"], f"{tmp_path}/in.txt")
+    data = Data(rows=TEXT, vocabulary=demo_model["VOCABULARY"], truncate=True)
+    with pytest.raises(AssertionError, match="the model is loaded"):
+        asked(prompts["tiny"], f"{tmp_path}/in.txt", data=data)
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "words"),
+    [
+        (["mood"], {"text_file": None}, "There is nothing to answer. .*INFER_INPUT"),
+        (["pair"], {}, "template of .*pair.* has several columns, .* lines of text"),
+        (["mood"], {"text_file": "in.tsv"}, "names the column 'text', .*'txt', 'who'"),
+        (["mood"], {"text_file": "none.csv"}, "none.csv cannot be read"),
+        (["plain"], {}, "plain.safetensors tells no template .*_TASK_NAME=plain"),
+        (["mood", "plain"], {}, "plain.safetensors tells no template"),
+        (["wide"], {}, "wide.safetensors has no set of labels to rank"),
+        ([], {"prompt_column": "who"}, "The model alone tells no template"),
+        (["wide"], {"text_file": "in.tsv", "prompt_column": "who"}, "'body'"),
+        (["mood"], {"text_file": "who.csv", "prompt_column": "who"}, "'nobody', and"),
+        (["mood"], {"prompt_column": "who"}, "names the column 'who'"),
+        (["mood"], {"rows": {"x": {"files": {"test": "y"}}}}, "leave one of the two"),
+        (["mood"], {"labels": ["x", "y"]}, "CLASS_LABELS has the labels 'x', 'y'"),
+        (
+            ["mood"],
+            {"text_file": None, "rows": {"x": {"files": {"a": "b", "c": "d"}}}},
+            "--rows gives a, c, of which one is answered",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_found_before_the_model_is_loaded(
+    names, options, words, asked, prompts, tmp_path, unloaded
+):
+    (tmp_path / "in.txt").write_text("a\n")
+    (tmp_path / "in.tsv").write_text("txt\twho\na\tmood\n")
+    (tmp_path / "who.csv").write_text("text,who\na,nobody\n")
+    told = {"text_file": "in.txt"} | options
+    if told["text_file"]:
+        told["text_file"] = f"{tmp_path}/{told['text_file']}"
+    if "labels" in told:
+        told["evaluation"] = Evaluation(method="rank", labels=told.pop("labels"))
+    with pytest.raises(ValueError, match=words):
+        asked([prompts[name] for name in names], **told)
+
+
+def test_prompts_of_other_models_are_not_asked_together(asked, tmp_path, unloaded):
+    paths = []
+    for name in ("0", "1"):
+        paths.append(f"{tmp_path}/{name}.safetensors")
+        model = {"fingerprint": name * 64, "source": name}
+        files.write(paths[-1], soft(np.ones((2, 64))), {"model": model})
+    (tmp_path / "in.txt").write_text("a\n")
+    with pytest.raises(ValueError, match="no model is right for both"):
+        asked(paths, f"{tmp_path}/in.txt")
+
+
+def test_the_command_reads_lines_and_writes_answers_and_nothing_else(
+    demo_model, prompts
+):
+    values = [f"{k}={v}" for k, v in demo_model.items() if "LENGTHS" not in k]
+    values += [f"PROMPT_FILE={prompts['mood']}", "EVALUATION=rank"]
+    values += ["INFER_INPUT=-", "INFER_OUTPUT=-"]
+    command = runs.command(
+        "infer", values, ["tests/demo_model.gin", "gin/runs/infer.gin"]
+    )[3:]
+    start = [sys.executable, "-c", WITHOUT_TENSORFLOW]
+    done = runs.call([*start, *command], input="a soup\nb\n")
+    assert done.returncode == 0, done.stderr
+    said = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+    assert texts_of(said) == ["mood: a soup", "mood: b"]
+    assert "2 predictions written." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([], "PROMPT_FILE is not set"),
+        (["PROMPT_FILE=a", "PROMPT_FILES=[b]"], "have no use for PROMPT_FILE"),
+    ],
+)
+def test_one_of_the_two_names_of_prompts_is_given(values, words, demo_model, capsys):
+    values = [f"{k}={v}" for k, v in demo_model.items() if "LENGTHS" not in k] + values
+    gin = ["tests/demo_model.gin", "gin/runs/infer.gin"]
+    given = [*values, "INFER_INPUT=-", "INFER_OUTPUT=-"]
+    with pytest.raises(SystemExit):
+        main(runs.command("infer", given, gin)[3:])
+    logging.getLogger("spot_jax").handlers.clear()
+    assert words in capsys.readouterr().err

@@ -148,14 +148,14 @@ def _tokenized(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     examples = [
         dict(zip(FEATURES, pairs[place], strict=True)) for place in range(count)
     ]
-    vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids)
+    vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids or 0)
     return EvalTask(name, None, examples, (), vocabulary)
 
 
 def _own(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     """Reads a task made of rows."""
     task = own_rows.task_of(name, data)
-    vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids)
+    vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids or 0)
     examples = own_rows.examples_of(task, evaluation.split, data, vocabulary)
     taken = examples[: evaluation.examples]
     labels = task.labels or evaluation.labels or ()

@@ -55,7 +55,7 @@ def set_up_tasks(data: Data, rows: int | None = None) -> Any:
     """
     own_rows.set_up(data)
     if is_lean(data):
-        processor = open_sentencepiece(data.vocabulary, data.extra_ids)
+        processor = open_sentencepiece(data.vocabulary, data.extra_ids or 0)
         _check_size(data.vocabulary, processor.vocab_size(), rows)
         return processor
     # TensorFlow comes in here.
@@ -65,7 +65,7 @@ def set_up_tasks(data: Data, rows: int | None = None) -> Any:
     from spot_jax.tasks import mixtures
     from spot_jax.text import vocabulary
 
-    vocabulary.open_vocabulary(data.vocabulary, data.extra_ids)
+    vocabulary.open_vocabulary(data.vocabulary, data.extra_ids or 0)
     _check_size(data.vocabulary, vocabulary.VOCABULARY.vocab_size, rows)
     mixtures.use_mixing_limit(data.mixing_limit)
     for name in data.rows:
@@ -182,7 +182,7 @@ def _pairs(name: str, data: Data) -> Sequence[tuple[np.ndarray, np.ndarray]]:
     """Returns the training examples of tokenized data, or of rows, as ids."""
     if data.tokenized:
         return open_tokenized(name, "train", data)
-    vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids)
+    vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids or 0)
     task = own_rows.task_of(name, data)
     examples = own_rows.examples_of(task, "train", data, vocabulary)
     logger.info("%s: %d training examples in memory.", name, len(examples))

@@ -20,7 +20,7 @@ def vocabulary_of(
     data: Data,
 ) -> tuple[sentencepiece.SentencePieceProcessor, vocabularies.Identity]:
     """Opens the vocabulary of a run without TensorFlow, and says what it is."""
-    return vocabularies.open_and_identify(data.vocabulary, data.extra_ids)
+    return vocabularies.open_and_identify(data.vocabulary, data.extra_ids or 0)
 
 
 class TokenizedPairs:

@@ -21,11 +21,11 @@ class Nearest:
 
     Attributes:
         count: NEAREST_PIECES, how many pieces for each vector (Lester et al. 2021: 5).
-        vocabulary: path of the SentencePiece model.
+        vocabulary: path of the SentencePiece model; None: the model's own.
     """
 
     count: int
-    vocabulary: str
+    vocabulary: str | None = None
 
     def __post_init__(self):
         if type(self.count) is not int or self.count < 1:

@@ -31,9 +31,10 @@ class Data:
         names: MIXTURE_OR_TASK_NAME, one or a list; in a list each has its own prompts.
         lengths: TASK_FEATURE_LENGTHS, the longest inputs and targets, EOS included;
             None, where all tasks are made of rows, are those that the rows need.
-        vocabulary: path of the SentencePiece model, the published one by default.
+        vocabulary: VOCABULARY, path of a SentencePiece model; None: the model's own,
+            which data/model_vocabulary.py finds.
         extra_ids: sentinels to add to it (100 for a plain file of 32,000 pieces that
-            is used for span corruption).
+            is used for span corruption); None: as many as the model's own has.
         truncate: whether longer examples are cut instead of refused.
         tokenized: TOKENIZED_DATA_DIR, a folder with NAME/train and NAME/validation that
             `spot_jax tokenize` wrote; None reads SeqIO's tasks. Runs on tokenized data
@@ -51,8 +52,8 @@ class Data:
 
     names: str | Sequence[str] = ()
     lengths: Mapping[str, int] | None = None
-    vocabulary: str = PUBLISHED_VOCABULARY
-    extra_ids: int = 0
+    vocabulary: str | None = None
+    extra_ids: int | None = None
     truncate: bool = False
     tokenized: str | None = None
     mixing_limit: int = MIXING_LIMIT
@@ -73,7 +74,7 @@ class Data:
                 "inspect_tasks`, or give rows of your own: --rows train=my.csv."
             )
         self._check_lengths()
-        if self.extra_ids < 0:
+        if self.extra_ids is not None and self.extra_ids < 0:
             raise InputError(
                 f"EXTRA_IDS is {self.extra_ids}; it is a number of sentinels, 0 for "
                 "none."

@@ -133,20 +133,17 @@ def parts_of(
 
 
 def base_step(training: Training, model: LoadedModel) -> int:
-    """Returns the step that the optimizer's clock goes on from.
-
-    Raises:
-        InputError: when it is the checkpoint's, which does not say it.
-    """
+    """Returns the step that the optimizer's clock goes on from; 0 if none is known."""
     if isinstance(training.optimizer_clock, int):
         return training.optimizer_clock
     if model.step is None:
-        raise InputError(
-            f"{model.source} does not say at which step it was saved, and the "
-            "optimizer's clock goes on from there. Set --gin.OPTIMIZER_CLOCK=1100000 "
-            "for LM-adapted T5 1.1, 1000000 for T5 1.1, or 0 for a clock of its own."
+        logger.info(
+            "%s does not say at which step it was saved, so the optimizer's clock "
+            "begins at 0. T5X's goes on from the checkpoint's step: set "
+            "OPTIMIZER_CLOCK, 1100000 for LM-adapted T5 1.1, 1000000 for T5 1.1.",
+            model.source,
         )
-    return model.step
+    return model.step or 0
 
 
 def first_state(parts: Parts, optimizer: Optimizer, mesh: Mesh) -> TrainState:

@@ -1,0 +1,172 @@
+"""Answers to questions that stand in shared batches, each with a prompt of its own."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from spot_jax.data.packing import Example
+from spot_jax.errors import InputError
+from spot_jax.model import sharding
+from spot_jax.model.binding import Binding
+from spot_jax.model.weights import LoadedModel
+from spot_jax.scoring import answers, batches
+from spot_jax.scoring.grading import Prediction
+from spot_jax.settings import Evaluation
+from spot_jax.t5.decode import EOS_ID, check_search
+
+_NOTHING = np.zeros(0, np.int32)
+
+
+class Question(NamedTuple):
+    """An input and who is asked.
+
+    Attributes:
+        inputs: [length] int32, EOS included.
+        prompt: index of its prompt in the bank, 0 where the model is asked alone.
+        labels: that are ranked, as text; of no use where answers are written.
+    """
+
+    inputs: np.ndarray
+    prompt: int = 0
+    labels: tuple[str, ...] = ()
+
+
+class Answerer:
+    """Answers with a bank of prompts, or with a model alone.
+
+    What it compiles serves all of its calls.
+
+    Args:
+        model: the frozen model (its configuration and mesh).
+        binding: what is trained, to bind parameters and prompts.
+        evaluation: how to answer.
+        lengths: TASK_FEATURE_LENGTHS.
+        prompt_length: slots in front of every input, 0 without prompts.
+
+    Raises:
+        InputError: when the search that writes answers has options that cannot be.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        binding: Binding,
+        evaluation: Evaluation,
+        lengths: Mapping[str, int],
+        prompt_length: int,
+    ):
+        self._mesh, self._evaluation = model.mesh, evaluation
+        self._rows = {
+            "prompt_length": prompt_length,
+            "input_limit": lengths["inputs"],
+            "rows": evaluation.rows,
+            "rows_multiple": model.mesh.shape["data"],
+        }
+        config = dataclasses.replace(model.config, dropout_rate=0.0)
+        if evaluation.method == "decode":
+            check_search(evaluation.search, config.vocab_size)
+        write = answers.make_write(
+            config, binding, search=evaluation.search, max_length=lengths["targets"]
+        )
+        self._write = jax.jit(write)
+        self._rank = jax.jit(answers.make_rank(config, binding))
+
+    def answer(
+        self,
+        trained: Any,
+        frozen: Any,
+        questions: Sequence[Question],
+        vocabulary: Any,
+        name: str,
+    ) -> list[Prediction]:
+        """Answers questions, whichever prompts they ask, in as few batches as one.
+
+        Where labels are ranked, questions with the same labels share batches.
+
+        Args:
+            trained: the bank of prompts.
+            frozen: the model's parameters.
+            questions: none longer than the lengths allow.
+            vocabulary: encodes labels and decodes answers.
+            name: what is answered, for messages.
+
+        Returns:
+            A prediction for each question, in order; `example` is its place.
+
+        Raises:
+            InputError: when the scores of answers are not finite.
+        """
+        by_rank = self._evaluation.method == "rank"
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for place, question in enumerate(questions):
+            groups.setdefault(question.labels if by_rank else (), []).append(place)
+        found: dict[int, Prediction] = {}
+        base = jax.random.key(self._evaluation.seed)
+        for labels, places in groups.items():
+            say = (
+                self._ranked(labels, vocabulary)
+                if by_rank
+                else (self._written(vocabulary))
+            )
+            asked = [questions[place] for place in places]
+            for number, (members, batch) in enumerate(self._batches(asked)):
+                # A batch's own: with one key all batches would draw alike.
+                key = jax.random.fold_in(base, number)
+                texts, scores = say(trained, frozen, batch, key)
+                # The last batch ends in rows of padding, whose answers nobody wants.
+                for member, text, score in zip(members, texts, scores, strict=False):
+                    check_finite(score, name)
+                    place = places[member]
+                    found[place] = Prediction(place, text, float(score))
+        return [found[place] for place in range(len(questions))]
+
+    def _batches(
+        self, questions: Sequence[Question]
+    ) -> Iterator[tuple[list[int], dict[str, jax.Array]]]:
+        """Yields which question each row holds, and the batch."""
+        examples = [Example(q.inputs, _NOTHING, q.prompt) for q in questions]
+        for members, batch in batches.one_per_row(examples, **self._rows):
+            yield members, sharding.shard_rows(batch, self._mesh)
+
+    def _written(self, vocabulary: Any) -> Callable:
+        def say(trained, frozen, batch, key):
+            tokens, scores = jax.device_get(self._write(trained, frozen, batch, key))
+            # A padding id is no piece: it would decode to an unknown mark.
+            texts = [vocabulary.decode([int(t) for t in row if t]) for row in tokens]
+            return texts, scores
+
+        return say
+
+    def _ranked(self, labels: tuple[str, ...], vocabulary: Any) -> Callable:
+        targets = [
+            np.asarray([*vocabulary.encode(label), EOS_ID], np.int32)
+            for label in labels
+        ]
+        longest = max(len(target) for target in targets)
+        padded = np.stack([np.pad(t, (0, longest - len(t))) for t in targets])
+
+        def say(trained, frozen, batch, key):
+            del key
+            scores = jax.device_get(self._rank(trained, frozen, batch, padded))
+            best = scores.argmax(axis=1)
+            return [labels[i] for i in best], scores.max(axis=1)
+
+        return say
+
+
+def check_finite(value: float, name: str) -> None:
+    """Refuses a score that is NaN or infinite.
+
+    Raises:
+        InputError: naming what was scored.
+    """
+    # Of NaNs the first would be the largest, and the first label every answer.
+    if not math.isfinite(value):
+        raise InputError(
+            f"A score of {name} is {value}: numbers overflow in the model. "
+            "Compute in float32 (--gin.ACTIVATION_DTYPE=float32)."
+        )
