@@ -303,11 +303,8 @@ def test_train_refuses_hidden_labels_before_the_model_is_loaded(
     demo_model, tmp_path, monkeypatch
 ):
     register_own_tasks()
-    # It would be loaded if it were there.
-    values = {
-        "MIXTURE_OR_TASK_NAME": "own_hidden",
-        "INITIAL_CHECKPOINT_PATH": "nowhere",
-    }
+    monkeypatch.setattr(weights, "load", None)
+    values = {"MIXTURE_OR_TASK_NAME": "own_hidden"}
     with pytest.raises(ValueError, match="own_hidden's split 'validation' are hidden"):
         runs.train(tmp_path, demo_model, values)
 

@@ -191,7 +191,7 @@ MOOD = {"input": "mood: {text}", "labels": ["bad", "good"]}
 ROWS = {
     "mood": MOOD | {"lengths": {"inputs": 64, "targets": 8}},
     "pair": {
-        **{"input": "{one} or {two}", "labels": ["one", "two"]},
+        **{"input": "{one} or {two}", "labels": ["good", "soup"]},
         "lengths": {"inputs": 48, "targets": 4},
     },
     "tiny": MOOD | {"lengths": {"inputs": 4, "targets": 8}},
@@ -245,10 +245,10 @@ def test_a_line_stands_in_the_column_of_the_template(asked, prompts, tmp_path):
     # Nobody has to know the answers, of which the file has no column.
     rows = {"x": {"files": {"test": f"{tmp_path}/in.csv"}}}
     assert asked(prompts["mood"], rows=rows) == of_lines
-    told = {"x": rows["x"] | {"input": "{more}", "labels": ["x", "y"]}}
+    told = {"x": rows["x"] | {"input": "{more}", "labels": ["soup", "film"]}}
     said = asked(prompts["mood"], rows=told)
     assert texts_of(said) == ["1", "2", "3"]
-    assert {line["prediction"] for line in said} <= {"x", "y"}
+    assert {line["prediction"] for line in said} <= {"soup", "film"}
 
 
 def test_each_row_asks_its_own_prompt(asked, prompts, tmp_path):
@@ -263,7 +263,7 @@ def test_each_row_asks_its_own_prompt(asked, prompts, tmp_path):
     said = asked(both, str(path), prompt_column="who")
     assert texts_of(said) == ["b or c", "mood: d", "h or i"]
     assert [line["prompt"] for line in said] == ["pair", "mood", "pair"]
-    assert said[0]["prediction"] in ("one", "two")
+    assert said[0]["prediction"] in ("good", "soup")
     # Without the column each answers all, and each as it does alone.
     every = asked(both, str(path))
     assert [line["prompt"] for line in every] == ["mood", "pair"] * 3
@@ -298,7 +298,7 @@ def test_text_is_cut_to_the_lengths_of_the_header(
         (["mood", "plain"], {}, "plain.safetensors tells no template"),
         (["wide"], {}, "wide.safetensors has no set of labels to rank"),
         ([], {"prompt_column": "who"}, "The model alone tells no template"),
-        (["wide"], {"text_file": "in.tsv", "prompt_column": "who"}, "'body'"),
+        (["wide"], {"text_file": "in.tsv", "prompt_column": "who"}, "it has 'wide'"),
         (["mood"], {"text_file": "who.csv", "prompt_column": "who"}, "'nobody', and"),
         (["mood"], {"prompt_column": "who"}, "names the column 'who'"),
         (["mood"], {"rows": {"x": {"files": {"test": "y"}}}}, "leave one of the two"),

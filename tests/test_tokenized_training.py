@@ -9,6 +9,7 @@ import pytest
 from spot_jax.data import vocabularies
 from spot_jax.data.tokenized_writer import write_tokenized
 from spot_jax.errors import InputError
+from spot_jax.model import weights
 from spot_jax.model_dir import records
 from spot_jax.prompts import files
 from tests import runs
@@ -93,10 +94,10 @@ def test_a_task_that_was_not_tokenized_is_named(demo_model, tokenized, tmp_path)
 
 
 def test_another_vocabulary_is_refused_before_the_model_is_read(
-    demo_model, tokenized, tmp_path
+    demo_model, tokenized, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(weights, "load", None)
     other = write_vocabulary(tmp_path)
     given = values(demo_model, tokenized) | {"VOCABULARY": other}
-    given["INITIAL_CHECKPOINT_PATH"] = "/nowhere/at/all"
     with pytest.raises(InputError, match=f"tokenized with the vocabulary .*{other}"):
         runs.train(tmp_path, given)

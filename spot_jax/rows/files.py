@@ -15,8 +15,8 @@ from spot_jax.errors import InputError
 KINDS = ".csv, .tsv, .jsonl, .parquet, .arrow, each also .gz, or a folder that the "
 KINDS += "datasets library saved"
 
-# A cell may be a whole document; Python's limit is 128 KiB.
-csv.field_size_limit(2**30)
+# A cell may be a whole document; Python's own limit is 128 KiB.
+_LONGEST_CELL = 2**30
 
 
 class Row(NamedTuple):
@@ -57,7 +57,11 @@ def read(path: str) -> list[Row]:
             f"{path} is of no kind that rows are read from; give {KINDS}. A text file "
             "of another kind is often a .csv or .jsonl by another name: rename it."
         )
-    found = list(rows)
+    limit = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        found = list(rows)
+    finally:
+        csv.field_size_limit(limit)
     if not found:
         raise InputError(f"{path} has no rows. Give a file that has some.")
     return found

@@ -87,7 +87,7 @@ def test_a_starting_value_does_not_depend_on_the_bank(tiny_config, tiny_params):
     [
         (lambda: Prompts(0, init.random_uniform), "PROMPT_LENGTH is 0"),
         (lambda: Prompts(5, []), "0 starting values"),
-        (lambda: Data([], {"inputs": 1, "targets": 1}, "v"), "empty list"),
+        (lambda: Data([], {"inputs": 1, "targets": 1}, "v"), "names no task"),
         (lambda: Data("a", {"inputs": 0, "targets": 1}, "v"), "TASK_FEATURE_LENGTHS"),
         (lambda: Prompts(5, init.random_uniform, 0, 3), "bank of Prompts is 3"),
         (

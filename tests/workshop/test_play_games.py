@@ -45,5 +45,5 @@ def test_a_wrong_answer_is_not_right(model, vocabulary, monkeypatch):
 
 
 def test_a_vocabulary_that_is_not_there_is_one_message():
-    with pytest.raises(ValueError, match="vocabulary nowhere.model cannot be read"):
+    with pytest.raises(ValueError, match="nowhere.model cannot be read"):
         play_games.main(["--vocabulary", "nowhere.model"])
