@@ -54,10 +54,10 @@ CASES = {
         None,
         ["/nowhere/spiece.model", "--gin.VOCABULARY"],
     ),
-    "vocabulary of a larger model": (
+    "embedding of another size": (
         {"T5Config.vocab_size": 16},
         None,
-        ["pieces", "only 16 rows", "--gin.VOCABULARY"],
+        ["vocab_size 384 (not 16)", "--gin.T5Config.vocab_size=384"],
     ),
     "unwritable MODEL_DIR": (
         {"MODEL_DIR": "/proc/run"},

@@ -133,8 +133,16 @@ class Answerer:
             yield members, sharding.shard_rows(batch, self._mesh)
 
     def _written(self, vocabulary: Any) -> Callable:
+        # Attributes of SeqIO's vocabularies, methods of SentencePiece's.
+        size, unknown = (
+            value() if callable(value) else value
+            for value in (vocabulary.vocab_size, vocabulary.unk_id)
+        )
+
         def say(trained, frozen, batch, key):
             tokens, scores = jax.device_get(self._write(trained, frozen, batch, key))
+            # An embedding has rows beyond the pieces, which a model may write.
+            tokens = np.where(tokens < size, tokens, unknown)
             # A padding id is no piece: it would decode to an unknown mark.
             texts = [vocabulary.decode([int(t) for t in row if t]) for row in tokens]
             return texts, scores
