@@ -54,7 +54,7 @@ def add(
 
     if name in seqio.TaskRegistry.names():
         seqio.TaskRegistry.remove(name)
-        del catalog.TASKS[name]
+        catalog.TASKS.pop(name, None)
     feature = seqio.Feature(VOCABULARY, add_eos=True)
     seqio.TaskRegistry.add(
         name,
