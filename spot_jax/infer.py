@@ -15,7 +15,12 @@ import numpy as np
 from spot_jax import config
 from spot_jax.data import eval_tasks
 from spot_jax.data.length_check import LengthCheck
-from spot_jax.data.loading import labels_of, set_up_tasks, vocabulary_story
+from spot_jax.data.loading import (
+    labels_of,
+    set_up_tasks,
+    task_names,
+    vocabulary_story,
+)
 from spot_jax.data.model_vocabulary import with_vocabulary
 from spot_jax.errors import InputError
 from spot_jax.model import architecture, sharding, weights
@@ -101,6 +106,9 @@ def infer(
     if source is None:
         found = _of_split(task, len(saved), data, evaluation, prompt_column)
     else:
+        if task is not None:
+            # Of a name that no task has there would be no word.
+            task_names(task, data)
         labels = _labels(task, saved, rows, evaluation)
         of_prompts = forms.forms_of(saved, rows, data.lengths, labels, task)
         if text_file is None:

@@ -139,6 +139,7 @@ def colder(**options):
         ({"evaluation": Evaluation(search=colder(temperature=0))}, "Use greedy"),
         ({"data": "demo_text"}, "demo_text has no set of labels to rank"),
         ({"data": "demo_text", "text_file": "{}/in.txt"}, "no set of labels to rank"),
+        ({"data": "typo", "text_file": "{}/in.txt"}, "typo"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

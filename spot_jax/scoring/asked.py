@@ -15,6 +15,7 @@ from spot_jax.rows import files
 from spot_jax.rows.files import Row
 from spot_jax.scoring.forms import Form
 from spot_jax.scoring.predictions import STDIO
+from spot_jax.scoring.saved_prompts import names_of
 
 logger = logging.getLogger(__name__)
 
@@ -163,9 +164,10 @@ def prompts_of(
             "--gin.PROMPT_FILES=\"['a.safetensors', 'b.safetensors']\"."
         )
     known: dict[str, set[int]] = {}
-    for index, prompt in enumerate(saved):
-        for name in {_name(prompt), os.path.abspath(prompt.path)}:
-            known.setdefault(name, set()).add(index)
+    for index, (name, prompt) in enumerate(zip(names_of(saved), saved, strict=True)):
+        # The name that stands in predictions, numbered where it repeats, is one, too.
+        for said in {name, _name(prompt), os.path.abspath(prompt.path)}:
+            known.setdefault(said, set()).add(index)
     return [[_named(row, column, known, saved)] for row in asked]
 
 
@@ -192,7 +194,7 @@ def _named(
             f"{row.where}: {column!r} is {value!r}, the name of {len(found)} prompts, "
             f"{paths}. Write the file instead of the name."
         )
-    names = ", ".join(repr(_name(prompt)) for prompt in saved)
+    names = ", ".join(map(repr, names_of(saved)))
     raise InputError(
         f"{row.where}: {column!r} is {value!r}, and PROMPT_FILES has no such prompt; "
         f"it has {names}. Write one of these names, or one of the files, or add the "

@@ -107,6 +107,7 @@ def test_a_row_names_its_prompt_or_its_file(saved, tmp_path, monkeypatch):
     found = asked.prompts_of(rows(*values), "prompt", saved)
     assert found == [[2], [0], [1], [1]]
     assert asked.prompts_of(rows("mood"), "prompt", saved[1:]) == [[0]]
+    assert asked.prompts_of(rows("mood-1"), "prompt", saved) == [[1]]
 
 
 def test_without_a_column_every_prompt_answers(saved):
@@ -118,7 +119,7 @@ def test_without_a_column_every_prompt_answers(saved):
     ("value", "column", "words"),
     [
         ("mood", "prompt", "the name of 2 prompts, .*x/best.st, .*y/best.st"),
-        ("moot", "prompt", "my.csv:2: 'prompt' is 'moot', .*'mood', 'mood', 'other'"),
+        ("moot", "prompt", "my.csv:2: 'prompt' is 'moot', .*'mood', 'mood-1', 'other'"),
         ("", "prompt", "'prompt' is ''"),
         (None, "prompt", "'prompt' is None"),
         (2, "prompt", "'prompt' is 2"),
