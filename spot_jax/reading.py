@@ -4,13 +4,11 @@ import json
 import math
 import os
 import pathlib
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from spot_jax.errors import InputError
-
-T = TypeVar("T")
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -69,7 +67,7 @@ def lines_of(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-def read_json(path: str | os.PathLike, kind: type[T], cure: str) -> T:
+def read_json(path: str | os.PathLike, kind: Any, cure: str) -> Any:
     """Reads a JSON file; see `parse_json`.
 
     Raises:
@@ -78,7 +76,7 @@ def read_json(path: str | os.PathLike, kind: type[T], cure: str) -> T:
     return parse_json(read_bytes(path, cure), kind, str(path), cure)
 
 
-def parse_json(data: bytes | str, kind: type[T], where: str, cure: str) -> T:
+def parse_json(data: bytes | str, kind: Any, where: str, cure: str) -> Any:
     """Returns JSON as the type that it has to be of.
 
     Args:

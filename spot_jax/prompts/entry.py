@@ -69,7 +69,7 @@ class LibraryEntry:
     embedding_step: int | None
     results: dict[str, dict[str, float]]
     score: float | None
-    model: dict[str, str]
+    model: dict[str, str | None]
     configuration: str
     provenance: dict[str, Any]
 

@@ -10,7 +10,7 @@ import pathlib
 import typing
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 from spot_jax import reading
 from spot_jax.errors import InputError
@@ -26,8 +26,6 @@ _CURE = "Copy the file again from where it was written."
 _LONGEST_NAME = 200
 # Of paths; messages and tables would drown in more.
 _LONGEST_WORD = 2000
-
-T = TypeVar("T")
 
 
 class ModelStory(TypedDict, total=False):
@@ -133,7 +131,7 @@ def _value(key: str, text: str, path: str) -> Any:
     return value
 
 
-def parse(text: str, kind: type[T], where: str, cure: str) -> T:
+def parse(text: str, kind: Any, where: str, cure: str) -> Any:
     """Returns JSON as `reading.parse_json` does; NaN, which we once wrote, is null.
 
     Raises:
