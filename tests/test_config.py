@@ -11,6 +11,7 @@ from spot_jax.scoring.domain_shift import DomainShift
 from spot_jax.scoring.nearest_pieces import Nearest
 from spot_jax.settings import Data, Evaluation, Prompts, Training
 from spot_jax.t5 import T5Config, decode
+from spot_jax.train import train
 from tests import runs
 
 _MODEL = {
@@ -294,3 +295,25 @@ def test_a_value_of_another_type_is_refused(binding, message, tmp_path):
         config.configured(_write)
     # What is not called may have any value.
     config.configured(Training)
+
+
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    [
+        ("CLASS_LABELS=[True, False]", "CLASS_LABELS is .True, False.; it takes"),
+        ("LEARNING_RATE=None", "LEARNING_RATE is None; it takes float"),
+        ("LEARNING_RATE='0.3'", "LEARNING_RATE is '0.3'; it takes float"),
+        ("TEMPERATURE=hot", "TEMPERATURE is 'hot'; it takes float"),
+        ("TOP_K=2.5", "TOP_K is 2.5; it takes int"),
+        ("T5Config.heads=four", "heads is 'four'; it takes int"),
+        ("TRAIN_STEPS=True", "TRAIN_STEPS is True; it takes int"),
+        ("DROPOUT_RATE=x", "DROPOUT_RATE is 'x'; it takes float"),
+    ],
+)
+def test_what_a_run_calls_in_the_end_is_checked_before_it_begins(
+    binding, message, tmp_path
+):
+    more = ["DECODING=@decode.sample"]
+    config.parse(runs.FILES, [*runs.bindings(tmp_path, _MODEL), *more, binding])
+    with pytest.raises(InputError, match=message):
+        config.configured(train)

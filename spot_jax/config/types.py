@@ -81,5 +81,6 @@ def _needed(function: Callable) -> set[str]:
             for reference in gin.config.iterate_references(all_of[name]):
                 is_macro = reference.selector == "gin.macro"
                 scope = "/".join(reference.scopes)
-                waiting.append(f"%{scope}" if is_macro else reference.selector)
+                full = reference.configurable.selector
+                waiting.append(f"%{scope}" if is_macro else full)
     return found

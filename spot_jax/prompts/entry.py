@@ -68,7 +68,7 @@ class LibraryEntry:
     prompt_step: int | None
     embedding_step: int | None
     results: dict[str, dict[str, float]]
-    score: float | None
+    score: float | int | None
     model: dict[str, str | None]
     configuration: str
     provenance: dict[str, Any]
