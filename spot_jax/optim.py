@@ -164,11 +164,13 @@ def adamw(
 
 def constant(value: float) -> Schedule:
     """Returns a schedule that is `value` at every step."""
+    _require_rate(value)
     return functools.partial(_constant, value)
 
 
 def linear_warmup(peak: float, warmup_steps: int) -> Schedule:
     """Returns a schedule that rises from 0 to `peak` and stays there."""
+    _require_rate(peak)
     _require_warmup(warmup_steps)
     return functools.partial(_linear_warmup, peak, warmup_steps)
 
@@ -179,6 +181,7 @@ def linear_warmup_decay(peak: float, warmup_steps: int, total_steps: int) -> Sch
     Raises:
         InputError: when the run would be over before the warm-up is.
     """
+    _require_rate(peak)
     _require_warmup(warmup_steps)
     if total_steps <= warmup_steps:
         raise InputError(
@@ -190,12 +193,14 @@ def linear_warmup_decay(peak: float, warmup_steps: int, total_steps: int) -> Sch
 
 def reciprocal_square_root(base: float, warmup_steps: int) -> Schedule:
     """Returns T5X's `constant * rsqrt_decay`: base / sqrt(max(step, warmup_steps))."""
+    _require_rate(base)
     _require_warmup(warmup_steps)
     return functools.partial(_reciprocal_square_root, base, warmup_steps)
 
 
 def linear_warmup_rsqrt(base: float, warmup_steps: int) -> Schedule:
     """Returns T5X's default, `constant * linear_warmup * rsqrt_decay`."""
+    _require_rate(base)
     _require_warmup(warmup_steps)
     return functools.partial(_linear_warmup_rsqrt, base, warmup_steps)
 
@@ -225,6 +230,14 @@ def _linear_warmup_rsqrt(base, warmup_steps, step):
 
 def _as_schedule(learning_rate: float | Schedule) -> Schedule:
     return learning_rate if callable(learning_rate) else constant(learning_rate)
+
+
+def _require_rate(rate: float) -> None:
+    if not rate > 0:
+        raise InputError(
+            f"The learning rate is {rate}: with it nothing is learned. Give one above "
+            "0: --gin.LEARNING_RATE=0.3."
+        )
 
 
 def _require_warmup(warmup_steps: int) -> None:

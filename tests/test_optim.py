@@ -263,3 +263,19 @@ def test_schedule_counts_the_steps_of_the_run(t5x):
 def test_impossible_settings_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        optim.constant,
+        lambda rate: optim.linear_warmup(rate, 1),
+        lambda rate: optim.linear_warmup_decay(rate, 1, 2),
+        lambda rate: optim.reciprocal_square_root(rate, 1),
+        lambda rate: optim.linear_warmup_rsqrt(rate, 1),
+    ],
+)
+def test_a_rate_that_teaches_nothing_is_refused(schedule, rate):
+    with pytest.raises(ValueError, match="The learning rate is .*LEARNING_RATE"):
+        schedule(rate)

@@ -51,7 +51,13 @@ def alone_in(folder: pathlib.Path, option: str) -> Iterator[Callable[[], None]]:
                 f"{option} {folder} is in use by {holder}. Wait until that ends, or "
                 f"choose another {option}."
             )
-        yield functools.partial(_check_still_there, path, _which(path), option)
+        check = functools.partial(_check_still_there, path, _which(path), option)
+        try:
+            yield check
+        except storage.WriteError:
+            # Nothing can be written where nothing is: say so, and not what follows.
+            check()
+            raise
 
 
 def _check_still_there(path: pathlib.Path, which: object, option: str) -> None:

@@ -99,8 +99,7 @@ def spearman_corrcoef(
     `[1, 2, 3]`, `[1, 10, 100]` -> `{"spearman_corrcoef": 100.0}`; 0 for a constant.
     """
     check_lengths(targets, predictions)
-    # Places among the distinct values have the ranks of the values themselves; a model
-    # that writes "nan" gets the highest place, not a figure that is NaN.
+    # Places among the distinct values have the ranks of the values themselves.
     _, target_places = np.unique(targets, return_inverse=True)
     _, guess_places = np.unique(predictions, return_inverse=True)
     if _is_constant(target_places) or _is_constant(guess_places):

@@ -1,6 +1,7 @@
 """A folder that one process uses."""
 
 import errno
+import shutil
 import subprocess
 import sys
 
@@ -78,3 +79,12 @@ def test_of_processes_that_share_a_run_the_first_alone_locks(tmp_path, monkeypat
         with in_use.alone_in(tmp_path, "--dir") as check_still_there:
             check_still_there()
     assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_for_want_of_the_folder_is_told_as_that(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with pytest.raises(InputError, match="was removed or replaced while"):
+        with in_use.alone_in(folder, "MODEL_DIR"):
+            shutil.rmtree(folder)
+            raise storage.WriteError(folder / "x", OSError(2, "No such file"))
