@@ -233,10 +233,10 @@ def _as_schedule(learning_rate: float | Schedule) -> Schedule:
 
 
 def _require_rate(rate: float) -> None:
-    if not rate > 0:
+    if not rate >= 0:
         raise InputError(
-            f"The learning rate is {rate}: with it nothing is learned. Give one above "
-            "0: --gin.LEARNING_RATE=0.3."
+            f"The learning rate is {rate}, which leads away from what is to be "
+            "learned. Give one above 0: --gin.LEARNING_RATE=0.3."
         )
 
 

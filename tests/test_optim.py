@@ -265,7 +265,7 @@ def test_impossible_settings_are_refused(make, message):
         make()
 
 
-@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("rate", [-1.0, float("nan")])
 @pytest.mark.parametrize(
     "schedule",
     [
@@ -276,6 +276,6 @@ def test_impossible_settings_are_refused(make, message):
         lambda rate: optim.linear_warmup_rsqrt(rate, 1),
     ],
 )
-def test_a_rate_that_teaches_nothing_is_refused(schedule, rate):
+def test_a_rate_that_leads_away_is_refused(schedule, rate):
     with pytest.raises(ValueError, match="The learning rate is .*LEARNING_RATE"):
         schedule(rate)

@@ -67,7 +67,7 @@ class LibraryEntry:
     embedding: PromptBundle | None
     prompt_step: int | None
     embedding_step: int | None
-    results: dict[str, dict[str, float]]
+    results: dict[str, dict[str, float | int]]
     score: float | int | None
     model: dict[str, str | None]
     configuration: str

@@ -83,7 +83,7 @@ def test_stages_choose_among_the_same_runs():
         ({"TARGETS": ["glue_mixture"]}, "glue_mixture is a mixture"),
         ({"TARGETS": []}, "TARGETS is an empty list"),
         ({"SEEDS": [0, 0]}, "SEEDS is"),
-        ({"SEEDS": ["a"]}, "SEEDS is .* a list of int"),
+        ({"SEEDS": ["a"]}, "SEEDS is .* Expected int, got str"),
         ({"MIXTURE_KS": [5]}, "MIXTURE_KS has 5; there are 4 source prompts"),
         ({"BEST_KS": [0]}, "BEST_KS has 0"),
         ({"EMBEDDING_STEP": 5}, "EMBEDDING_STEP is 5, and tuning ends at step 4"),
