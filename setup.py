@@ -60,6 +60,7 @@ setuptools.setup(
     # shadow the library of that name), which automatic discovery refuses.
     packages=[
         "spot_jax",
+        "spot_jax.api",
         "spot_jax.analysis",
         "spot_jax.campaign",
         "spot_jax.config",

@@ -80,8 +80,9 @@ def _run(argv: list[str]) -> None:
 
 
 def _module_of(program: str) -> str:
-    room = "spot_jax.workshop" if program in WORKSHOP else "spot_jax"
-    return f"{room}.{program}"
+    # `spot_jax.library` is the function of that name; a module would hide it.
+    file = "library_program" if program == "library" else program
+    return f"spot_jax.workshop.{file}" if program in WORKSHOP else f"spot_jax.{file}"
 
 
 class _BesideTheBar(logging.Handler):

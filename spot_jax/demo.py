@@ -22,7 +22,7 @@ import msgspec
 import pandas as pd
 
 import spot_jax.tasks
-from spot_jax import config, library, spot_tiny, transfer
+from spot_jax import config, library_program, spot_tiny, transfer
 from spot_jax.analysis import curves, figures, output, statistics
 from spot_jax.errors import InputError
 from spot_jax.miniature import folder as miniature_folder
@@ -89,7 +89,7 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
     sources = [(task, 0, None) for task in SOURCES]
     _tune(folder / "sources", sources, "sampled_vocabulary", _SOURCE_STEPS, 50)
     kept = str(folder / "library")
-    _quietly(library.main, ["add", kept, str(folder / "sources")])
+    _quietly(library_program.main, ["add", kept, str(folder / "sources")])
 
     _say(f"2/3  Tuning {' and '.join(TARGETS)} from class labels, {seeds} seeds each.")
     scratch = [(task, seed, None) for task in TARGETS for seed in range(seeds)]

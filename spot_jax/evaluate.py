@@ -26,7 +26,7 @@ import msgspec
 import numpy as np
 
 from spot_jax import config, tables
-from spot_jax.data import eval_tasks, loading, own_rows
+from spot_jax.data import eval_tasks, loading, own_rows, set_up
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.model_vocabulary import chosen, with_vocabulary
 from spot_jax.errors import InputError
@@ -98,10 +98,10 @@ def evaluate(
     if data:
         data = with_vocabulary(data, description)
         data = own_rows.with_recipes(data, [prompt.story for prompt in saved])
-        vocabulary = loading.set_up_tasks(data, model.config.vocab_size)
+        vocabulary = set_up.set_up_tasks(data, model.config.vocab_size)
         data = own_rows.with_lengths(data, vocabulary)
         tasks = _load_tasks(data, evaluation)
-        saved_prompts.check_vocabulary(saved, loading.vocabulary_story(data))
+        saved_prompts.check_vocabulary(saved, set_up.vocabulary_story(data))
     if ensemble or domain_shift:
         _check_tasks(tasks)
     tasks_of = dict.fromkeys(range(len(names)), tasks)

@@ -15,13 +15,9 @@ import numpy as np
 from spot_jax import config
 from spot_jax.data import eval_tasks
 from spot_jax.data.length_check import LengthCheck
-from spot_jax.data.loading import (
-    labels_of,
-    set_up_tasks,
-    task_names,
-    vocabulary_story,
-)
+from spot_jax.data.loading import labels_of, task_names
 from spot_jax.data.model_vocabulary import with_vocabulary
+from spot_jax.data.set_up import set_up_tasks, vocabulary_story
 from spot_jax.errors import InputError
 from spot_jax.model import architecture, sharding, weights
 from spot_jax.prompts.base import slots_of

@@ -21,10 +21,11 @@ from collections.abc import Callable, Sequence
 import jax
 
 from spot_jax import config, interrupts
-from spot_jax.data import loading, own_rows
+from spot_jax.data import own_rows, set_up
 from spot_jax.data.model_vocabulary import with_vocabulary
 from spot_jax.data.prefetch import prefetch
 from spot_jax.model import architecture, sharding
+from spot_jax.model.weights import LoadedModel
 from spot_jax.model_dir import claim, in_use, names, storage, story
 from spot_jax.model_dir.described import described
 from spot_jax.optim import Optimizer
@@ -62,6 +63,7 @@ def train(
     then: Target | None = None,
     configuration: str | None = None,
     devices: Sequence[jax.Device] | None = None,
+    loaded: LoadedModel | None = None,
 ) -> dict[str, Best]:
     """Trains, or continues, the run of MODEL_DIR.
 
@@ -80,6 +82,7 @@ def train(
         configuration: what is written as the run's configuration, and must be the same
             when the run goes on; None: the other arguments, described.
         devices: where the run computes; None: on all devices there are.
+        loaded: the frozen model, where it is in memory already; None reads it.
 
     Returns:
         The best result of every prompt, by its name ("model" for model tuning).
@@ -117,16 +120,16 @@ def train(
         # The data.
         if evaluation.method == "decode":
             check_search(evaluation.search, model.config.vocab_size)
-        vocabulary = loading.set_up_tasks(data, model.config.vocab_size)
+        vocabulary = set_up.set_up_tasks(data, model.config.vocab_size)
         data = own_rows.with_lengths(data, vocabulary)
-        of_vocabulary = loading.vocabulary_story(data)
+        of_vocabulary = set_up.vocabulary_story(data)
         claim.check_vocabulary(folder, of_vocabulary)
         logger.info("Reading %s.", ", ".join(data.names))
         readers = prepare.readers_of(bank, data)
         tasks = prepare.tasks_of(bank, evaluation, data)
 
         # The model on its mesh, what of it is trained, and what moves that.
-        loaded = prepare.load_model(model, prompts, seed, devices)
+        loaded = loaded or prepare.load_model(model, prompts, seed, devices)
         claim.check_model(folder, loaded.story())
         parts = prepare.parts_of(loaded, bank, prompts, vocabulary.encode)
         moved_by = optimizer(base_step=prepare.base_step(training, loaded))
@@ -227,7 +230,7 @@ def mixture_first(
     of_target = dataclasses.replace(data, names=then.name)
     description = architecture.described(model)
     rows = architecture.resolved(model, description).config.vocab_size
-    loading.set_up_tasks(with_vocabulary(of_target, description), rows)
+    set_up.set_up_tasks(with_vocabulary(of_target, description), rows)
     mixture, target = f"{model_dir}/mixture", f"{model_dir}/target"
     run(model_dir=mixture, model=model, data=data, training=training)
     return run(

@@ -11,7 +11,7 @@ import seqio
 
 from spot_jax import config
 from spot_jax.__main__ import main
-from spot_jax.data import eval_tasks, loading
+from spot_jax.data import eval_tasks, set_up
 from spot_jax.model import weights
 from spot_jax.prompts import files
 from spot_jax.prompts.base import slots_of
@@ -153,7 +153,7 @@ def _translated_by_hand(demo_model, paths) -> dict[str, float]:
     loaded = weights.load(config.configured(Model)())
     evaluation = Evaluation(method="rank", examples=30)
     data = Data("demo_topic", lengths, demo_model["VOCABULARY"])
-    loading.set_up_tasks(data)
+    set_up.set_up_tasks(data)
     task = eval_tasks.load_task("demo_topic", evaluation, data)
     targets = [eval_tasks.target_text(task, example) for example in task.examples]
     saved = saved_prompts.read(paths, loaded.config)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from spot_jax.__main__ import PROGRAMS, WORKSHOP
+from spot_jax.__main__ import PROGRAMS, WORKSHOP, _module_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILES = sorted([*(ROOT / "spot_jax").rglob("*.py"), *(ROOT / "tasks").glob("*.py")])
@@ -15,11 +15,13 @@ FILES = sorted([*(ROOT / "spot_jax").rglob("*.py"), *(ROOT / "tasks").glob("*.py
 # is a folder of spot_jax/ or a file beside them; `tasks` is the folder tasks/.
 FLOORS = (
     ("__main__",),
+    # What Python programs import.
+    ("api",),
     # Programs that run others.
     ("demo", "study", "workshop"),
     # The programs, a file each.
     *(
-        ("train", "evaluate", "infer", "library", "transfer", "report"),
+        ("train", "evaluate", "infer", "library_program", "transfer", "report"),
         ("inspect_tasks", "convert", "tokenize"),
     ),
     # The machinery.
@@ -67,8 +69,9 @@ def rooms_imported(path: pathlib.Path) -> set[str]:
 def test_every_room_has_a_floor():
     rooms = {room(path) for path in FILES} - {"__init__"}
     assert rooms == set(FLOOR)
-    assert set(PROGRAMS) | {"workshop", "__main__"} == {
-        *(room for floor in FLOORS[:4] for room in floor)
+    files = {_module_of(program).split(".")[1] for program in PROGRAMS | WORKSHOP}
+    assert files | {"api", "__main__"} == {
+        *(room for floor in FLOORS[:5] for room in floor)
     }
     assert all((ROOT / f"spot_jax/workshop/{name}.py").exists() for name in WORKSHOP)
 

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from spot_jax import config, evaluate, infer, library, transfer
+from spot_jax import config, evaluate, infer, library_program, transfer
 from spot_jax.prompts import files
 from spot_jax.prompts.library import Library
 from tests import runs
@@ -76,9 +76,9 @@ def test_it_goes_into_a_library_and_out_as_starts(
     trained, demo_model, tmp_path, capsys
 ):
     kept = str(tmp_path / "library")
-    library.main(["add", kept, str(trained)])
-    library.main(["list", kept])
-    library.main(["verify", kept])
+    library_program.main(["add", kept, str(trained)])
+    library_program.main(["list", kept])
+    library_program.main(["verify", kept])
     said = capsys.readouterr().out
     assert all(f"{task}-seed0" in said for task in TASKS) and "nothing wrong" in said
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spot_jax.__main__ import main
-from spot_jax.data import eval_tasks, loading, own_rows
+from spot_jax.data import eval_tasks, loading, own_rows, set_up
 from spot_jax.data.orders import Position
 from spot_jax.prompts import files
 from spot_jax.settings import Data, Evaluation
@@ -86,12 +86,12 @@ def data_of(rows, demo_model, names=(), **more) -> Data:
 
 def test_seqio_and_we_make_the_same_of_rows(rows, demo_model):
     lean = data_of(rows, demo_model)
-    loading.set_up_tasks(lean)
+    set_up.set_up_tasks(lean)
     ours = loading.training_loader(lean)("mood")(0, Position()).take(60)
     asked = eval_tasks.load_task("mood", Evaluation(), lean)
     # Beside a task of SeqIO's, it is one as well.
     whole = data_of(rows, demo_model, ["mood", "demo_food"])
-    loading.set_up_tasks(whole)
+    set_up.set_up_tasks(whole)
     theirs = loading.training_loader(whole)("mood")(0, Position()).take(60)
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(one[0], other[0])

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from spot_jax import reading
-from spot_jax.data import loading, own_rows
+from spot_jax.data import loading, own_rows, set_up
 from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.length_check import LengthCheck
-from spot_jax.data.tokenized_runs import open_tokenized
-from spot_jax.data.vocabularies import open_sentencepiece
+from spot_jax.data.tokenized_runs import open_tokenized, vocabulary_of
 from spot_jax.errors import InputError
 from spot_jax.prompts.labels import pieces_of_labels
 from spot_jax.settings import Data, Evaluation
@@ -110,7 +109,7 @@ def load_task(
         found = _tokenized(name, evaluation, data)
         check_targets(found, evaluation.split)
         return found
-    if loading.is_lean(data):
+    if set_up.is_lean(data):
         found = _own(name, evaluation, data)
         if found.needs_answers or not is_scored:
             check_method(found, evaluation)
@@ -148,14 +147,14 @@ def _tokenized(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     examples = [
         dict(zip(FEATURES, pairs[place], strict=True)) for place in range(count)
     ]
-    vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids or 0)
+    vocabulary = vocabulary_of(data)[0]
     return EvalTask(name, None, examples, (), vocabulary)
 
 
 def _own(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     """Reads a task made of rows."""
     task = own_rows.task_of(name, data)
-    vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids or 0)
+    vocabulary = vocabulary_of(data)[0]
     examples = own_rows.examples_of(task, evaluation.split, data, vocabulary)
     taken = examples[: evaluation.examples]
     labels = task.labels or evaluation.labels or ()

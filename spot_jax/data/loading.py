@@ -4,7 +4,6 @@ TensorFlow is imported with SeqIO when the first task is looked up, not before; 
 tokenized data never do.
 """
 
-import dataclasses
 import functools
 import itertools
 import logging
@@ -13,13 +12,11 @@ from typing import Any
 
 import numpy as np
 
-import spot_jax.tasks
-from spot_jax.data import own_rows
+from spot_jax.data import own_rows, set_up
 from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.orders import MemoryExamples, MixedExamples, Reader, StreamedExamples
 from spot_jax.data.tokenized_runs import open_tokenized, vocabulary_of
-from spot_jax.data.vocabularies import check_task, identity_of, open_sentencepiece
 from spot_jax.errors import InputError
 from spot_jax.settings import Data
 from spot_jax.text.lengths import FEATURES
@@ -35,88 +32,9 @@ STREAM_SAMPLE = 2000
 _HANDED_OVER = 64
 
 
-def set_up_tasks(data: Data, rows: int | None = None) -> Any:
-    """Makes all tasks use the run's vocabulary, and mixtures their limit.
-
-    Mixtures of the run's own are registered.
-
-    Args:
-        data: the vocabulary, the mixtures and their limit.
-        rows: of the model's embedding; None where no model reads the tasks.
-
-    Returns:
-        The vocabulary, which encodes and decodes: SeqIO's, or, for tokenized data
-        and rows of one's own, SentencePiece's own processor, which needs no TensorFlow.
-
-    Raises:
-        InputError: when the vocabulary cannot be read or is larger than the model's,
-            the run's tasks are of another one, the limit is not positive, or a mixture
-            cannot be made.
-    """
-    own_rows.set_up(data)
-    if is_lean(data):
-        processor = open_sentencepiece(data.vocabulary, data.extra_ids or 0)
-        _check_size(data.vocabulary, processor.vocab_size(), rows)
-        return processor
-    # TensorFlow comes in here.
-    spot_jax.tasks.register_all()
-    spot_jax.tasks.use_modules(data.modules)
-    from spot_jax.data import seqio_rows
-    from spot_jax.tasks import mixtures
-    from spot_jax.text import vocabulary
-
-    vocabulary.open_vocabulary(data.vocabulary, data.extra_ids or 0)
-    _check_size(data.vocabulary, vocabulary.VOCABULARY.vocab_size, rows)
-    mixtures.use_mixing_limit(data.mixing_limit)
-    for name in data.rows:
-        seqio_rows.register(own_rows.task_of(name, data))
-    for name, members in data.mixtures.items():
-        mixtures.add_mixture(name, members)
-    _check_vocabularies(data.names)
-    return vocabulary.VOCABULARY
-
-
-def is_lean(data: Data) -> bool:
-    """Whether a run reads nothing that needs SeqIO, and with it TensorFlow."""
-    return bool(data.tokenized) or own_rows.are_all(data)
-
-
-def vocabulary_story(data: Data) -> dict[str, Any]:
-    """Returns what files say of the run's vocabulary; `set_up_tasks` has opened it."""
-    if is_lean(data):
-        identity = vocabulary_of(data)[1]
-    else:
-        from spot_jax.text.vocabulary import VOCABULARY
-
-        identity = identity_of(VOCABULARY)
-    told = dataclasses.asdict(identity)
-    return {key: told[key] for key in ("fingerprint", "path", "extra_ids")}
-
-
-def _check_vocabularies(names: Sequence[str]) -> None:
-    import seqio
-
-    from spot_jax.text.checks import member_tasks
-
-    known = {*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()}
-    # A name of no task is another mistake, or names labels only.
-    for name in known.intersection(names):
-        for task in member_tasks(name):
-            check_task(task)
-
-
-def _check_size(path: str, pieces: int, rows: int | None) -> None:
-    if rows is not None and pieces > rows:
-        raise InputError(
-            f"The vocabulary {path} has {pieces} pieces, and the model's embedding "
-            f"only {rows} rows: they do not belong together. Give the model's own with "
-            "--gin.VOCABULARY=FILE, or the gin file of another model."
-        )
-
-
 def task_names(name: str, data: Data) -> tuple[str, ...]:
     """Returns the tasks of a mixture, or the task itself."""
-    if is_lean(data):
+    if set_up.is_lean(data):
         return (name,)
     import seqio
 
@@ -160,7 +78,7 @@ def training_loader(data: Data) -> Callable[[str], Reader]:
 
     @functools.cache
     def load(name: str) -> Reader:
-        if is_lean(data):
+        if set_up.is_lean(data):
             pairs = _pairs(name, data)
             return lambda seed, position: MemoryExamples(pairs, seed, position)
         import seqio
@@ -182,7 +100,7 @@ def _pairs(name: str, data: Data) -> Sequence[tuple[np.ndarray, np.ndarray]]:
     """Returns the training examples of tokenized data, or of rows, as ids."""
     if data.tokenized:
         return open_tokenized(name, "train", data)
-    vocabulary = open_sentencepiece(data.vocabulary, data.extra_ids or 0)
+    vocabulary, _ = vocabulary_of(data)
     task = own_rows.task_of(name, data)
     examples = own_rows.examples_of(task, "train", data, vocabulary)
     logger.info("%s: %d training examples in memory.", name, len(examples))

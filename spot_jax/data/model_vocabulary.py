@@ -10,8 +10,8 @@ from sentencepiece import sentencepiece_model_pb2
 from spot_jax.data.vocabularies import Identity, open_and_identify
 from spot_jax.errors import InputError
 from spot_jax.pretrained import Beside, Description
+from spot_jax.pretrained.published import PUBLISHED_VOCABULARY
 from spot_jax.settings import Data
-from spot_jax.settings.data import PUBLISHED_VOCABULARY
 from spot_jax.spot_tiny import BYTES, vocabulary_path
 from spot_jax.text import byte_pieces
 

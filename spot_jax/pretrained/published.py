@@ -21,6 +21,9 @@ PUBLISHED = {
     for size in _SIZES
 }
 
+# The vocabulary of all of these: 32,000 pieces and 100 sentinels.
+PUBLISHED_VOCABULARY = "gs://t5-data/vocabs/cc_all.32000.100extra/sentencepiece.model"
+
 # The same weights as folders on the Hugging Face hub, which nothing here downloads.
 HUGGING_FACE = tuple(f"google/t5-v1_1-{size}" for size in _SIZES) + tuple(
     f"google/t5-{size}-lm-adapt" for size in _SIZES

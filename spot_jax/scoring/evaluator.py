@@ -1,8 +1,7 @@
 """Exact evaluation: whole splits, several prompts at once, the tasks' own metrics."""
 
 import dataclasses
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -10,15 +9,14 @@ import numpy as np
 
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.packing import Example
-from spot_jax.errors import InputError
 from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
 from spot_jax.model.objective import make_loss
 from spot_jax.model.weights import LoadedModel
 from spot_jax.scoring import answers, batches
+from spot_jax.scoring.answerer import Answerer, Question, check_finite
 from spot_jax.scoring.grading import Prediction, score
 from spot_jax.settings import Evaluation, Loss
-from spot_jax.t5.decode import EOS_ID, check_search
 
 
 class Evaluator:
@@ -43,21 +41,15 @@ class Evaluator:
         lengths: Mapping[str, int],
         prompt_length: int,
     ):
-        self._mesh, self._evaluation, self._binding = model.mesh, evaluation, binding
+        self._mesh, self._binding = model.mesh, binding
         self._rows = {
             "prompt_length": prompt_length,
             "input_limit": lengths["inputs"],
             "rows": evaluation.rows,
             "rows_multiple": model.mesh.shape["data"],
         }
+        self._answerer = Answerer(model, binding, evaluation, lengths, prompt_length)
         config = dataclasses.replace(model.config, dropout_rate=0.0)
-        if evaluation.method == "decode":
-            check_search(evaluation.search, config.vocab_size)
-        write = answers.make_write(
-            config, binding, search=evaluation.search, max_length=lengths["targets"]
-        )
-        rank = answers.make_rank(config, binding)
-        self._write, self._rank = jax.jit(write), jax.jit(rank)
         self._score = jax.jit(answers.make_score(config, binding))
         # Sums, for the mean is over the whole split and not over a batch.
         options, limit = Loss(z_loss=0.0, normalizing_factor=None), lengths["targets"]
@@ -111,70 +103,37 @@ class Evaluator:
         Raises:
             InputError: when the scores of answers are not finite.
         """
-        by_rank = self._evaluation.method == "rank"
-        answer = self._ranked(task) if by_rank else self._written(task.vocabulary)
-        predictions = {prompt: [None] * len(task.examples) for prompt in prompts}
-        base = jax.random.key(self._evaluation.seed)
-        for number, (pairs, batch) in enumerate(self._batches(task, prompts)):
-            # A batch's own: with one key all batches would draw alike.
-            key = jax.random.fold_in(base, number)
-            texts, scores = answer(trained, frozen, batch, key)
-            # The last batch ends in rows of padding, whose answers nobody asked for.
-            for (prompt, index), text, value in zip(pairs, texts, scores, strict=False):
-                _check_finite(value, task)
-                text = task.translation.get(text, text)
-                predictions[prompt][index] = Prediction(index, text, float(value))
+        labels = task.labels
+        pairs = [(p, i) for i in range(len(task.examples)) for p in prompts]
+        questions = [Question(task.examples[i]["inputs"], p, labels) for p, i in pairs]
+        found = self._answerer.answer(
+            *(trained, frozen, questions, task.vocabulary, task.name)
+        )
+        predictions: dict[int, list[Prediction]] = {prompt: [] for prompt in prompts}
+        for (prompt, example), answer in zip(pairs, found, strict=True):
+            text = task.translation.get(answer.text, answer.text)
+            predictions[prompt].append(Prediction(example, text, answer.score))
         return predictions
-
-    def _written(self, vocabulary: Any) -> Callable:
-        def answer(trained, frozen, batch, key):
-            tokens, scores = jax.device_get(self._write(trained, frozen, batch, key))
-            # A padding id is no piece: it would decode to an unknown mark.
-            texts = [vocabulary.decode([int(t) for t in row if t]) for row in tokens]
-            return texts, scores
-
-        return answer
-
-    def _ranked(self, task: EvalTask) -> Callable:
-        targets = [
-            np.asarray([*task.vocabulary.encode(label), EOS_ID], np.int32)
-            for label in task.labels
-        ]
-        longest = max(len(target) for target in targets)
-        labels = np.stack([np.pad(t, (0, longest - len(t))) for t in targets])
-
-        def answer(trained, frozen, batch, key):
-            del key
-            scores = jax.device_get(self._rank(trained, frozen, batch, labels))
-            best = scores.argmax(axis=1)
-            return [task.labels[i] for i in best], scores.max(axis=1)
-
-        return answer
 
     def _target_scores(
         self, trained: Any, frozen: Any, task: EvalTask, prompts: Sequence[int]
     ) -> dict[int, list[float]]:
         """Returns the log-probability of each example's targets, for each prompt."""
         scores = {prompt: [0.0] * len(task.examples) for prompt in prompts}
-        for pairs, batch in self._batches(task, prompts, with_targets=True):
+        for pairs, batch in self._batches(task, prompts):
             values = jax.device_get(self._score(trained, frozen, batch))
             for (prompt, index), value in zip(pairs, values, strict=False):
-                _check_finite(value, task)
+                check_finite(value, task.name)
                 scores[prompt][index] = float(value)
         return scores
 
     def _batches(
-        self, task: EvalTask, prompts: Sequence[int], *, with_targets: bool = False
+        self, task: EvalTask, prompts: Sequence[int]
     ) -> Iterator[tuple[list[tuple[int, int]], dict[str, jax.Array]]]:
         """Yields the (prompt, example) of each row, and the batch."""
         pairs = [(p, i) for i in range(len(task.examples)) for p in prompts]
-        nothing = np.zeros(0, np.int32)
         examples = [
-            Example(
-                task.examples[i]["inputs"],
-                task.examples[i]["targets"] if with_targets else nothing,
-                p,
-            )
+            Example(task.examples[i]["inputs"], task.examples[i]["targets"], p)
             for p, i in pairs
         ]
         for members, batch in batches.one_per_row(examples, **self._rows):
@@ -198,12 +157,3 @@ class Evaluator:
             totals += sums["loss"]
             tokens += sums["weight_sum"]
         return {prompt: float(totals[prompt] / tokens[prompt]) for prompt in prompts}
-
-
-def _check_finite(value: float, task: EvalTask) -> None:
-    # Of NaNs the first would be the largest, and the first label every answer.
-    if not math.isfinite(value):
-        raise InputError(
-            f"A score of {task.name} is {value}: numbers overflow in the model. "
-            "Compute in float32 (--gin.ACTIVATION_DTYPE=float32)."
-        )

@@ -8,9 +8,6 @@ from spot_jax import typed
 from spot_jax.errors import InputError
 from spot_jax.tasks.catalog import MIXING_LIMIT
 
-# The vocabulary of the published T5 checkpoints: 32,000 pieces and 100 sentinels.
-PUBLISHED_VOCABULARY = "gs://t5-data/vocabs/cc_all.32000.100extra/sentencepiece.model"
-
 
 class OwnRows(TypedDict):
     """A task made of rows; rows/task.py has what the words mean."""

@@ -13,11 +13,10 @@ import seqio
 import tensorflow as tf
 
 from spot_jax.errors import InputError
+from spot_jax.pretrained.published import PUBLISHED_VOCABULARY
 from spot_jax.spot_tiny import BYTES, vocabulary_path
 from spot_jax.text.pieces import open_pieces
 
-# The vocabulary of the published T5 checkpoints: 32,000 pieces and 100 sentinels.
-PUBLISHED_VOCABULARY = "gs://t5-data/vocabs/cc_all.32000.100extra/sentencepiece.model"
 _CURE = (
     "Name a SentencePiece model: --gin.VOCABULARY=FILE of a run, --vocabulary FILE of "
     "inspect_tasks and tokenize."

@@ -25,7 +25,7 @@ import spot_jax.tasks
 from spot_jax import config, miniature, spot_tiny
 from spot_jax.analysis import csv_files
 from spot_jax.analysis.csv_files import Text
-from spot_jax.data import eval_tasks, loading
+from spot_jax.data import eval_tasks, set_up
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.errors import InputError
 from spot_jax.evaluate import evaluate
@@ -125,7 +125,7 @@ def _words(_: pathlib.Path, task: str, __: int) -> Iterator[Line]:
         return
     config.parse(PROMPT_TUNING, [_name(task), "MODEL_DIR=None"])
     evaluation, data = config.configured(Evaluation)(), config.configured(Data)()
-    loading.set_up_tasks(data)
+    set_up.set_up_tasks(data)
     there = eval_tasks.load_task(task, evaluation, data)
     train_rows, held_out = (
         rows_of_examples(there, s) for s in ("train", evaluation.split)

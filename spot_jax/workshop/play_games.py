@@ -14,8 +14,8 @@ import sentencepiece
 
 from spot_jax import config, spot_tiny
 from spot_jax.data import packing
-from spot_jax.data.loading import open_sentencepiece
 from spot_jax.data.packing import Example
+from spot_jax.data.vocabularies import open_sentencepiece
 from spot_jax.miniature import games
 from spot_jax.miniature.basics import named
 from spot_jax.miniature.quizzes import Round

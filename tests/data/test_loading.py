@@ -4,7 +4,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from spot_jax.data import loading
+from spot_jax.data import loading, set_up
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.orders import (
     MemoryExamples,
@@ -100,7 +100,7 @@ def test_a_batch_has_as_many_examples_of_each_prompt():
 def test_a_stream_stops_at_an_example_that_is_too_long(demo_model, monkeypatch):
     short = {"inputs": 15, "targets": 8}
     data = Data("demo_food", short, demo_model["VOCABULARY"])
-    loading.set_up_tasks(data)
+    set_up.set_up_tasks(data)
     monkeypatch.setattr(loading, "MAX_EXAMPLES_IN_MEMORY", 10)
     monkeypatch.setattr(loading, "STREAM_SAMPLE", 1)
     with pytest.raises(ValueError, match="longer than 15 tokens"):
@@ -113,7 +113,7 @@ def test_a_stream_stops_at_an_example_that_is_too_long(demo_model, monkeypatch):
 def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):
     lengths = {"inputs": 32, "targets": 8}
     data = Data("demo_food", lengths, demo_model["VOCABULARY"])
-    loading.set_up_tasks(data)
+    set_up.set_up_tasks(data)
     in_memory = loading.training_loader(data)("demo_food")
     monkeypatch.setattr(loading, "MAX_EXAMPLES_IN_MEMORY", 10)
     streamed = loading.training_loader(data)("demo_food")
@@ -133,7 +133,7 @@ def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):
 def test_hidden_labels_are_not_learned(most, demo_model, monkeypatch):
     name = own_tasks.add("own_half_hidden", ["good", "<unk>", "bad"])
     data = Data(name, {"inputs": 32, "targets": 8}, demo_model["VOCABULARY"])
-    loading.set_up_tasks(data)
+    set_up.set_up_tasks(data)
     monkeypatch.setattr(loading, "MAX_EXAMPLES_IN_MEMORY", most)
     monkeypatch.setattr(loading, "_is_streamed", lambda task, data: most == 0)
     with pytest.raises(InputError, match="1 of 3 training .* hidden .* example 2"):

@@ -11,7 +11,7 @@ from spot_jax.data.model_vocabulary import chosen
 from spot_jax.data.vocabularies import open_sentencepiece
 from spot_jax.errors import InputError
 from spot_jax.pretrained import Beside, Description
-from spot_jax.settings.data import PUBLISHED_VOCABULARY
+from spot_jax.pretrained.published import PUBLISHED_VOCABULARY
 from spot_jax.spot_tiny import FOLDER
 from tests.small_vocabulary import write_vocabulary
 

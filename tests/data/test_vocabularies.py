@@ -7,7 +7,7 @@ import pytest
 import seqio
 import tensorflow as tf
 
-from spot_jax.data import eval_tasks, loading, vocabularies
+from spot_jax.data import eval_tasks, loading, set_up, vocabularies
 from spot_jax.data.orders import Position
 from spot_jax.errors import InputError
 from spot_jax.settings import Data, Evaluation
@@ -60,7 +60,7 @@ def data_of(path, name="own", **changes) -> Data:
 
 def read(path, name="own"):
     data = data_of(path, name)
-    loading.set_up_tasks(data)
+    set_up.set_up_tasks(data)
     return loading.training_loader(data)(name)(0, Position()).take(3)
 
 
@@ -81,7 +81,7 @@ def test_the_home_folder_may_be_named_shortly(ours, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     shutil.copy(ours, tmp_path / "mine.model")
     _, found = vocabularies.open_and_identify("~/mine.model")
-    loading.set_up_tasks(data_of("~/mine.model"))
+    set_up.set_up_tasks(data_of("~/mine.model"))
     assert VOCABULARY.vocab_size == found.size
 
 
@@ -127,7 +127,7 @@ def test_a_task_of_another_vocabulary_is_refused(
     theirs, message = others(ours, tmp_path)[case]
     register("own", **{feature: theirs})
     with pytest.raises(InputError, match=f"own.*{message}.*vocabulary.VOCABULARY"):
-        loading.set_up_tasks(data_of(ours))
+        set_up.set_up_tasks(data_of(ours))
 
 
 def test_a_member_of_a_mixture_is_refused_by_its_name(ours, register, monkeypatch):
@@ -138,7 +138,7 @@ def test_a_member_of_a_mixture_is_refused_by_its_name(ours, register, monkeypatc
     with pytest.raises(
         InputError, match="The targets of wrong are of .*ByteVocabulary"
     ):
-        loading.set_up_tasks(data_of(ours, ["right", "pair"]))
+        set_up.set_up_tasks(data_of(ours, ["right", "pair"]))
 
 
 @pytest.mark.parametrize("path", ["itself", "a copy"])
@@ -195,7 +195,7 @@ def test_unknown_pieces_are_counted_in_one_line(
 
 
 def test_a_name_of_no_task_is_another_mistake(ours):
-    loading.set_up_tasks(data_of(ours, "no_such_task"))
+    set_up.set_up_tasks(data_of(ours, "no_such_task"))
 
 
 def test_a_mixture_of_the_runs_own_is_checked(ours, register, monkeypatch):
@@ -207,5 +207,5 @@ def test_a_mixture_of_the_runs_own_is_checked(ours, register, monkeypatch):
         data_of(ours, "both"), mixtures={"both": ["sst2", "cola"]}
     )
     with pytest.raises(InputError, match="The targets of cola"):
-        loading.set_up_tasks(data)
+        set_up.set_up_tasks(data)
     monkeypatch.delitem(seqio.MixtureRegistry._REGISTRY, "both")

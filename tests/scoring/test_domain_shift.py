@@ -47,6 +47,7 @@ class OneTokenEach:
     """A vocabulary in which an answer is one token."""
 
     TEXTS = {2: "duplicate", 3: "not_duplicate"}
+    vocab_size, unk_id = 4, 2
 
     def decode(self, ids):
         return " ".join(self.TEXTS[token] for token in ids)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spot_jax import config
-from spot_jax.data import eval_tasks, loading
+from spot_jax.data import eval_tasks, set_up
 from spot_jax.evaluate import evaluate
 from spot_jax.model import sharding, weights
 from spot_jax.prompts import files
@@ -34,7 +34,7 @@ def loaded(demo_model):
             *("MIXTURE_OR_TASK_NAME=demo_food", "EVAL_OUTPUT_DIR=x", "PROMPT_FILES=[]"),
         ],
     )
-    loading.set_up_tasks(config.configured(Data)())
+    set_up.set_up_tasks(config.configured(Data)())
     return weights.load(config.configured(Model)())
 
 

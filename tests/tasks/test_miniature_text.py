@@ -6,7 +6,7 @@ import itertools
 import pytest
 import seqio
 
-from spot_jax.data import loading
+from spot_jax.data import loading, set_up
 from spot_jax.data.orders import Position
 from spot_jax.miniature import plain, world
 from spot_jax.settings import Data
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("registered")
 @pytest.fixture(autouse=True)
 def data():
     data = Data("miniature_prefix_lm", LENGTHS, "spot_tiny", truncate=True)
-    loading.set_up_tasks(data)
+    set_up.set_up_tasks(data)
     yield data
     vocabulary.use_vocabulary(PUBLISHED_VOCABULARY)
 

@@ -4,7 +4,7 @@ import pytest
 import seqio
 
 import spot_jax.tasks
-from spot_jax.data import loading
+from spot_jax.data import loading, set_up
 from spot_jax.data.orders import Position
 from spot_jax.settings import Data
 from spot_jax.tasks import catalog, mixtures
@@ -59,7 +59,7 @@ def test_a_run_may_name_a_mixture_of_its_settings(demo_model):
         mixtures={"own_demo": ["demo_film", "demo_topic"]},
         mixing_limit=96,
     )
-    loading.set_up_tasks(data)
+    set_up.set_up_tasks(data)
     assert loading.task_names("own_demo", data) == ("demo_film", "demo_topic")
     alone = loading.training_loader(data)("demo_film")(0, Position())
     films = {tuple(inputs) for inputs, _ in alone.take(32)}

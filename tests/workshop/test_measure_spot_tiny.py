@@ -4,7 +4,7 @@ import pytest
 
 import spot_jax.tasks
 from spot_jax import config
-from spot_jax.data import eval_tasks, loading
+from spot_jax.data import eval_tasks, set_up
 from spot_jax.miniature import baseline
 from spot_jax.settings import Data, Evaluation
 from spot_jax.text.registration import use_data_dir
@@ -31,7 +31,7 @@ def _load(task):
     files = ["gin/prompts/class_labels.gin", "gin/runs/miniature_prompt.gin"]
     config.parse(files, bindings)
     how, settings = config.configured(Evaluation)(), config.configured(Data)()
-    loading.set_up_tasks(settings)
+    set_up.set_up_tasks(settings)
     return eval_tasks.load_task(task, how, settings), how.split
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from spot_jax.data.loading import open_sentencepiece
+from spot_jax.data.vocabularies import open_sentencepiece
 from spot_jax.miniature.quizzes import Round
 from spot_jax.miniature.world import held_out, open_world
 from spot_jax.workshop import play_games

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from spot_jax import library as program
+from spot_jax import library_program as program
 from spot_jax.errors import InputError
 from spot_jax.prompts import files
 from spot_jax.prompts.library import Library

@@ -1,0 +1,1 @@
+"""What Python programs import, each reachable as `spot_jax.NAME`."""
