@@ -226,6 +226,21 @@ def make_folder(path: pathlib.Path) -> pathlib.Path:
     return path
 
 
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[pathlib.Path]:
+    """Makes a folder for a while, where the system keeps what is temporary.
+
+    Raises:
+        WriteError: when it cannot be made.
+    """
+    with writing(pathlib.Path(tempfile.gettempdir())):
+        folder = tempfile.TemporaryDirectory(
+            prefix="spot_jax-", ignore_cleanup_errors=True
+        )
+    with folder as name:
+        yield pathlib.Path(name)
+
+
 def check_writable(folder: pathlib.Path) -> None:
     """Makes a folder, and makes sure that files can be written in it.
 

@@ -145,11 +145,17 @@ def check(entry: LibraryEntry) -> None:
         )
 
 
-def write(folder: pathlib.Path, entry: LibraryEntry) -> None:
-    """Writes an entry's files into a new folder."""
+def headers(entry: LibraryEntry) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns what the files of the prompt and of its embedding say of themselves.
+
+    With the vocabulary it was trained with, and how rows became examples, it can be
+    used where it lies.
+    """
+    said = entry.provenance.get("said") or {}
     shared = {
         **{key: getattr(entry, key) for key in ("name", "task", "seed", "model")},
         "configuration": entry.configuration,
+        **{key: said[key] for key in ("rows", "vocabulary") if said.get(key)},
     }
     best = {
         "kind": names.BEST,
@@ -157,10 +163,16 @@ def write(folder: pathlib.Path, entry: LibraryEntry) -> None:
         "results": entry.results,
         "score": entry.score,
     }
-    files.write(folder / PROMPT, entry.prompt, shared | best)
+    early = {"kind": names.EMBEDDING, "step": entry.embedding_step, "results": {}}
+    return shared | best, shared | early
+
+
+def write(folder: pathlib.Path, entry: LibraryEntry) -> None:
+    """Writes an entry's files into a new folder."""
+    of_prompt, of_embedding = headers(entry)
+    files.write(folder / PROMPT, entry.prompt, of_prompt)
     if entry.embedding is not None:
-        early = {"kind": names.EMBEDDING, "step": entry.embedding_step, "results": {}}
-        files.write(folder / EMBEDDING, entry.embedding, shared | early)
+        files.write(folder / EMBEDDING, entry.embedding, of_embedding)
     checksums = {path.name: _checksum(path) for path in sorted(folder.iterdir())}
     story = entry.story()
     checksums[STORY] = _digest(story)

@@ -82,6 +82,7 @@ class Answerer:
         questions: Sequence[Question],
         vocabulary: Any,
         name: str,
+        seed: int | None = None,
     ) -> list[Prediction]:
         """Answers questions, whichever prompts they ask, in as few batches as one.
 
@@ -93,6 +94,7 @@ class Answerer:
             questions: none longer than the lengths allow.
             vocabulary: encodes labels and decodes answers.
             name: what is answered, for messages.
+            seed: of a search that samples; None: the evaluation's.
 
         Returns:
             A prediction for each question, in order; `example` is its place.
@@ -105,13 +107,10 @@ class Answerer:
         for place, question in enumerate(questions):
             groups.setdefault(question.labels if by_rank else (), []).append(place)
         found: dict[int, Prediction] = {}
-        base = jax.random.key(self._evaluation.seed)
+        base = jax.random.key(self._evaluation.seed if seed is None else seed)
         for labels, places in groups.items():
-            say = (
-                self._ranked(labels, vocabulary)
-                if by_rank
-                else (self._written(vocabulary))
-            )
+            ranked, written = self._ranked, self._written
+            say = ranked(labels, vocabulary) if by_rank else written(vocabulary)
             asked = [questions[place] for place in places]
             for number, (members, batch) in enumerate(self._batches(asked)):
                 # A batch's own: with one key all batches would draw alike.
@@ -123,6 +122,38 @@ class Answerer:
                     place = places[member]
                     found[place] = Prediction(place, text, float(score))
         return [found[place] for place in range(len(questions))]
+
+    def scores(
+        self,
+        trained: Any,
+        frozen: Any,
+        questions: Sequence[Question],
+        vocabulary: Any,
+        name: str,
+    ) -> np.ndarray:
+        """Scores every label of questions that have the same.
+
+        Args:
+            trained: the bank of prompts.
+            frozen: the model's parameters.
+            questions: none longer than the lengths allow.
+            vocabulary: encodes the labels.
+            name: what is answered, for messages.
+
+        Returns:
+            [questions, labels] float32, the log-probability of each label's text as
+            the answer.
+
+        Raises:
+            InputError: when one is not finite.
+        """
+        padded = _encoded(questions[0].labels, vocabulary)
+        found = np.zeros((len(questions), len(padded)), np.float32)
+        for members, batch in self._batches(questions):
+            scores = jax.device_get(self._rank(trained, frozen, batch, padded))
+            found[members] = scores[: len(members)]
+        check_finite(float(found.sum()), name)
+        return found
 
     def _batches(
         self, questions: Sequence[Question]
@@ -150,12 +181,7 @@ class Answerer:
         return say
 
     def _ranked(self, labels: tuple[str, ...], vocabulary: Any) -> Callable:
-        targets = [
-            np.asarray([*vocabulary.encode(label), EOS_ID], np.int32)
-            for label in labels
-        ]
-        longest = max(len(target) for target in targets)
-        padded = np.stack([np.pad(t, (0, longest - len(t))) for t in targets])
+        padded = _encoded(labels, vocabulary)
 
         def say(trained, frozen, batch, key):
             del key
@@ -164,6 +190,15 @@ class Answerer:
             return [labels[i] for i in best], scores.max(axis=1)
 
         return say
+
+
+def _encoded(labels: Sequence[str], vocabulary: Any) -> np.ndarray:
+    """Returns labels as [labels, length] int32 token ids, padded with 0."""
+    targets = [
+        np.asarray([*vocabulary.encode(label), EOS_ID], np.int32) for label in labels
+    ]
+    longest = max(len(target) for target in targets)
+    return np.stack([np.pad(t, (0, longest - len(t))) for t in targets])
 
 
 def check_finite(value: float, name: str) -> None:

@@ -37,6 +37,16 @@ def read(paths: Sequence[str], model: Dimensions) -> list[SavedPrompt]:
             belong together: of different kinds, or of different models.
     """
     saved = [files.read(path_of(path)) for path in paths]
+    check(saved, model)
+    return saved
+
+
+def check(saved: Sequence[SavedPrompt], model: Dimensions) -> None:
+    """Refuses prompts that do not fit a model, or one another.
+
+    Raises:
+        InputError: see `read`.
+    """
     for prompt in saved:
         wrong = misfit(prompt.bundle, model)
         if wrong:
@@ -48,7 +58,6 @@ def read(paths: Sequence[str], model: Dimensions) -> list[SavedPrompt]:
     if saved:
         algebra.check_alike([prompt.bundle for prompt in saved])
         _check_of_one_model(saved)
-    return saved
 
 
 def _check_of_one_model(saved: Sequence[SavedPrompt]) -> None:
