@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
@@ -78,10 +79,21 @@ def write_prepared(
     return folder
 
 
+class _InOrder(ExampleSerializer):
+    """Writes the same row as the same bytes.
+
+    The columns of tf.train.Example are a map, whose order is another in each process.
+    """
+
+    def serialize_example(self, example: dict) -> bytes:
+        return self.get_tf_example(example).SerializeToString(deterministic=True)
+
+
 def _write_splits(
     info: tfds.core.DatasetInfo, tfds_name: str, splits: Mapping[str, Iterable[dict]]
 ) -> None:
     writer = tfds.core.SequentialWriter(info, max_examples_per_shard=_ROWS_PER_FILE)
+    writer._serializer = _InOrder(info.features.get_serialized_info())
     writer.initialize_splits(list(splits))
     for split, rows in splits.items():
         where = f"{tfds_name}, split {split}"

@@ -1,4 +1,5 @@
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from spot_jax.errors import InputError
@@ -110,3 +111,11 @@ def test_what_is_there_is_not_overwritten(tmp_path):
     with pytest.raises(ValueError, match="already there"):
         write_prepared("glue/sst2:2.0.0", {"train": ROWS[:1]}, tmp_path)
     assert before == {path: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_equal_rows_are_equal_bytes(tmp_path):
+    folder = write_prepared("glue/sst2:2.0.0", {"train": ROWS}, tmp_path)
+    (file,) = folder.glob("*.tfrecord*")
+    for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+        row = tf.train.Example.FromString(record)
+        assert record == row.SerializeToString(deterministic=True)
