@@ -35,6 +35,7 @@ from spot_jax.model_dir import claim
 from spot_jax.model_dir.score import task_score
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.prompts.base import slots_of
+from spot_jax.prompts.files import SavedPrompt
 from spot_jax.reading import as_json
 from spot_jax.rows import flags
 from spot_jax.scoring import domain_shift as shifts
@@ -79,6 +80,8 @@ def evaluate(
         InputError: for anything wrong with the settings or files.
     """
     # Whatever can be wrong is found before the model is loaded, the cheapest first.
+    if data:
+        data.check_named()
     folder = claim.writable(output_dir, "--gin.EVAL_OUTPUT_DIR")
     paths = [prompt_files] if isinstance(prompt_files, str) else list(prompt_files)
     _check_prompts(paths, ensemble, bool(domain_shift or nearest))
@@ -97,11 +100,8 @@ def evaluate(
     tasks = []
     if data:
         data = with_vocabulary(data, description)
-        data = own_rows.with_recipes(data, [prompt.story for prompt in saved])
-        vocabulary = set_up.set_up_tasks(data, model.config.vocab_size)
-        data = own_rows.with_lengths(data, vocabulary)
+        data = _set_up(data, saved, model.config.vocab_size)
         tasks = _load_tasks(data, evaluation)
-        saved_prompts.check_vocabulary(saved, set_up.vocabulary_story(data))
     if ensemble or domain_shift:
         _check_tasks(tasks)
     tasks_of = dict.fromkeys(range(len(names)), tasks)
@@ -154,6 +154,14 @@ def _check_tasks(tasks: Sequence[EvalTask]) -> None:
             "the scores of its targets. Name tasks that have metrics of answers alone "
             "(spot_jax inspect_tasks lists them)."
         )
+
+
+def _set_up(data: Data, saved: Sequence[SavedPrompt], rows: int) -> Data:
+    """Makes tasks ready to be read; what prompts tell of rows and lengths counts."""
+    data = own_rows.with_recipes(data, [prompt.story for prompt in saved])
+    vocabulary = set_up.set_up_tasks(data, rows)
+    saved_prompts.check_vocabulary(saved, set_up.vocabulary_story(data))
+    return own_rows.with_lengths(data, vocabulary)
 
 
 def _load_tasks(data: Data, evaluation: Evaluation) -> list[EvalTask]:

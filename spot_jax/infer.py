@@ -27,12 +27,10 @@ from spot_jax.rows.files import Row
 from spot_jax.scoring import asked, forms, predictions, saved_prompts
 from spot_jax.scoring.answerer import Answerer, Question
 from spot_jax.scoring.forms import Form
+from spot_jax.scoring.grading import Prediction
 from spot_jax.settings import Data, Evaluation, Model
 from spot_jax.t5.decode import EOS_ID, check_search
 from spot_jax.text.lengths import FEATURES
-
-# A task of rows whose file is INFER_INPUT, and whose template a prompt's header tells.
-TEXT = {"text": {"files": {}}}
 
 
 class _Asked(NamedTuple):
@@ -66,8 +64,8 @@ def infer(
     Args:
         output: INFER_OUTPUT, the file to write; "-" is the standard output.
         model: the frozen model.
-        data: one task. With a text_file it gives the labels where they are ranked, or
-            is `Data(rows=TEXT)`: prompts that were trained on rows tell template,
+        data: one task, or none. With a text_file a task gives the labels where they are
+            ranked; prompts that were trained on rows need none, for they tell template,
             labels and lengths. Without one, its split is answered; of a task made of
             rows, the one file that there is, whose answers need not be known.
         evaluation: split and method.
@@ -96,17 +94,15 @@ def infer(
     saved = saved_prompts.read(paths, model.config)
     if evaluation.method == "decode":
         check_search(evaluation.search, model.config.vocab_size)
-    data = _without_files(with_vocabulary(data, description), task)
+    # Rows that are answered need no targets: their file is not read as a task.
+    data = dataclasses.replace(data, names=() if task is None else task, rows={})
+    data = with_vocabulary(data, description)
     vocabulary = set_up_tasks(data, model.config.vocab_size)
     saved_prompts.check_vocabulary(saved, vocabulary_story(data))
     if source is None:
         found = _of_split(task, len(saved), data, evaluation, prompt_column)
     else:
-        if task is not None:
-            # Of a name that no task has there would be no word.
-            task_names(task, data)
-        labels = _labels(task, saved, rows, evaluation)
-        of_prompts = forms.forms_of(saved, rows, data.lengths, labels, task)
+        of_prompts = _forms(task, saved, rows, data, evaluation)
         if text_file is None:
             items = asked.read_rows(source, of_prompts)
         else:
@@ -117,15 +113,7 @@ def infer(
         _check_method({p for _, p in pairs}, of_prompts, evaluation, vocabulary)
         found = _of_text(source, pairs, of_prompts, data.truncate, vocabulary)
 
-    loaded = weights.load(model)
-    with sharding.on_mesh(loaded.mesh):
-        prompts, binding = saved_prompts.bank_of(saved, loaded)
-        slots = slots_of(prompts)
-        answerer = Answerer(loaded, binding, evaluation, found.lengths, slots)
-        questions = [question for _, question in found.questions]
-        answers = answerer.answer(
-            *(prompts, loaded.params, questions, found.vocabulary, found.name)
-        )
+    answers = _answers(model, saved, evaluation, found)
     names = saved_prompts.names_of(saved)
     lines = [
         {
@@ -169,27 +157,24 @@ def _source(
     return given.get(evaluation.split) or next(iter(given.values()))
 
 
-def _without_files(data: Data, task: str | None) -> Data:
-    """Returns data of which no file is read: rows to be answered need no targets."""
-    if task is not None:
-        return dataclasses.replace(data, names=task, rows={})
-    told = {"files": {}, "input": "{text}", "labels": (), "metric": "loss"}
-    return dataclasses.replace(data, names=tuple(TEXT), rows=dict.fromkeys(TEXT, told))
-
-
-def _labels(
+def _forms(
     task: str | None,
     saved: Sequence[SavedPrompt],
     rows: Mapping[str, Any],
+    data: Data,
     evaluation: Evaluation,
-) -> Sequence[str]:
-    """Returns the labels to rank for prompts that tell none themselves."""
-    labels = labels_of(task) if task else ()
+) -> list[Form]:
+    """Returns how each prompt is asked; labels that none tells are the task's."""
+    labels: Sequence[str] = ()
+    if task is not None:
+        # Of a name that no task has there would be no word.
+        task_names(task, data)
+        labels = labels_of(task)
     whose = f"MIXTURE_OR_TASK_NAME={task}" if labels else "CLASS_LABELS"
     labels = labels or evaluation.labels or ()
     if evaluation.method == "rank" and rows.get("labels") is None:
         forms.check_labels(saved, labels, whose)
-    return labels
+    return forms.forms_of(saved, rows, data.lengths, labels, task)
 
 
 def _check_method(
@@ -264,9 +249,25 @@ def _of_text(
     return _Asked(source, questions, lengths, vocabulary)
 
 
+def _answers(
+    model: Model, saved: Sequence[SavedPrompt], evaluation: Evaluation, found: _Asked
+) -> list[Prediction]:
+    """Loads the model, and answers each question in order."""
+    loaded = weights.load(model)
+    with sharding.on_mesh(loaded.mesh):
+        prompts, binding = saved_prompts.bank_of(saved, loaded)
+        slots = slots_of(prompts)
+        answerer = Answerer(loaded, binding, evaluation, found.lengths, slots)
+        questions = [question for _, question in found.questions]
+        return answerer.answer(
+            *(prompts, loaded.params, questions, found.vocabulary, found.name)
+        )
+
+
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax infer`."""
     config.parse_flags("infer", argv, flags)
     lines = config.configured(infer)()
     # The standard output may be what was asked for.
-    print(f"{len(lines)} predictions written.", file=sys.stderr)
+    plural = "" if len(lines) == 1 else "s"
+    print(f"{len(lines)} prediction{plural} written.", file=sys.stderr)

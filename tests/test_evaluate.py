@@ -258,6 +258,7 @@ SAMPLED = {"EVALUATION": "decode", "DECODING": "@decode.sample"}
             "is 900, and the model's vocabulary",
         ),
         ("evaluate.gin", SAMPLED | {"TEMPERATURE": 0.0}, "Use greedy"),
+        ("evaluate.gin", {"MIXTURE_OR_TASK_NAME": "[]"}, "TASK_NAME names no task"),
         ("evaluate.gin", {"MIXTURE_OR_TASK_NAME": "own_hidden"}, "1 of 2 targets"),
         ("evaluate.gin", {"MIXTURE_OR_TASK_NAME": "own_objects"}, "(FromMetricFun)"),
         ("evaluate.gin", {"MIXTURE_OR_TASK_NAME": "own_free"}, "no set of labels"),

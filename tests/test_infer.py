@@ -10,7 +10,7 @@ import pytest
 
 from spot_jax import config
 from spot_jax.__main__ import main
-from spot_jax.infer import TEXT, infer
+from spot_jax.infer import infer
 from spot_jax.model import weights
 from spot_jax.prompts import files
 from spot_jax.settings import Data, Evaluation, Model
@@ -220,7 +220,7 @@ def asked(given, demo_model, tmp_path):
 
     def ask(paths, text_file=None, output=None, method="rank", rows=None, **options):
         settings = {
-            "data": Data(rows=rows or TEXT, vocabulary=vocabulary),
+            "data": Data(rows=rows or {}, vocabulary=vocabulary),
             "evaluation": Evaluation(method=method),
             "output": output or str(tmp_path / "out.jsonl"),
         }
@@ -283,7 +283,7 @@ def test_text_is_cut_to_the_lengths_of_the_header(
     (tmp_path / "in.txt").write_text("Ada ate the soup and the soup\nA\n")
     with pytest.raises(ValueError, match=r"in.txt \(.*tiny.*1 of 2 .* than 4 tokens"):
         asked(prompts["tiny"], f"{tmp_path}/in.txt")
-    data = Data(rows=TEXT, vocabulary=demo_model["VOCABULARY"], truncate=True)
+    data = Data(vocabulary=demo_model["VOCABULARY"], truncate=True)
     with pytest.raises(AssertionError, match="the model is loaded"):
         asked(prompts["tiny"], f"{tmp_path}/in.txt", data=data)
 
@@ -337,12 +337,17 @@ def test_prompts_of_other_models_are_not_asked_together(asked, tmp_path, unloade
         asked(paths, f"{tmp_path}/in.txt")
 
 
+# What gin/runs/infer.gin set once, and copies of it still do.
+EARLIER = "ROWS={'text': {'files': {}}}"
+
+
+@pytest.mark.parametrize("more", [[], [EARLIER]])
 def test_the_command_reads_lines_and_writes_answers_and_nothing_else(
-    demo_model, prompts
+    more, demo_model, prompts
 ):
     values = [f"{k}={v}" for k, v in demo_model.items() if "LENGTHS" not in k]
     values += [f"PROMPT_FILE={prompts['mood']}", "EVALUATION=rank"]
-    values += ["INFER_INPUT=-", "INFER_OUTPUT=-"]
+    values += ["INFER_INPUT=-", "INFER_OUTPUT=-", *more]
     command = runs.command(
         "infer", values, ["tests/demo_model.gin", "gin/runs/infer.gin"]
     )[3:]

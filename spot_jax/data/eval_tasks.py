@@ -197,7 +197,11 @@ def check_method(task: EvalTask, evaluation: Evaluation) -> None:
         return
     cure = "Evaluate it with --gin.EVALUATION=decode."
     if not task.labels:
-        raise InputError(f"{task.name} has no set of labels to rank. {cure}")
+        raise InputError(
+            f"{task.name} has no set of labels to rank. Name them, "
+            "--gin.CLASS_LABELS=\"['bad', 'good']\", or decode: "
+            "--gin.EVALUATION=decode."
+        )
     encode = task.vocabulary.encode
     unknown = task.vocabulary.unk_id
     # An attribute of SeqIO's vocabularies, a method of SentencePiece's.

@@ -56,6 +56,7 @@ def chosen(
     if named is None:
         if own is None:
             raise InputError(_unknown(description.source))
+        _tell_assumed(description)
         if extra_ids is None:
             extra_ids = _extra_ids(own, description)
         return own.path, extra_ids
@@ -86,6 +87,18 @@ def _own(description: Description | None) -> Beside | None:
     if rows != _PUBLISHED_ROWS or description.is_of_transformers:
         return None
     return published
+
+
+def _tell_assumed(description: Description | None) -> None:
+    """Says where nothing but the rows of the embedding speaks for the vocabulary."""
+    # Of a published name, whose vocabulary is known, nothing was opened.
+    if description and description.checkpoint and not description.vocabulary:
+        logger.info(
+            "Nothing beside the weights in %s says which vocabulary they were trained "
+            "with. By the size of the embedding it is taken to be the published T5's, "
+            "%s; another one is named with --gin.VOCABULARY=FILE.",
+            *(description.source, PUBLISHED_VOCABULARY),
+        )
 
 
 def _unknown(source: str) -> str:

@@ -8,7 +8,7 @@ import difflib
 import pathlib
 import re
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import made_for, names, storage
@@ -145,11 +145,22 @@ def _may_change(binding: str) -> bool:
     return ".".join(name.split(".")[-2:]) in MAY_CHANGE
 
 
-class _Story(TypedDict, total=False):
-    """What is read of run.json."""
+class _Model(TypedDict):
+    fingerprint: str
+    source: str
+    earlier_fingerprint: NotRequired[str]
 
-    model: dict[str, str | None]
-    vocabulary: dict[str, Any]
+
+class _Vocabulary(TypedDict):
+    fingerprint: str
+    path: str
+
+
+class _Story(TypedDict):
+    """What is read of run.json; earlier versions told no vocabulary."""
+
+    model: _Model
+    vocabulary: NotRequired[_Vocabulary]
 
 
 def check_model(folder: pathlib.Path, model: Mapping[str, str]) -> None:
@@ -162,8 +173,8 @@ def check_model(folder: pathlib.Path, model: Mapping[str, str]) -> None:
     Raises:
         InputError: when run.json tells of another model under the same path or name.
     """
-    before = _told(folder).get("model", {})
-    if is_same_model(before, model) is False:
+    before = _told(folder).get("model")
+    if before and is_same_model(before, model) is False:
         raise InputError(
             f"MODEL_DIR {folder} holds a run over the model {named(before)}; this one "
             f"is {named(model)}. Choose another MODEL_DIR, or put the old model back."
@@ -185,7 +196,7 @@ def check_vocabulary(folder: pathlib.Path, vocabulary: Mapping[str, Any]) -> Non
     made_for.check_vocabulary(f"MODEL_DIR {folder}", before, vocabulary, cure)
 
 
-def _told(folder: pathlib.Path) -> _Story:
+def _told(folder: pathlib.Path) -> Mapping[str, Any]:
     path = folder / names.RUN
     if not path.exists():
         return {}

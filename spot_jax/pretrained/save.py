@@ -59,34 +59,40 @@ def save_t5x(
         )
     final = pathlib.Path(os.path.abspath(path_of(path)))
     flat = traverse_util.flatten_dict(dict(params), sep="/")
-    spread = [
-        name
-        for name, array in flat.items()
-        if not getattr(array, "is_fully_addressable", True)
-    ]
-    if spread:
-        raise InputError(
-            f"{spread[0]} is spread over several processes: replicate it before saving"
-        )
+    for name, array in flat.items():
+        if not getattr(array, "is_fully_addressable", True):
+            raise InputError(
+                f"{name} is spread over several processes: replicate it before saving"
+            )
     with _appearing(final) as folder:
         with concurrent.futures.ThreadPoolExecutor(_ARRAYS_IN_FLIGHT) as executor:
             written = executor.map(lambda item: _write(folder, *item), flat.items())
             specs = dict(zip(flat, written, strict=True))
-        tree = {
-            "version": _VERSION,
-            "optimizer": {
-                "target": traverse_util.unflatten_dict(specs, sep="/"),
-                "state": {"step": np.asarray(step, np.int32)},
-            },
-            SUMS: {
-                **{name: f"{sum_of(array):016x}" for name, array in flat.items()},
-                STEP: f"{step:016x}",
-            },
-        }
-        if settings is not None:
-            tree[SETTINGS] = as_json({name: settings[name] for name in UNSHOWN}, None)
+        tree = _index(specs, step) | _ours(flat, step, settings)
         checkpoint = serialization.msgpack_serialize(tree)
         storage.replace_file(folder / "checkpoint", checkpoint)
+
+
+def _index(specs: Mapping[str, dict], step: int) -> dict[str, Any]:
+    """Returns what T5X reads: where each array is."""
+    return {
+        "version": _VERSION,
+        "optimizer": {
+            "target": traverse_util.unflatten_dict(dict(specs), sep="/"),
+            "state": {"step": np.asarray(step, np.int32)},
+        },
+    }
+
+
+def _ours(
+    flat: Mapping[str, Any], step: int, settings: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Returns what T5X passes over: sums, and settings that no shape tells."""
+    sums = {name: f"{sum_of(array):016x}" for name, array in flat.items()}
+    told = {SUMS: sums | {STEP: f"{step:016x}"}}
+    if settings is not None:
+        told[SETTINGS] = as_json({name: settings[name] for name in UNSHOWN}, None)
+    return told
 
 
 @contextlib.contextmanager

@@ -73,11 +73,10 @@ def read(path: str) -> dict[str, StoredArray]:
         with zipfile.ZipFile(path) as archive:
             members = _members(path, archive)
             index = archive.read(_member(path, members, "data.pkl"))
-            if (
-                "byteorder" in members
-                and archive.read(members["byteorder"]) != b"little"
-            ):
-                raise InputError(f"{path} is big-endian: {_CONVERT}")
+            if "byteorder" in members:
+                order = archive.read(_member(path, members, "byteorder"))
+                if order != b"little":
+                    raise InputError(f"{path} is big-endian: {_CONVERT}")
     except InputError:
         raise
     except Exception as error:  # of a damaged archive zipfile may raise any

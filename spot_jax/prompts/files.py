@@ -160,6 +160,8 @@ def read_all(path: str | os.PathLike) -> list[SavedPrompt]:
     Raises:
         InputError: see `read`.
     """
+    if not os.fspath(path):
+        raise InputError("The path of a prompt is empty. Give that of its file.")
     file = _file(path_of(path))
     try:
         with open(file, "rb") as opened:
@@ -182,14 +184,19 @@ def read_all(path: str | os.PathLike) -> list[SavedPrompt]:
 
 
 def _file(path: pathlib.Path) -> pathlib.Path:
-    if path.is_dir():
-        path = path / peft.MODEL_FILE
-        if path.with_name(peft.CONFIG_FILE).is_file() and not path.is_file():
+    if path.is_dir() and not (path / peft.MODEL_FILE).is_file():
+        if (path / peft.CONFIG_FILE).is_file():
             raise InputError(
-                f"{path.parent} is a PEFT adapter without {path.name}; older versions "
+                f"{path} is a PEFT adapter without {peft.MODEL_FILE}; older versions "
                 "of PEFT wrote adapter_model.bin. Load it with PEFT and save it again: "
                 "save_pretrained(folder, safe_serialization=True)."
             )
+        there = next(iter(sorted(path.glob("*.safetensors"))), None)
+        raise InputError(
+            f"{path} is a folder, and no PEFT adapter. Give a file"
+            f"{f': {there}, say' if there else ' in it'}."
+        )
+    path = path / peft.MODEL_FILE if path.is_dir() else path
     if not path.is_file():
         raise InputError(
             f"There is no prompt file {path}. Give a .safetensors file of spot_jax, a "

@@ -19,6 +19,8 @@ from spot_jax.prompts.header import printable
 START = 512
 _NUMPY = b"\x93NUMPY"
 _SUFFIX = ".npy"
+# Of all arrays in a .npz: 600 prompts of the largest T5, 100 vectors each.
+_MOST_BYTES = 2**30
 _NO_PICKLES = "can run code when it is read, so nothing here reads it"
 # By the first bytes: what the file is, and what helps.
 _KINDS = {
@@ -71,15 +73,32 @@ def read_npz(path: pathlib.Path) -> list[tuple[str, np.ndarray]]:
     """Returns the arrays of a .npz by their names, in the file's order.
 
     Raises:
-        InputError: when it is damaged, or holds Python objects.
+        InputError: when it is damaged, holds Python objects, or more than prompts.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            contents = {name: archive.read(name) for name in archive.namelist()}
+            size = sum(member.file_size for member in archive.infolist())
+            if size > _MOST_BYTES:
+                raise InputError(
+                    f"{path} unpacks to {size:,} bytes, and prompts are at most "
+                    f"{_MOST_BYTES:,} together. Save the vectors alone, in several "
+                    "files if there are many: numpy.save('prompt.npy', vectors)."
+                )
+            contents = {m.filename: _unpacked(archive, m) for m in archive.infolist()}
+    except InputError:
+        raise
     except _DAMAGE as error:
         raise damaged(path, error) from error
     named = ((name.removesuffix(_SUFFIX), data) for name, data in contents.items())
     return [(name, _array(data, f"{path}:{printable(name)}")) for name, data in named]
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NotImplementedError("numpy does not compress in this way")
+    with archive.open(member) as file:
+        # Told how much, it unpacks no more, whatever there is.
+        return file.read(member.file_size)
 
 
 def read_npy(path: pathlib.Path) -> np.ndarray:

@@ -6,7 +6,7 @@ import importlib
 import io
 import pathlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypedDict
 
 from spot_jax import reading
@@ -45,9 +45,7 @@ def read(path: str) -> list[Row]:
             says or damaged, or has no rows; file and line are named.
     """
     place = reading.path_of(path)
-    suffixes = [suffix.lower() for suffix in place.suffixes]
-    is_zipped = suffixes[-1:] == [".gz"]
-    kind = "".join(suffixes[-2:-1] if is_zipped else suffixes[-1:])
+    kind, is_zipped = _kind(place)
     if place.is_dir():
         rows = _saved_by_datasets(place)
     elif kind in _READERS:
@@ -65,6 +63,24 @@ def read(path: str) -> list[Row]:
     if not found:
         raise InputError(f"{path} has no rows. Give a file that has some.")
     return found
+
+
+def is_table(path: str) -> bool:
+    """Returns whether a file or folder has rows with columns, as its name tells.
+
+    Of a folder its contents tell: whether the datasets library saved it.
+    """
+    place = reading.path_of(path)
+    if place.is_dir():
+        return any(any(place.glob(f"{at}state.json")) for at in ("", "*/"))
+    return _kind(place)[0] in _READERS
+
+
+def _kind(path: pathlib.Path) -> tuple[str, bool]:
+    """Returns the suffix that tells a file's kind, and whether it is gzipped."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    is_zipped = suffixes[-1:] == [".gz"]
+    return "".join(suffixes[-2:-1] if is_zipped else suffixes[-1:]), is_zipped
 
 
 def _contents(path: pathlib.Path, is_zipped: bool) -> bytes:
@@ -122,21 +138,35 @@ def _header(cells: list[str], where: str, separator: str) -> list[str]:
     return cells
 
 
-def _json_lines(path: pathlib.Path, data: bytes) -> Iterator[Row]:
+def _json_file(path: pathlib.Path, data: bytes) -> Iterator[Row]:
     cure = "Each line is one JSON object, with the columns as its keys."
     text = reading.decode(data, str(path), cure)
+    return json_rows(reading.lines_of(text), str(path), cure)
+
+
+def json_rows(lines: Iterable[str], where: str, cure: str) -> Iterator[Row]:
+    """Yields the rows of lines that are a JSON object each; blank ones are passed over.
+
+    Args:
+        lines: of a file, say.
+        where: from where they are, for messages.
+        cure: what a line should be, a sentence.
+
+    Raises:
+        InputError: when one is no object, or lacks a key of the first.
+    """
     columns: dict[str, Any] = {}
-    for number, line in enumerate(reading.lines_of(text), start=1):
+    for number, line in enumerate(lines, start=1):
         if line.strip():
-            where = f"{path}:{number}"
-            cells = reading.parse_json(line, dict[str, Any], where, cure)
+            here = f"{where}:{number}"
+            cells = reading.parse_json(line, dict[str, Any], here, cure)
             columns = columns or cells
             if missing := [name for name in columns if name not in cells]:
                 raise InputError(
-                    f"{where} has no {missing[0]!r}, which the first row has. Give it "
+                    f"{here} has no {missing[0]!r}, which the first row has. Give it "
                     "to every row, null where it is unknown."
                 )
-            yield Row(where, cells)
+            yield Row(here, cells)
 
 
 def _parquet(path: pathlib.Path, data: bytes) -> Iterator[Row]:
@@ -183,8 +213,8 @@ def _of_table(path: pathlib.Path, load: Any) -> Iterator[Row]:
 _READERS = {
     ".csv": lambda path, data: _separated(",", path, data),
     ".tsv": lambda path, data: _separated("\t", path, data),
-    ".jsonl": _json_lines,
-    ".ndjson": _json_lines,
+    ".jsonl": _json_file,
+    ".ndjson": _json_file,
     ".parquet": _parquet,
     ".arrow": _arrow,
 }

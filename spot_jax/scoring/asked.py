@@ -4,7 +4,7 @@ import logging
 import os
 import pathlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from spot_jax import reading
@@ -19,7 +19,6 @@ from spot_jax.scoring.saved_prompts import names_of
 
 logger = logging.getLogger(__name__)
 
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow")
 _CURE = "Give INFER_INPUT a text file, UTF-8, one input a line, or '-'."
 _ROWS_CURE = (
     "Give rows: a .csv, .tsv, .jsonl or .parquet file, or on the standard input one "
@@ -43,7 +42,7 @@ def read(path: str, forms: Sequence[Form], column: str | None) -> list[str | Row
         InputError: when it cannot be read, is empty, or is of lines where rows are
             needed, or the other way round.
     """
-    if path != STDIO and _is_table(path):
+    if path != STDIO and files.is_table(path):
         return list(read_rows(path, forms))
     if path == STDIO:
         where = "The standard input"
@@ -53,12 +52,14 @@ def read(path: str, forms: Sequence[Form], column: str | None) -> list[str | Row
     # A blank line is an input too: the answers stay in step with the lines.
     lines = reading.lines_of(text)
     if not any(line.strip() for line in lines):
-        raise InputError(f"INFER_INPUT {path} has no line of text.")
+        raise InputError(f"INFER_INPUT {path} has no line of text. {_CURE}")
     columns = list(dict.fromkeys(name for form in forms for name in form.columns))
     several = next((form for form in forms if len(form.columns) > 1), None)
     if path == STDIO and (several or column or _is_object(lines, forms, columns)):
         _check_templates(where, forms)
-        return list(_objects(lines, where, [*columns, *([column] if column else [])]))
+        keys = ", ".join(map(repr, [*columns, *([column] if column else [])]))
+        cure = f"Each line is one JSON object with the keys {keys}."
+        return list(files.json_rows(lines, where, cure))
     if several:
         raise InputError(
             f"{several.template.option} {several.template.text!r} has several columns, "
@@ -83,14 +84,6 @@ def read_rows(path: str, forms: Sequence[Form]) -> list[Row]:
     return files.read(path)
 
 
-def _is_table(path: str) -> bool:
-    suffixes = [suffix.lower() for suffix in pathlib.Path(path).suffixes]
-    if suffixes[-1:] == [".gz"]:
-        suffixes.pop()
-    is_folder = (path_of(path) / "state.json").exists()
-    return is_folder or (suffixes[-1:] != [] and suffixes[-1] in _TABLES)
-
-
 def _check_templates(where: str, forms: Sequence[Form]) -> None:
     for form in forms:
         if form.template is None:
@@ -111,19 +104,6 @@ def _is_object(lines: Sequence[str], forms: Sequence[Form], columns: list[str]) 
     except InputError:
         return False
     return all(name in cells for name in columns)
-
-
-def _objects(lines: Iterable[str], where: str, columns: Sequence[str]) -> list[Row]:
-    keys = ", ".join(map(repr, columns))
-    cure = f"Each line is one JSON object with the keys {keys}."
-    return [
-        Row(
-            f"{where}:{number}",
-            reading.parse_json(line, dict[str, Any], f"{where}:{number}", cure),
-        )
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
 
 
 def _warn_of_templates(lines: Sequence[str], where: str, forms: Sequence[Form]) -> None:

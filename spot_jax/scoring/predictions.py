@@ -76,6 +76,9 @@ def write(path: pathlib.Path | None, lines: Sequence[Mapping[str, Any]]) -> None
         writer.writerows([list(lines[0]), *(line.values() for line in lines)])
         text = table.getvalue()
     if path is None:
-        sys.stdout.buffer.write(text.encode("utf-8"))
+        rest = memoryview(text.encode("utf-8"))
+        # Without a buffer (PYTHONUNBUFFERED=1) one call may write a part alone.
+        while rest:
+            rest = rest[sys.stdout.buffer.write(rest) :]
     else:
         replace_file(path, text.encode("utf-8"))

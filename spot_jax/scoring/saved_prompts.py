@@ -22,7 +22,6 @@ from spot_jax.prompts.base import (
     misfit,
 )
 from spot_jax.prompts.files import SavedPrompt
-from spot_jax.reading import path_of
 
 
 def read(paths: Sequence[str], model: Dimensions) -> list[SavedPrompt]:

@@ -25,7 +25,8 @@ class Data:
     """Which examples, and how they become tokens.
 
     Attributes:
-        names: MIXTURE_OR_TASK_NAME, one or a list; in a list each has its own prompts.
+        names: MIXTURE_OR_TASK_NAME, one or a list; in a list each has its own prompts;
+            none where a program reads no task: infer, of lines of text.
         lengths: TASK_FEATURE_LENGTHS, the longest inputs and targets, EOS included;
             None, where all tasks are made of rows, are those that the rows need.
         vocabulary: VOCABULARY, path of a SentencePiece model; None: the model's own,
@@ -65,11 +66,6 @@ class Data:
         object.__setattr__(self, "modules", tuple(modules))
         object.__setattr__(self, "names", tuple(names) or tuple(self.rows))
         typed.check(self)
-        if not self.names:
-            raise InputError(
-                "MIXTURE_OR_TASK_NAME names no task. Name one of `spot_jax "
-                "inspect_tasks`, or give rows of your own: --rows train=my.csv."
-            )
         self._check_lengths()
         if self.extra_ids is not None and self.extra_ids < 0:
             raise InputError(
@@ -80,6 +76,14 @@ class Data:
             raise InputError(
                 "MIXTURES are drawn by SeqIO, and TOKENIZED_DATA_DIR is read without "
                 "it. Leave one of the two out."
+            )
+
+    def check_named(self) -> None:
+        """Raises InputError where no task is named, for what cannot do without."""
+        if not self.names:
+            raise InputError(
+                "MIXTURE_OR_TASK_NAME names no task. Name one of `spot_jax "
+                "inspect_tasks`, or give rows of your own: --rows train=my.csv."
             )
 
     def _check_lengths(self) -> None:

@@ -13,12 +13,15 @@ from spot_jax.t5.decode import (
     EOS_ID,
     IMPOSSIBLE,
     PAD_ID,
-    Cache,
     Penalty,
-    Scorer,
     Texts,
     gnmt_penalty,
 )
+from spot_jax.t5.scorer import Cache, Scorer
+
+# Each is a row of the batch: a number that fills any memory is a mistake, and is told
+# before the model is loaded. How many fit besides depends on the rows of a batch.
+_MOST_BEAMS = 256
 
 
 class _Beams(NamedTuple):
@@ -52,7 +55,7 @@ def beam_search(
         make_scorer: see `decode.Search`.
         max_length: how many tokens to write at most.
         key: not used; every search has one.
-        beams: how many hypotheses to keep.
+        beams: how many hypotheses to keep, at most 256: each takes a row of memory.
         alpha: 0 ranks by probability alone, more prefers longer targets.
         penalty: `gnmt_penalty` as in T5X or `power_penalty` as in transformers.
 
@@ -63,12 +66,7 @@ def beam_search(
         InputError: when beams or alpha is out of range.
     """
     del key
-    # NaN is not below 0 either.
-    if not beams >= 1 or not 0 <= alpha < math.inf:
-        raise InputError(
-            f"beam_search needs beams >= 1 and a finite alpha >= 0; got {beams} and "
-            f"{alpha}."
-        )
+    _check(beams, alpha)
     scorer = make_scorer(beams)
 
     def can_improve(state: _Beams) -> Bool[Array, ""]:
@@ -80,10 +78,30 @@ def beam_search(
     def step(state: _Beams) -> _Beams:
         return _grow(state, scorer, beams, max_length, lambda n: penalty(n, alpha))
 
+    state = jax.lax.while_loop(can_improve, step, _start(scorer, beams, max_length))
+    return state.ended[:, 0], state.ended_scores[:, 0]
+
+
+def _check(beams: int, alpha: float) -> None:
+    # NaN is not below 0 either.
+    if not beams >= 1 or not 0 <= alpha < math.inf:
+        raise InputError(
+            f"beam_search needs beams >= 1 and a finite alpha >= 0; got {beams} and "
+            f"{alpha}."
+        )
+    if beams > _MOST_BEAMS:
+        raise InputError(
+            f"BEAMS is {beams}: each is computed and remembered for every input of a "
+            "batch, EVAL_BATCH_SIZE x BEAMS rows in memory at once. Give at most "
+            f"{_MOST_BEAMS}; 4 is usual."
+        )
+
+
+def _start(scorer: Scorer, beams: int, max_length: int) -> _Beams:
     shape = (scorer.batch, beams, max_length)
     # Only one beam starts, or all would hold the same hypothesis.
     scores = jnp.full(shape[:2], IMPOSSIBLE).at[:, 0].set(0.0)
-    state = _Beams(
+    return _Beams(
         position=jnp.int32(0),
         growing=jnp.full(shape, PAD_ID, jnp.int32),
         growing_scores=scores,
@@ -91,8 +109,6 @@ def beam_search(
         ended_scores=jnp.full(shape[:2], IMPOSSIBLE),
         cache=scorer.cache,
     )
-    state = jax.lax.while_loop(can_improve, step, state)
-    return state.ended[:, 0], state.ended_scores[:, 0]
 
 
 def _grow(

@@ -1,10 +1,9 @@
-"""Writing text: greedy, sampled and beam search over a T5 with a cache.
+"""Writing text: greedy and sampled here, by beams in beam.py.
 
-A search is a function `(scorer, *, max_length, key) -> (tokens, scores)`; options such
-as `beams` are keyword arguments that gin sets.
+A search is a function `(make_scorer, *, max_length, key) -> (tokens, scores)`; options
+such as `top_k` are keyword arguments that gin sets.
 """
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -12,12 +11,13 @@ from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
+from jaxtyping import Array, Float, Int, Key
 
 from spot_jax.errors import InputError
 from spot_jax.prompts.base import PromptBundle
 from spot_jax.t5.config import T5Config
 from spot_jax.t5.network import T5
+from spot_jax.t5.scorer import Scorer, scorer_maker
 
 PAD_ID, EOS_ID = 0, 1
 # Scores are sums of log-probabilities; nothing real comes near.
@@ -25,33 +25,10 @@ IMPOSSIBLE = -1e9
 # Colder, logits would come near to what is impossible, or overflow.
 _COLDEST = 0.001
 
-# What a T5 remembers of what it wrote.
-Cache = PyTree[Shaped[Array, "rows ..."]]
 # What a search returns: tokens and their scores.
 Texts = tuple[Int[Array, "batch max_length"], Float[Array, " batch"]]
 # From a text's length and alpha to what its score is divided by.
 Penalty = Callable[[Int[Array, ""] | int, float], Float[Array, ""]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Scorer:
-    """A T5 that has read its inputs and is ready to write.
-
-    Attributes:
-        next_logits: `(tokens, cache, position) -> (logits, cache)`, tokens [rows] and
-            logits [rows, vocab] in the row order of `cache`.
-        cache: the empty cache, every leaf [rows, ...].
-        batch: how many inputs there are; rows = batch * width.
-        width: how many rows each input has, next to one another (beams).
-    """
-
-    next_logits: Callable[
-        [Int[Array, " rows"], Cache, Int[Array, ""]],
-        tuple[Float[Array, "rows vocab"], Cache],
-    ]
-    cache: Cache
-    batch: int
-    width: int
 
 
 @runtime_checkable
@@ -129,53 +106,10 @@ def generate(
         positions=positions,
         method=T5.encode,
     )
-    make_scorer = _scorer_maker(config, params, encoded, segments, max_length)
+    make_scorer = scorer_maker(config, params, encoded, segments, max_length)
     search = greedy if search is None else search
     key = jax.random.key(0) if key is None else key
     return search(make_scorer, max_length=max_length, key=key)
-
-
-def _scorer_maker(
-    config: T5Config,
-    params: dict,
-    encoded: Float[Array, "batch longer d_model"],
-    segments: Int[Array, "batch longer"],
-    max_length: int,
-) -> Callable[[int], Scorer]:
-    """Returns what makes a scorer with so many rows for every input."""
-    model = T5(config)
-    cross = model.apply({"params": params}, encoded, method=T5.cross_keys_values)
-
-    def make_scorer(width: int) -> Scorer:
-        wide_cross, wide_segments = jax.tree.map(
-            lambda x: jnp.repeat(x, width, axis=0), (cross, segments)
-        )
-
-        def apply(new_tokens, cache, position):
-            return model.apply(
-                {"params": params, **cache},
-                wide_cross,
-                wide_segments,
-                new_tokens,
-                position=position,
-                max_length=max_length,
-                mutable=["cache"],
-                method=T5.decode_one,
-            )
-
-        # Without a cache among the variables the call makes one, of zeros.
-        rows = len(encoded) * width
-        whole = jax.ShapeDtypeStruct((rows, max_length), jnp.int32)
-        _, shapes = jax.eval_shape(lambda t: apply(t, {}, jnp.int32(0)), whole)
-        cache = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-
-        def next_logits(last, cache, position):
-            logits, cache = apply(last[:, None], cache, position)
-            return logits[:, 0], cache
-
-        return Scorer(next_logits, cache, len(encoded), width)
-
-    return make_scorer
 
 
 def greedy(

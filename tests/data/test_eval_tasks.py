@@ -163,8 +163,9 @@ def test_labels_that_are_not_there_are_not_ranked():
     name = own_tasks.add("own_unlabelled", ["yes"])
     by_rank = Evaluation(method="rank")
     for is_scored in (True, False):
-        with pytest.raises(ValueError, match="no set of labels to rank"):
+        with pytest.raises(ValueError, match="labels to rank.*--gin.CLASS_LABELS="):
             load(name, evaluation=by_rank, is_scored=is_scored)
+    load(name, evaluation=Evaluation(method="rank", labels=["yes", "no"]))
     # The loss of a task without metrics ranks nothing.
     load(own_tasks.add("own_text", ["yes"], metric_fns=[]), evaluation=by_rank)
 

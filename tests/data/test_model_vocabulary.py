@@ -1,6 +1,7 @@
 """A run reads the vocabulary of its model, and no other."""
 
 import dataclasses
+import logging
 import shutil
 
 import pytest
@@ -11,6 +12,7 @@ from spot_jax.data.model_vocabulary import chosen
 from spot_jax.data.vocabularies import open_sentencepiece
 from spot_jax.errors import InputError
 from spot_jax.pretrained import Beside, Description
+from spot_jax.pretrained.arrays import Checkpoint
 from spot_jax.pretrained.published import PUBLISHED_VOCABULARY
 from spot_jax.spot_tiny import FOLDER
 from tests.small_vocabulary import write_vocabulary
@@ -55,6 +57,21 @@ def test_so_has_a_t5x_checkpoint_with_its_rows_and_a_model_from_scratch():
     copied = description(None, 32128, is_of_transformers=False)
     assert chosen(None, None, copied) == (PUBLISHED_VOCABULARY, 0)
     assert chosen(None, 0, None) == (PUBLISHED_VOCABULARY, 0)
+
+
+def test_a_vocabulary_that_is_assumed_is_told(ours, caplog):
+    caplog.set_level(logging.INFO)
+    chosen(None, None, pretrained.describe("t5_1_1_base"))
+    chosen(None, None, None)
+    told = description(None, 32128, is_of_transformers=False)
+    opened = dataclasses.replace(told, checkpoint=Checkpoint({}, None))
+    # Of one that is named nothing is assumed.
+    chosen(ours, None, opened)
+    assert not caplog.messages
+    chosen(None, None, opened)
+    (said,) = caplog.messages
+    assert said.startswith("Nothing beside the weights in /t5 says which vocabulary")
+    assert PUBLISHED_VOCABULARY in said and "--gin.VOCABULARY=FILE" in said
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,9 @@ def test_a_run_over_a_model_that_was_replaced_is_refused(tmp_path):
     [
         (b"", "run.json is no JSON"),
         (b"[]", "run.json is not what it should be: Expected `object`, got `array`"),
+        (b"{}", "run.json is not what it should be: .* missing .* `model`"),
+        (b'{"model": {}}', "run.json is not what .* missing .* `fingerprint`"),
+        (b'{"model": {"fingerprint": null, "source": ""}}', "got `null` - at"),
         (b'{"model": []}', r"got `array` - at `\$.model`"),
         (b'{"model": {"fingerprint": 3, "source": "/w"}}', "got `int` - at"),
         (b'{"model": \xff}', "run.json is no JSON"),
@@ -65,9 +68,19 @@ def test_a_damaged_run_json_is_one_message_with_the_cure(text, told, tmp_path):
         claim.check_model(tmp_path, model)
 
 
-def test_a_run_json_that_says_nothing_of_the_model_is_no_other_model(tmp_path):
-    (tmp_path / "run.json").write_text("{}")
-    claim.check_model(tmp_path, {"fingerprint": "new", "source": "/w"})
+@pytest.mark.parametrize("told", [{}, {"path": "v"}, {"fingerprint": 3, "path": "v"}])
+def test_a_run_json_that_tells_no_vocabulary_is_damaged(told, tmp_path):
+    model = {"fingerprint": "a", "source": "/w"}
+    story.describe(tmp_path, {"model": model, "vocabulary": told})
+    with pytest.raises(InputError, match="vocabulary.*delete it: it is written anew"):
+        claim.check_vocabulary(tmp_path, {"fingerprint": "b", "path": "v"})
+
+
+def test_what_earlier_versions_wrote_into_run_json_is_read(tmp_path):
+    model, vocabulary = {"fingerprint": "a", "source": "/w"}, {"fingerprint": "b"}
+    story.describe(tmp_path, {"model": model, "resumed_at": 0})
+    claim.check_model(tmp_path, model | {"earlier_fingerprint": "a0"})
+    claim.check_vocabulary(tmp_path, vocabulary | {"path": "v"})
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"\xff\xfe[\0", b'{"seeds": '])

@@ -218,6 +218,14 @@ def test_compressed_archives_are_refused(tmp_path):
         torch_zip.read(path)
 
 
+def test_no_member_is_unpacked(tmp_path, values):
+    path = write(tmp_path / "w.bin", {})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/byteorder", b"little")
+    with pytest.raises(ValueError, match="compressed"):
+        torch_zip.read(path)
+
+
 def test_the_format_before_pytorch_1_6_is_explained(tmp_path):
     path = tmp_path / "w.bin"
     path.write_bytes(pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2))

@@ -11,6 +11,7 @@ import pytest
 import safetensors
 from safetensors.numpy import save_file
 
+from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
 from spot_jax.prompts import files
 from spot_jax.prompts.base import SITES, PromptBundle, modes, sites
@@ -49,6 +50,20 @@ def test_any_program_can_read_the_file(tmp_path):
         assert said == {"format": files.FORMAT, "task": '"rte"'}
         assert list(file.keys()) == ["enc_input"]
         np.testing.assert_array_equal(file.get_tensor("enc_input"), PROMPT.T)
+
+
+@pytest.mark.parametrize("read", [files.read, files.read_all])
+def test_a_path_of_nothing_or_a_folder_is_no_prompt(read, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    with pytest.raises(InputError, match="The path of a prompt is empty"):
+        read("")
+    for folder in (".", "run", str(tmp_path)):
+        with pytest.raises(InputError, match=rf"^{folder} is a folder, and no PEFT"):
+            read(folder)
+    files.write("run/best.safetensors", soft(PROMPT), {})
+    with pytest.raises(InputError, match=r"Give a file: run/best.safetensors, say"):
+        read("run")
 
 
 def test_the_same_prompt_is_the_same_bytes_in_every_process(tmp_path):

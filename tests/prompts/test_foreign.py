@@ -3,13 +3,14 @@
 import io
 import os
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
 from spot_jax.errors import InputError
-from spot_jax.prompts import files
+from spot_jax.prompts import files, foreign
 
 PROMPT = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
 
@@ -105,6 +106,69 @@ def test_of_several_arrays_each_is_a_prompt_with_its_name(tmp_path):
     np.testing.assert_array_equal(found[1].bundle.enc_input, 2 * PROMPT)
     with pytest.raises(InputError, match="holds 3 prompts: z, a, b.*library add DIR"):
         files.read(path)
+
+
+@pytest.fixture
+def inflated(monkeypatch):
+    """How many bytes were unpacked, call by call."""
+    counted = []
+    inflate = zipfile.ZipExtFile.read
+
+    def read(self, *given):
+        counted.append(0)
+        data = inflate(self, *given)
+        counted[-1] = len(data)
+        return data
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", read)
+    return counted
+
+
+def zeros(path, sizes: dict[str, int], said: int | None = None):
+    """Writes arrays of zeros, of which the archive may say that they are smaller."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, size in sizes.items():
+            vectors = saved(np.zeros((size // 16, 4), np.float32))
+            archive.writestr(f"{name}.npy", vectors)
+            if said is not None:
+                archive.getinfo(f"{name}.npy").file_size = said
+    return path
+
+
+@pytest.mark.parametrize("sizes", [{"a": 2**22}, dict.fromkeys("abcd", 2**20)])
+def test_more_than_prompts_are_is_refused_before_it_is_unpacked(
+    sizes, tmp_path, monkeypatch, inflated
+):
+    monkeypatch.setattr(foreign, "_MOST_BYTES", 2**22)
+    path = zeros(tmp_path / "a.npz", sizes)
+    assert path.stat().st_size < 2**16
+    with pytest.raises(
+        InputError, match="a.npz unpacks to 4,19.,... bytes.*numpy.save"
+    ):
+        files.read_all(path)
+    assert not inflated
+    zeros(path, {name: size // 2 for name, size in sizes.items()})
+    assert len(files.read_all(path)) == len(sizes)
+
+
+@pytest.mark.parametrize("said", [0, 40, 1000])
+def test_no_more_is_unpacked_than_the_archive_says(said, tmp_path, inflated):
+    path = zeros(tmp_path / "a.npz", {"a": 2**24}, said)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="damaged"):
+        files.read(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(inflated) <= said and most < 2**21
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_numpy_does_not_compress_is_not_unpacked(kind, tmp_path, inflated):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", kind) as archive:
+        archive.writestr("a.npy", saved(PROMPT))
+    with pytest.raises(InputError, match="numpy does not compress in this way"):
+        files.read(tmp_path / "a.npz")
+    assert not inflated
 
 
 def test_a_shape_beyond_all_memory_is_damage(tmp_path):

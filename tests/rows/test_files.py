@@ -60,6 +60,25 @@ def test_a_file_of_every_kind_is_read(name, write, tmp_path):
     assert [row.cells for row in files.read(str(tmp_path / name))] == ROWS
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        *((f"a.{kind}", True) for kind in ("csv", "tsv", "jsonl", "ndjson", "arrow")),
+        *(("A.CSV", True), ("a.jsonl.GZ", True), ("a.b.tsv", True), ("set", True)),
+        *(("a.parquet", True), ("splits", True), ("folder", False)),
+        *(("a.txt", False), ("a.txt.gz", False)),
+        *(("csv", False), (".gz", False), ("-", False), ("a.csv.txt", False)),
+    ],
+)
+def test_what_has_rows_is_told_by_its_name(name, wanted, tmp_path, monkeypatch):
+    saved_by_datasets(tmp_path / "set", [{"text": "a"}])
+    saved_by_datasets(tmp_path / "splits" / "test", [{"text": "a"}])
+    (tmp_path / "folder").mkdir()
+    assert files.is_table(f"{tmp_path}/{name}") is wanted
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert files.is_table(f"~/{name}") is wanted
+
+
 def test_a_file_of_windows_is_read(tmp_path):
     windows_csv(tmp_path / "a.csv")
     rows = [row.cells for row in files.read(str(tmp_path / "a.csv"))]

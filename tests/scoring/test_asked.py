@@ -1,5 +1,6 @@
 """What is asked: lines where lines do, rows where templates name columns."""
 
+import gzip
 import io
 import json
 import logging
@@ -28,6 +29,7 @@ def given(tmp_path, monkeypatch):
 
     def put(name: str, text: str) -> str:
         data = text.encode("utf-8")
+        data = gzip.compress(data) if name.endswith(".gz") else data
         if name == "-":
             monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
             return name
@@ -53,6 +55,7 @@ def given(tmp_path, monkeypatch):
         ("in.csv", "text,more\na,1\n", [TEXT], None, [{"text": "a", "more": "1"}]),
         ("in.TSV", "one\ttwo\na\t1\n", [PAIR], None, [{"one": "a", "two": "1"}]),
         ("in.jsonl", OBJECT, [TEXT, PAIR], None, [json.loads(OBJECT)]),
+        ("in.JSONL.gz", OBJECT, [TEXT, PAIR], None, [json.loads(OBJECT)]),
     ],
 )
 def test_lines_and_rows_are_told_apart(name, text, forms, column, wanted, given):
@@ -69,6 +72,9 @@ def test_lines_and_rows_are_told_apart(name, text, forms, column, wanted, given)
         ("-", "a\n", [TEXT], "prompt", "input:1 is no JSON.* 'text', 'prompt'"),
         ("-", OBJECT + "\n{\n", [TEXT], None, "The standard input:2 is no JSON"),
         ("-", "[1]", [PAIR], None, "input:1 is not what it should be"),
+        # As in a file of rows.
+        ("-", OBJECT + '\n{"text": "a"}\n', [TEXT], None, "input:2 has no 'one'"),
+        ("-", '{"text": NaN}', [TEXT], "prompt", "input:1 is no JSON"),
         ("-", "\n \n", [TEXT], None, "has no line of text"),
         ("in.txt", "", [TEXT], None, "has no line of text"),
         ("in.csv", "text\n", [TEXT], None, "has no rows"),
@@ -78,6 +84,13 @@ def test_lines_and_rows_are_told_apart(name, text, forms, column, wanted, given)
 def test_what_cannot_be_asked_is_one_message(name, text, forms, column, words, given):
     with pytest.raises(InputError, match=words):
         asked.read(given(name, text), forms, column)
+
+
+def test_a_folder_of_several_data_sets_is_told(tmp_path):
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test/state.json").write_text("{}")
+    with pytest.raises(InputError, match="several data sets, test"):
+        asked.read(str(tmp_path), [TEXT], None)
 
 
 def test_lines_that_seem_to_have_the_template_already_are_told(given, caplog):

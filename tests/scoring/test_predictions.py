@@ -1,5 +1,6 @@
 """Predictions on disk: what is written is read again, whatever stands in a text."""
 
+import io
 import json
 
 import pytest
@@ -28,6 +29,28 @@ def test_the_standard_output_has_json_lines(capsysbinary):
     predictions.write(None, LINES)
     said = capsysbinary.readouterr().out.decode("utf-8").split("\n")[:-1]
     assert [json.loads(line) for line in said] == LINES
+
+
+class Narrow(io.RawIOBase):
+    """Takes seven bytes at a time, as a disk or pipe may that is nearly full."""
+
+    def __init__(self):
+        self.taken = b""
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.taken += bytes(data[:7])
+        return min(7, len(data))
+
+
+def test_an_output_without_a_buffer_has_all_lines(monkeypatch):
+    # PYTHONUNBUFFERED=1 makes the standard output one.
+    narrow = Narrow()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(narrow, write_through=True))
+    predictions.write(None, LINES)
+    assert narrow.taken.count(b"\n") == len(LINES)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from spot_jax.t5 import decode
 from spot_jax.t5.beam import beam_search
+from spot_jax.t5.scorer import Scorer
 
 VOCAB = 4
 
@@ -42,7 +43,7 @@ def scorer_of(table):
     def make_scorer(width):
         rows = jnp.repeat(jnp.arange(batch), width)
         cache = {"row": rows, "past": jnp.zeros((rows.size, length), jnp.int32)}
-        return decode.Scorer(next_logits, cache, batch, width)
+        return Scorer(next_logits, cache, batch, width)
 
     return make_scorer
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from spot_jax.errors import InputError
 from spot_jax.prompts.base import PromptBundle
 from spot_jax.t5 import decode
 from spot_jax.t5.beam import beam_search
@@ -147,6 +148,12 @@ def test_a_search_is_checked_before_there_is_a_model():
         decode.check_search(most, 384)
     with pytest.raises(ValueError, match="beams >= 1"):
         decode.check_search(functools.partial(beam_search, beams=0), 384)
+    # Each has a cache of its own, and each input has all of them at once.
+    decode.check_search(functools.partial(beam_search, beams=256), 384)
+    with pytest.raises(
+        InputError, match="BEAMS is 5000.*EVAL_BATCH_SIZE x BEAMS.*most 256"
+    ):
+        decode.check_search(functools.partial(beam_search, beams=5000), 384)
 
 
 DRAWS = 40_000

@@ -1,0 +1,86 @@
+"""A T5 that has read its inputs and scores what may be written next, with a cache."""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree, Shaped
+
+from spot_jax.t5.config import T5Config
+from spot_jax.t5.network import T5
+
+# What a T5 remembers of what it wrote.
+Cache = PyTree[Shaped[Array, "rows ..."]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scorer:
+    """A T5 that has read its inputs and is ready to write.
+
+    Attributes:
+        next_logits: `(tokens, cache, position) -> (logits, cache)`, tokens [rows] and
+            logits [rows, vocab] in the row order of `cache`.
+        cache: the empty cache, every leaf [rows, ...].
+        batch: how many inputs there are; rows = batch * width.
+        width: how many rows each input has, next to one another (beams).
+    """
+
+    next_logits: Callable[
+        [Int[Array, " rows"], Cache, Int[Array, ""]],
+        tuple[Float[Array, "rows vocab"], Cache],
+    ]
+    cache: Cache
+    batch: int
+    width: int
+
+
+def scorer_maker(
+    config: T5Config,
+    params: dict,
+    encoded: Float[Array, "batch longer d_model"],
+    segments: Int[Array, "batch longer"],
+    max_length: int,
+) -> Callable[[int], Scorer]:
+    """Returns what makes a scorer with so many rows for every input.
+
+    Args:
+        config: the T5.
+        params: its parameters.
+        encoded: [batch, longer, d_model] what `T5.encode` returns.
+        segments: [batch, longer] likewise.
+        max_length: how many positions there will be at most.
+    """
+    model = T5(config)
+    cross = model.apply({"params": params}, encoded, method=T5.cross_keys_values)
+
+    def make_scorer(width: int) -> Scorer:
+        wide_cross, wide_segments = jax.tree.map(
+            lambda x: jnp.repeat(x, width, axis=0), (cross, segments)
+        )
+
+        def apply(new_tokens, cache, position):
+            return model.apply(
+                {"params": params, **cache},
+                wide_cross,
+                wide_segments,
+                new_tokens,
+                position=position,
+                max_length=max_length,
+                mutable=["cache"],
+                method=T5.decode_one,
+            )
+
+        # Without a cache among the variables the call makes one, of zeros.
+        rows = len(encoded) * width
+        whole = jax.ShapeDtypeStruct((rows, max_length), jnp.int32)
+        _, shapes = jax.eval_shape(lambda t: apply(t, {}, jnp.int32(0)), whole)
+        cache = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+        def next_logits(last, cache, position):
+            logits, cache = apply(last[:, None], cache, position)
+            return logits[:, 0], cache
+
+        return Scorer(next_logits, cache, len(encoded), width)
+
+    return make_scorer
