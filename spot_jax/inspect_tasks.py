@@ -4,19 +4,23 @@
     spot_jax inspect_tasks --json
     spot_jax inspect_tasks sst2 --split validation --lengths inputs=128,targets=8
     spot_jax inspect_tasks glue_mixture
+    spot_jax inspect_tasks --rows train=my.csv --input "mood: {text}" --target "{label}"
 
-Listing reads no data and needs no TensorFlow.
+Listing reads no data, and neither it nor rows of one's own need TensorFlow.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import spot_jax.tasks
 from spot_jax import tables, text
-from spot_jax.data.length_check import LengthCheck
 from spot_jax.errors import InputError
 from spot_jax.reading import as_json, lines_of
+from spot_jax.rows import flags
 from spot_jax.tasks import catalog
+from spot_jax.text import inspection
+from spot_jax.text import options as task_options
 from spot_jax.text.data_folder import (
     DataFolder,
     Fault,
@@ -33,27 +37,25 @@ _KEYS = (
 
 
 def main(argv: list[str]) -> None:
-    """Lists everything, or shows one task or mixture.
+    """Lists everything, or shows one task or mixture, or rows of one's own.
 
     Raises:
-        InputError: there is no such task, split or data, or an option is wrong.
+        InputError: there is no such task, split or data, the rows cannot be right, or
+            an option is wrong.
     """
     options = _parse(argv)
-    _check_numbers(options)
-    if not options.name:
+    rows = flags.task_of(options)
+    if rows and options.task:
+        raise InputError("Name a task or give rows of your own (--rows), not both.")
+    if options.module:
+        _add_tasks_of(options.module)
+    if rows:
+        lines = _show_rows(rows, options)
+    elif not options.task:
         everything = [*catalog.TASKS.values(), *catalog.MIXTURES.values()]
-        print(_as_json(everything) if options.json else _table(options.data_dir))
-        return
-    limits = parse_lengths(options.lengths)
-    info = _info(options.name)
-    if options.json:
-        print(_as_json([info]))
-        return
-    lines = (
-        _show_mixture(info, options)
-        if info.kind == "mixture"
-        else _show_task(info, options, limits)
-    )
+        lines = [_as_json(everything) if options.json else _table(options.data_dir)]
+    else:
+        lines = _show(options.task, options)
     for line in lines:
         print(line)
 
@@ -63,9 +65,9 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         prog="spot_jax inspect_tasks",
         description="Lists tasks and mixtures; with NAME, shows one of them.",
     )
-    parser.add_argument("name", metavar="NAME", nargs="?", help="a task or mixture")
+    parser.add_argument("task", metavar="NAME", nargs="?", help="a task or mixture")
     parser.add_argument("--json", action="store_true", help="print a list of objects")
-    parser.add_argument("--split", default="train", help="which rows to read (train)")
+    parser.add_argument("--split", help="which rows to read (train)")
     parser.add_argument(
         "--examples", type=int, default=2, metavar="N", help="how many to show (2)"
     )
@@ -78,8 +80,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--lengths",
-        default="inputs=512,targets=64",
-        help="lengths to be tried (inputs=512,targets=64)",
+        help="lengths to be tried (inputs=512,targets=64; of rows what train takes)",
     )
     parser.add_argument(
         "--maximum",
@@ -88,34 +89,77 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         metavar="K",
         help="the limit on a member's size in a mixture (2^19)",
     )
-    parser.add_argument(
-        "--data_dir", metavar="DIR", help="where the data is (TFDS_DATA_DIR)"
-    )
-    parser.add_argument(
-        "--vocabulary", metavar="FILE", help="a SentencePiece model (T5's own)"
-    )
-    parser.add_argument(
-        "--extra_ids", type=int, default=0, metavar="N", help="sentinels to add (0)"
-    )
-    return parser.parse_args(argv)
+    task_options.add_to(parser)
+    flags.add_to(parser)
+    options = parser.parse_args(argv)
+    options.extra_ids = task_options.extra_ids_of(options)
+    _check_numbers(options)
+    return options
 
 
 def _check_numbers(options: argparse.Namespace) -> None:
     least = {"examples": 0, "limit": 1, "maximum": 1, "extra_ids": 0}
     for name, number in least.items():
-        if getattr(options, name) < number:
-            raise InputError(
-                f"--{name} {getattr(options, name)}: expected {number} or more"
-            )
+        if (given := getattr(options, name)) < number:
+            raise InputError(f"--{name} {given}: expected {number} or more")
 
 
-def _info(name: str) -> catalog.TaskInfo:
-    """Returns the catalog's line, or one for a task of a file of one's own."""
+def _add_tasks_of(modules: list[str]) -> None:
+    """Lets the catalog know the tasks of modules, of which it may not be told."""
+    spot_jax.tasks.register_all()
+    spot_jax.tasks.use_modules(modules)
+    import seqio
+
+    from spot_jax.data.eval_tasks import check_metrics
+
+    for name in sorted(set(seqio.TaskRegistry.names()).difference(catalog.TASKS)):
+        task = seqio.TaskRegistry.get(name)
+        try:
+            check_metrics(task)
+            metrics = tuple(getattr(f, "__name__", repr(f)) for f in task.metric_fns)
+        except InputError:
+            metrics = ("not computed here",)
+        told = dict(metrics=metrics, splits={split: split for split in task.splits})
+        catalog.add(catalog.TaskInfo(name, "own", tfds="generated", **told))
+
+
+def _show(name: str, options: argparse.Namespace) -> Iterable[str]:
+    """Returns what is in a task or mixture, in lines."""
+    limits = parse_lengths(options.lengths or "inputs=512,targets=64")
     is_known = name in catalog.TASKS | catalog.MIXTURES
     # TensorFlow comes in here: a mistyped name does not wait for it in vain.
     if not is_known and spot_jax.tasks.has_more():
         spot_jax.tasks.register_all()
-    return catalog.get(name)
+    info = catalog.get(name)
+    if options.json:
+        return [_as_json([info])]
+    if info.kind == "mixture":
+        return _show_mixture(info, options)
+    return _show_task(info, options, limits)
+
+
+def _show_rows(rows: Mapping[str, Any], options: argparse.Namespace) -> Iterator[str]:
+    """Yields what rows of one's own are, and what a run makes of them, in lines."""
+    # JAX comes in with the settings of runs, TensorFlow does not.
+    from spot_jax.data import own_rows, shown_rows, vocabularies
+    from spot_jax.settings import Data
+
+    ((name, told),) = rows.items()
+    if "input" not in told and not options.json:
+        yield from shown_rows.show_files(told, options.examples)
+        return
+    lengths = parse_lengths(options.lengths) if options.lengths else None
+    data = Data(name, lengths, rows=rows)
+    info = own_rows.info_of(name, data)
+    if options.json:
+        yield _as_json([info])
+        return
+    yield from shown_rows.show_files(told, options.examples)
+    pieces = options.vocabulary and vocabularies.open_sentencepiece(
+        options.vocabulary, options.extra_ids
+    )
+    chosen = options.split, options.examples, options.limit
+    yield from shown_rows.show_task(name, data, *chosen, pieces)
 
 
 def _as_json(infos: list[catalog.TaskInfo]) -> str:
@@ -130,7 +174,7 @@ def _table(data_dir: str | None) -> str:
             info.name,
             info.role,
             info.family,
-            f"{info.train_examples:,}",
+            _train_rows(info),
             " ".join(info.metrics) or "loss",
             info.tfds,
             _data_column(info, data_dir),
@@ -150,6 +194,10 @@ def _table(data_dir: str | None) -> str:
             "NAME` shows one of them",
         ]
     )
+
+
+def _train_rows(info: catalog.TaskInfo) -> str:
+    return f"{info.train_examples:,}" if info.train_examples else "?"
 
 
 def _data_column(info: catalog.TaskInfo, data_dir: str | None) -> str:
@@ -192,8 +240,9 @@ def _show_task(
     info: catalog.TaskInfo, options: argparse.Namespace, limits: dict[str, int]
 ) -> Iterator[str]:
     """Yields what is in a task, in lines."""
-    _check_data(info, options)
-    yield f"{info.name}: {info.role}, {info.family}, {info.train_examples:,} train rows"
+    split = options.split or "train"
+    _check_data(info, split, options.data_dir)
+    yield f"{info.name}: {info.role}, {info.family}, {_train_rows(info)} train rows"
     yield f"  metrics  {', '.join(info.metrics) or 'loss'}"
     if info.labels:
         yield f"  labels   {', '.join(info.labels)}"
@@ -201,43 +250,38 @@ def _show_task(
         yield f"  note     {info.note}"
     # TensorFlow comes in here.
     text.import_tensorflow()
-    from spot_jax.text import inspection
+    from spot_jax.data.shown_rows import show_sizes
     from spot_jax.text.opening import open_provider
-    from spot_jax.text.vocabulary import PUBLISHED_VOCABULARY
+    from spot_jax.text.vocabulary import PUBLISHED_VOCABULARY, VOCABULARY
 
     spot_jax.tasks.register_all()
     task = open_provider(
         info.name,
-        [options.split],
+        [split],
         data_dir=options.data_dir,
         vocabulary_path=options.vocabulary or PUBLISHED_VOCABULARY,
         extra_ids=options.extra_ids,
     )
     yield from _source_lines(info, options)
     yield ""
-    yield from inspection.show_rows(task, options.split, options.examples)
-    examples = inspection.read_examples(task, options.split, limits, options.limit)
-    yield from inspection.show_examples(examples[: options.examples])
+    pieces = VOCABULARY.tokenizer
+    yield from inspection.show_rows(task, split, options.examples)
+    examples = inspection.read_examples(task, split, limits, options.limit)
+    yield from inspection.show_examples(examples[: options.examples], pieces)
     yield ""
     if not examples:
-        yield f"no row of {options.split} gives an example"
+        yield f"no row of {split} gives an example"
         return
-    check = LengthCheck(info.name, limits, truncate=True)
-    for example in examples:
-        check.fit(example)
-    yield from inspection.show_lengths(examples, limits, check.cut)
-    yield from inspection.show_unknown(examples)
+    yield from show_sizes(info.name, examples, limits, VOCABULARY.unk_id)
     yield from inspection.show_balance(examples, info.labels)
 
 
-def _check_data(info: catalog.TaskInfo, options: argparse.Namespace) -> None:
+def _check_data(info: catalog.TaskInfo, split: str, data_dir: str | None) -> None:
     """Looks for a task's data before TensorFlow is waited for."""
     if info.tfds == "generated":
         return
-    data = find_data(info.name, info.tfds, options.data_dir)
-    problem = data.problem or split_problem(
-        info.name, data, info.splits, [options.split]
-    )
+    data = find_data(info.name, info.tfds, data_dir)
+    problem = data.problem or split_problem(info.name, data, info.splits, [split])
     if problem:
         raise InputError(problem)
 

@@ -16,6 +16,7 @@ worker 1 writes the library and the tables, when all are done.
 """
 
 import argparse
+import dataclasses
 import functools
 import logging
 import os
@@ -23,6 +24,7 @@ import pathlib
 import re
 import shlex
 import time
+import types
 from collections.abc import Sequence
 
 import jax
@@ -31,16 +33,20 @@ import spot_jax.tasks
 from spot_jax import config, text
 from spot_jax.campaign import cost, estimate
 from spot_jax.campaign.diary import Diary
-from spot_jax.campaign.plan import STAGES, Run, Study, asked_for, check_tasks
+from spot_jax.campaign.plan import STAGES, Run, Study, asked_for
 from spot_jax.campaign.runs import Bank, FinishedRuns, prepare_bank
 from spot_jax.campaign.tables import write_summary, write_tables
+from spot_jax.campaign.tasks import check_tasks
 from spot_jax.errors import InputError
 from spot_jax.miniature import DATASETS
 from spot_jax.miniature import folder as miniature_folder
+from spot_jax.model import architecture
 from spot_jax.model_dir import claim, storage
 from spot_jax.prompts.init import Start
 from spot_jax.prompts.library import Library, from_run
 from spot_jax.reading import path_of
+from spot_jax.rows import flags as rows_flags
+from spot_jax.settings import Data, Model
 from spot_jax.tasks import catalog
 from spot_jax.train import train
 
@@ -51,6 +57,8 @@ def study(
     *,
     study_dir: str,
     plan: Study,
+    model: Model,
+    data: Data,
     sizes: cost.Sizes,
     source_start: Start,
     target_start: Start,
@@ -65,6 +73,8 @@ def study(
     Args:
         study_dir: STUDY_DIR, where everything is written.
         plan: what is studied.
+        model: the frozen model, for the dry run; the runs read the macros themselves.
+        data: rows of one's own, and modules that register tasks.
         sizes: of the model and its batches, for the dry run.
         source_start: SOURCE_START, of sources and mixtures; the runs read the macro,
             and its type is checked here, before any of them.
@@ -78,18 +88,21 @@ def study(
     Raises:
         InputError: for anything wrong, where possible before anything is tuned.
     """
-    check_tasks(plan)
+    check_tasks(plan, data)
     folder = path_of(study_dir)
     done, runs = FinishedRuns(folder, plan), asked_for(plan, worker)
     _check_stages(plan, done)
     if dry_run:
+        if sizes.config is None:
+            config_of_model = architecture.resolved(model).config
+            sizes = dataclasses.replace(sizes, config=config_of_model)
         print(estimate.describe(runs, done, sizes, dry_run), end="")
         return
     configuration = config.text()  # The runs will change it.
     claim.check(study_dir, configuration, "STUDY_DIR")
     missing = [run for run in runs if not done.has(run)]
     if missing:
-        open_data(folder, plan, miniature)
+        open_data(folder, plan, data, miniature)
     diary = Diary(folder, worker, command)
     _remove_leftovers(folder, diary)
     wait_for = functools.partial(_wait_for, done, worker, poll_seconds)
@@ -129,26 +142,31 @@ def _check_stages(plan: Study, done: FinishedRuns) -> None:
             )
 
 
-def open_data(folder: pathlib.Path, plan: Study, miniature: bool) -> None:
+def open_data(folder: pathlib.Path, plan: Study, data: Data, miniature: bool) -> None:
     """Makes sure that all tasks of a study can be read.
 
     Args:
         folder: STUDY_DIR, where the data of the miniature is made.
         plan: the study.
+        data: rows of one's own, which have been read.
         miniature: MINIATURE, whether it is made where TFDS_DATA_DIR names none.
 
     Raises:
         InputError: when the data of a task cannot be read.
     """
+    tasks = [t for t in (*plan.sources, *plan.targets) if t not in data.rows]
+    if not tasks:
+        return
+    # TensorFlow comes in here, which rows of one's own do without.
     spot_jax.tasks.register_all()
     if miniature and not os.environ.get("TFDS_DATA_DIR"):
         from spot_jax.text.registration import use_data_dir
 
-        data = folder.absolute() / "data"
+        made = folder.absolute() / "data"
         every = [catalog.get(task) for task in DATASETS]
-        miniature_folder.write_once(data, every, catalog.STUDY_LABELS)
-        use_data_dir(str(data))
-    for task in (*plan.sources, *plan.targets):
+        miniature_folder.write_once(made, every, catalog.STUDY_LABELS)
+        use_data_dir(str(made))
+    for task in tasks:
         text.check_data(task)
 
 
@@ -224,15 +242,7 @@ def _parse_worker(given: str) -> tuple[int, int]:
     return index, count
 
 
-def main(argv: Sequence[str]) -> None:
-    """Runs `spot_jax study`."""
-    parser = argparse.ArgumentParser(
-        prog="spot_jax study",
-        allow_abbrev=False,
-        description="Tunes what a transfer study compares, and writes its tables.",
-        epilog="The configuration is given as to spot_jax train: --gin_file=FILE, "
-        "--gin.NAME=VALUE, --gin_search_paths=FOLDERS.",
-    )
+def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--worker", default="1/1", metavar="i/n", help="do the i-th of n parts"
     )
@@ -245,11 +255,20 @@ def main(argv: Sequence[str]) -> None:
         default="tpu-v3-8",
         help="whose hours are estimated (default: %(default)s)",
     )
-    flags, rest = parser.parse_known_args(argv)
-    worker = _parse_worker(flags.worker)
-    config.parse_flags("study", rest)
+    rows_flags.add_to(parser)
+
+
+def _bindings(flags: argparse.Namespace) -> list[str]:
+    flags.worker = _parse_worker(flags.worker)
+    return rows_flags.bindings(flags)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs `spot_jax study`."""
+    of_study = types.SimpleNamespace(add_to=_add_flags, bindings=_bindings)
+    flags = config.parse_flags("study", argv, of_study)
     config.configured(study)(
-        worker=worker,
+        worker=flags.worker,
         dry_run=flags.machine if flags.dry_run else None,
         command=shlex.join(["spot_jax", "study", *argv]),
     )

@@ -1,10 +1,15 @@
 """`spot_jax tokenize`: a task's examples as arrays that train without TensorFlow.
 
     spot_jax tokenize sst2 --split train --lengths inputs=128,targets=8 --output FOLDER
+    spot_jax tokenize --rows train=my.csv --input "mood: {text}" --target "{label}"
+        --name mood --vocabulary spot_tiny --output FOLDER
 
 What is longer is cut, its end token kept; how many were is printed and written into
 FOLDER/header.json. `spot_jax.data.tokenized.TokenizedExamples(FOLDER)` reads it, and
 a run whose vocabulary and lengths are the same, as TOKENIZED_DATA_DIR/TASK/SPLIT.
+
+Of rows of one's own, which need no TensorFlow here either, every split is written, to
+FOLDER/NAME/SPLIT: FOLDER is what TOKENIZED_DATA_DIR names then.
 
 SeqIO's own offline cache is made by SeqIO's program. Its Beam wants older libraries, so
 give it an environment of its own: `pip install seqio tensorflow-datasets apache-beam
@@ -21,19 +26,27 @@ then read with `seqio.add_global_cache_dirs(["CACHE"])` and `use_cached=True`.
 
 import argparse
 import dataclasses
-from collections.abc import Iterator
+import itertools
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from spot_jax import text
-from spot_jax.data import vocabularies
+from spot_jax.data import own_rows, vocabularies
 from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.loading import undamaged
 from spot_jax.data.tokenized import TokenizedExamples
 from spot_jax.data.tokenized_writer import write_tokenized
 from spot_jax.errors import InputError
+from spot_jax.pretrained.published import PUBLISHED_VOCABULARY
 from spot_jax.reading import path_of
+from spot_jax.rows import flags
+from spot_jax.settings import Data
+from spot_jax.spot_tiny import vocabulary_path
+from spot_jax.text import options as task_options
 from spot_jax.text.lengths import parse_lengths
 
 # SeqIO's seeds and TensorFlow's lengths are signed 32-bit numbers.
@@ -41,49 +54,119 @@ _LARGEST = 2**31 - 1
 
 
 def main(argv: list[str]) -> None:
-    """Writes the examples of a split.
+    """Writes the examples of a split, or of rows of one's own.
 
     Raises:
         InputError: there is no such task, split, data or vocabulary, or the task has a
             vocabulary of its own; a mixture has no --examples; a number is out of its
-            range; the output folder exists or cannot be written.
+            range; the rows cannot be right; the output folder exists or cannot be
+            written.
     """
     options = _parse(argv)
-    limits = parse_lengths(options.lengths)
-    _check(options, limits)
+    rows = flags.task_of(options)
+    if bool(rows) == bool(options.task):
+        raise InputError(
+            "Name a task (`spot_jax inspect_tasks` lists them), or give rows of your "
+            "own (--rows train=my.csv): one of the two."
+        )
+    if "://" in options.output:
+        raise InputError(
+            f"--output {options.output}: arrays are written on this machine. Name a "
+            "folder here, and copy it there afterwards"
+        )
+    limits = parse_lengths(options.lengths) if options.lengths else None
+    if limits is None and not rows:
+        raise InputError("--lengths is missing: --lengths inputs=512,targets=32.")
+    _check_numbers(options, limits or {})
+    if rows:
+        _write_rows(options, rows, limits)
+    else:
+        _write_task(options, limits)
+
+
+def _write_task(options: argparse.Namespace, limits: Mapping[str, int]) -> None:
+    """Writes a split of a task or mixture."""
+    options.split = options.split or "train"
+    _check_free(path_of(options.output))
     provider = _open(options)
     # TensorFlow is here since the task was opened.
     from spot_jax.text.vocabulary import VOCABULARY
 
-    size = VOCABULARY.vocab_size
-    check = LengthCheck(options.name, limits, truncate=True, pieces=size)
-    header = {
-        "task": options.name,
-        "split": options.split,
-        "seed": options.seed,
-        "lengths": limits,
-        "vocabulary": dataclasses.asdict(vocabularies.identity_of(VOCABULARY)),
-        # Filled while the examples are written.
-        "cut": check.cut,
-    }
-    header = write_tokenized(
-        options.output,
-        map(check.fit, _examples(provider, options, limits)),
-        header,
-        vocabulary_size=size,
-    )
+    about = {"task": options.task, "split": options.split}
+    about |= {"seed": options.seed, "lengths": limits}
+    identity = vocabularies.identity_of(VOCABULARY)
+    examples = _examples(provider, options, limits)
+    _write(path_of(options.output), about, examples, VOCABULARY.tokenizer, identity)
+
+
+def _write_rows(
+    options: argparse.Namespace,
+    rows: Mapping[str, Any],
+    limits: Mapping[str, int] | None,
+) -> None:
+    """Writes the splits of rows of one's own, or the one that is named."""
+    ((name, told),) = rows.items()
+    if "target" not in told:
+        raise InputError(
+            "--target is missing: what is answered is written as well, --target "
+            '"{label}".'
+        )
+    data = Data(name, limits, rows=rows)
+    own_rows.set_up(data)
+    task = own_rows.task_of(name, data)
+    splits = [options.split] if options.split else task.splits
+    folders = {split: path_of(options.output) / name / split for split in splits}
+    for folder in folders.values():
+        _check_free(folder)
+    # As the vocabulary of a task stands in its header.
+    path = vocabulary_path(options.vocabulary or PUBLISHED_VOCABULARY)
+    processor, identity = vocabularies.open_and_identify(path, options.extra_ids)
+    data = own_rows.with_lengths(data, processor)
+    encoded = {split: own_rows.encoded(task, split, processor) for split in splits}
+    for split, examples in encoded.items():
+        about = {"task": name, "split": split, "seed": options.seed}
+        about |= {"lengths": dict(data.lengths)}
+        taken = itertools.islice(examples, options.examples)
+        _write(folders[split], about, taken, processor, identity)
     print(
-        f"{options.name}, {options.split}: {header['examples']:,} examples in "
-        f"{options.output}"
+        f"{options.output} is for --gin.TOKENIZED_DATA_DIR, with "
+        f"--gin.MIXTURE_OR_TASK_NAME={name} "
+        f'--gin.TASK_FEATURE_LENGTHS="{dict(data.lengths)}"'
     )
-    for name, tokens in header["tokens"].items():
+
+
+def _write(
+    folder: pathlib.Path,
+    about: Mapping[str, Any],
+    examples: Iterable[Mapping[str, np.ndarray]],
+    processor: Any,
+    vocabulary: vocabularies.Identity,
+) -> None:
+    """Writes the examples of a split, and says how many, and how many were cut.
+
+    Args:
+        folder: where to.
+        about: what the header says of them: task, split, seed and lengths.
+        examples: not yet cut.
+        processor: SentencePiece's.
+        vocabulary: what it is.
+    """
+    name, split, limits = (about[key] for key in ("task", "split", "lengths"))
+    check = LengthCheck(name, limits, truncate=True, pieces=vocabulary.size)
+    # What is cut is counted while the examples are written.
+    header = {**about, "vocabulary": dataclasses.asdict(vocabulary), "cut": check.cut}
+    header = write_tokenized(
+        folder, map(check.fit, examples), header, vocabulary_size=vocabulary.size
+    )
+    print(f"{name}, {split}: {header['examples']:,} examples in {folder}")
+    for feature, tokens in header["tokens"].items():
         print(
-            f"  {name}: {tokens:,} tokens; {check.cut[name]:,} examples cut at "
-            f"{limits[name]:,}"
+            f"  {feature}: {tokens:,} tokens; {check.cut[feature]:,} examples cut at "
+            f"{limits[feature]:,}"
         )
     # Read as a run will read it.
-    unknown = TokenizedExamples(options.output).count("targets", VOCABULARY.unk_id)
-    warn_of_unknown(options.name, unknown, header["tokens"]["targets"])
+    unknown = TokenizedExamples(folder).count("targets", processor.unk_id())
+    warn_of_unknown(name, unknown, header["tokens"]["targets"])
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
@@ -91,12 +174,14 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         prog="spot_jax tokenize",
         description="Writes tokenized examples that are read without TensorFlow.",
     )
-    parser.add_argument("name", metavar="NAME", help="a task or mixture")
-    parser.add_argument("--split", default="train", help="which split (train)")
+    parser.add_argument("task", metavar="NAME", nargs="?", help="a task or mixture")
+    parser.add_argument(
+        "--split", help="which split (train; of rows of your own all of them)"
+    )
     parser.add_argument(
         "--lengths",
-        required=True,
-        help="the longest of each, with the end token: inputs=512,targets=32",
+        help="the longest of each, with the end token: inputs=512,targets=32 (of rows "
+        "of your own as long as they need)",
     )
     parser.add_argument(
         "--output", required=True, metavar="DIR", help="where to write; a new folder"
@@ -113,20 +198,15 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         default=0,
         help="decides the order of a mixture and where a language model splits (0)",
     )
-    parser.add_argument(
-        "--data_dir", metavar="DIR", help="where the data is (TFDS_DATA_DIR)"
-    )
-    parser.add_argument(
-        "--vocabulary", metavar="FILE", help="a SentencePiece model (T5's own)"
-    )
-    parser.add_argument(
-        "--extra_ids", type=int, default=0, metavar="N", help="sentinels to add (0)"
-    )
-    return parser.parse_args(argv)
+    task_options.add_to(parser)
+    flags.add_to(parser)
+    options = parser.parse_args(argv)
+    options.extra_ids = task_options.extra_ids_of(options)
+    return options
 
 
-def _check(options: argparse.Namespace, limits: dict[str, int]) -> None:
-    """Raises InputError for what needs no task to be seen wrong."""
+def _check_numbers(options: argparse.Namespace, limits: Mapping[str, int]) -> None:
+    """Raises InputError where one is out of its range."""
     given = {f"lengths {name}": (2, length) for name, length in limits.items()}
     given |= {"seed": (0, options.seed), "extra_ids": (0, options.extra_ids)}
     if options.examples is not None:
@@ -134,13 +214,12 @@ def _check(options: argparse.Namespace, limits: dict[str, int]) -> None:
     for name, (low, value) in given.items():
         if not low <= value <= _LARGEST:
             raise InputError(f"--{name} is {value}; give {low} to {_LARGEST:,}")
-    if "://" in options.output:
-        raise InputError(
-            f"--output {options.output}: arrays are written on this machine. Name a "
-            "folder here, and copy it there afterwards"
-        )
-    if path_of(options.output).exists():
-        raise InputError(f"{options.output} is already there; move or remove it first")
+
+
+def _check_free(folder: pathlib.Path) -> None:
+    """Raises InputError where something is there already."""
+    if folder.exists():
+        raise InputError(f"{folder} is already there; move or remove it first")
 
 
 def _open(options: argparse.Namespace):
@@ -150,11 +229,11 @@ def _open(options: argparse.Namespace):
 
     import spot_jax.tasks
     from spot_jax.text.opening import open_provider
-    from spot_jax.text.vocabulary import PUBLISHED_VOCABULARY
 
     spot_jax.tasks.register_all()
+    spot_jax.tasks.use_modules(options.module)
     provider = open_provider(
-        options.name,
+        options.task,
         [options.split],
         data_dir=options.data_dir and str(path_of(options.data_dir)),
         vocabulary_path=options.vocabulary or PUBLISHED_VOCABULARY,
@@ -165,7 +244,7 @@ def _open(options: argparse.Namespace):
     is_mixture = hasattr(provider, "tasks")
     if is_mixture and not options.examples:
         raise InputError(
-            f"{options.name} is a mixture, whose members repeat without end; say how "
+            f"{options.task} is a mixture, whose members repeat without end; say how "
             "many examples to write: --examples N"
         )
     return provider
@@ -190,4 +269,4 @@ def _examples(
     )
     if options.examples:
         dataset = dataset.take(options.examples)
-    return undamaged(options.name, options.split, dataset.as_numpy_iterator())
+    return undamaged(options.task, options.split, dataset.as_numpy_iterator())

@@ -120,7 +120,7 @@ def test_pieces_that_cannot_be_written_are_counted(shown):
         {"inputs": np.array([5, 6, 7, 1]), "targets": np.array([5, 1])},
     ]
     hidden = {"targets_pretokenized": b"<unk>", "targets": np.array([2, 2, 1])}
-    told = list(inspection.show_unknown([*examples, examples[1] | hidden]))
+    told = list(inspection.show_unknown([*examples, examples[1] | hidden], 2))
     assert told[1:] == [
         "  inputs     16.67%, in 1 of 3 examples",
         "  targets    25.00%, in 1 of 2 examples",

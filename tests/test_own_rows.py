@@ -142,7 +142,25 @@ def test_flags_of_rows_without_rows_say_so(demo_model, tmp_path, capsys):
     command = runs.command("train", values(demo_model, tmp_path), GIN)[3:]
     with pytest.raises(SystemExit):
         main([*command, "--input", "{text}"])
-    assert "--rows is missing" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "--rows is missing" in said and "--gin.INFER_INPUT=FILE" in said
+
+
+@pytest.mark.parametrize(
+    "beside", [[], ["--gin.MIXTURE_OR_TASK_NAME=[mood,demo_food]"]]
+)
+def test_rows_without_answers_are_not_learned(
+    beside, rows, demo_model, tmp_path, capsys
+):
+    lengths = "TASK_FEATURE_LENGTHS={'inputs': 64, 'targets': 8}"
+    given = [*values(demo_model, tmp_path), lengths]
+    command = runs.command("train", given, runs.FILES if beside else GIN)[3:]
+    own = [f"--rows=train={rows}/train.csv", "--input", "{text}", "--name", "mood"]
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, *own, *beside])
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2 and "no answers to learn" in said
+    assert "Loading the T5" not in said
 
 
 def test_files_are_read_again_when_they_change(rows, demo_model, tmp_path):

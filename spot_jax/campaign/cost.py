@@ -52,7 +52,8 @@ class Sizes:
     """What the cost of a step follows from.
 
     Attributes:
-        config: the T5.
+        config: the T5; None where its checkpoint tells it, which is asked for before
+            anything is counted.
         prompt_length: PROMPT_LENGTH.
         batch_size: examples of each prompt in a step.
         lengths: EXPECTED_LENGTHS, inputs and targets of a usual example; packing leaves
@@ -60,7 +61,7 @@ class Sizes:
         examples: EVALUATOR_NUM_EXAMPLES, of an evaluation.
     """
 
-    config: T5Config
+    config: T5Config | None
     prompt_length: int
     batch_size: int
     lengths: Mapping[str, int]

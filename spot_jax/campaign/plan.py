@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 
 from spot_jax.errors import InputError
 from spot_jax.retrieval.similarity import MEASURES, USUAL_MEASURE
-from spot_jax.tasks import catalog
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,23 +148,6 @@ def _check_numbers(study: Study) -> None:
             f" (SOURCE_STEPS {study.source_steps}, TARGET_STEPS {study.target_steps}): "
             "there would be no task embeddings. Lower it, or tune longer."
         )
-
-
-def check_tasks(study: Study) -> None:
-    """Looks the tasks up in the catalog, and in files of tasks/ if they are not there.
-
-    Raises:
-        InputError: when one is unknown or a mixture; the nearest names are listed.
-    """
-    names = (*study.sources, *study.targets)
-    if any(name not in catalog.TASKS for name in names):
-        # TensorFlow comes in here, which a plan of the catalog's tasks does without.
-        from spot_jax import tasks
-
-        tasks.register_all()
-    for name in names:
-        if catalog.get(name).kind != "task":
-            raise InputError(f"{name} is a mixture; SOURCES and TARGETS name tasks.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -65,7 +65,8 @@ def chosen(
         is_own = _check_same(named, own)
     if extra_ids is None:
         named_own = Beside(named, own.extra_ids, ()) if is_own else None
-        extra_ids = _extra_ids(named_own, description) if named_own else 0
+        of_others = byte_pieces.EXTRA_IDS if named == BYTES else 0
+        extra_ids = _extra_ids(named_own, description) if named_own else of_others
     return named, extra_ids
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,26 +38,41 @@ def set_up(data: Data) -> None:
     """Reads the rows of a run, and lets the catalog know their tasks.
 
     Raises:
-        InputError: when the rows cannot be right, or have the name of another task.
+        InputError: when the rows cannot be right, have the name of another task, or no
+            answers that could be learned.
     """
     for name in data.rows:
-        known = catalog.TASKS.get(name, catalog.MIXTURES.get(name))
-        if known and known.family != _FAMILY:
+        info = info_of(name, data)
+        if "train" in info.splits and task_of(name, data).recipe.target is None:
             raise InputError(
-                f"{name} is a task that there is already. Call your rows otherwise: "
-                "--name my_rows."
+                f"The rows of {name} have no answers to learn: say in which column "
+                'they are, --target "{label}".'
             )
-        task = task_of(name, data)
-        size = len(task.examples.get("train", ()))
-        catalog.TASKS[name] = TaskInfo(
-            name,
-            _FAMILY,
-            tfds="generated",
-            train_examples=size,
-            metrics=(task.recipe.metric,),
-            labels=task.labels,
-            splits={split: split for split in task.splits},
+        catalog.TASKS[name] = info
+
+
+def info_of(name: str, data: Data) -> TaskInfo:
+    """Returns the catalog's line of a task made of rows, whose files are read.
+
+    Raises:
+        InputError: when the rows cannot be right, or have the name of another task.
+    """
+    known = catalog.TASKS.get(name, catalog.MIXTURES.get(name))
+    if known and known.family != _FAMILY:
+        raise InputError(
+            f"{name} is a task that there is already. Call your rows otherwise: "
+            "--name my_rows."
         )
+    task = task_of(name, data)
+    return TaskInfo(
+        name,
+        _FAMILY,
+        tfds="generated",
+        train_examples=len(task.examples.get("train", ())),
+        metrics=(task.recipe.metric,),
+        labels=task.labels,
+        splits={split: split for split in task.splits},
+    )
 
 
 def task_of(name: str, data: Data) -> RowsTask:
@@ -147,17 +162,9 @@ def examples_of(
     Raises:
         InputError: when there is no such split, or one is too long and may not be cut.
     """
-    if split not in task.examples:
-        raise InputError(
-            f"{task.name} has no split {split!r}; it has {', '.join(task.splits)}. "
-            f"Give its rows: --rows {split}=FILE."
-        )
     name = task.name if split == "train" else f"{task.name} ({split})"
     check = LengthCheck(name, data.lengths, data.truncate)
-    examples = [
-        check.fit(_encoded(example, vocabulary.encode))
-        for example in task.examples[split]
-    ]
+    examples = list(map(check.fit, encoded(task, split, vocabulary)))
     check.report()
     targets = np.concatenate([example["targets"] for example in examples])
     unknown = np.count_nonzero(targets == _UNKNOWN_ID)
@@ -165,10 +172,32 @@ def examples_of(
     return examples
 
 
-def _encoded(example: Example, encode: Callable[[str], list[int]]) -> dict[str, Any]:
+def encoded(task: RowsTask, split: str, vocabulary: Any) -> Iterator[dict[str, Any]]:
+    """Returns the examples of a split as `examples_of` does, none of them cut.
+
+    Without a vocabulary they are text alone.
+
+    Raises:
+        InputError: when there is no such split.
+    """
+    if split not in task.examples:
+        raise InputError(
+            f"{task.name} has no split {split!r}; it has {', '.join(task.splits)}. "
+            f"Give its rows: --rows {split}=FILE."
+        )
+    encode = vocabulary and vocabulary.encode
+    return (_encoded(example, encode) for example in task.examples[split])
+
+
+def _encoded(
+    example: Example, encode: Callable[[str], list[int]] | None
+) -> dict[str, Any]:
     texts = dict(zip(FEATURES, (example.input, example.target), strict=True))
+    told = {f"{f}_pretokenized": t.encode("utf-8") for f, t in texts.items()}
+    if encode is None:
+        return told
     ids = {f: np.asarray([*encode(t), _EOS_ID], np.int32) for f, t in texts.items()}
-    return ids | {f"{f}_pretokenized": t.encode("utf-8") for f, t in texts.items()}
+    return ids | told
 
 
 def with_lengths(data: Data, vocabulary: Any) -> Data:
@@ -177,9 +206,9 @@ def with_lengths(data: Data, vocabulary: Any) -> Data:
         return data
     longest = dict.fromkeys(FEATURES, 1)
     for name in data.rows:
-        for examples in task_of(name, data).examples.values():
-            for example in examples:
-                ids = _encoded(example, vocabulary.encode)
+        task = task_of(name, data)
+        for split in task.splits:
+            for ids in encoded(task, split, vocabulary):
                 longest = {f: max(longest[f], len(ids[f])) for f in FEATURES}
     found = {
         f: min(_LONGEST[f], -(-longest[f] // _STEP[f]) * _STEP[f]) for f in FEATURES

@@ -68,10 +68,11 @@ def task_of(flags: argparse.Namespace) -> dict[str, dict[str, Any]]:
     if not flags.rows:
         raise InputError(
             f"--{next(iter(given))} is of rows of your own, and --rows is missing: "
-            "--rows train=my.csv."
+            "--rows train=my.csv. `spot_jax infer` takes lines of text, or rows in the "
+            "form that a prompt was trained on, without it: --gin.INFER_INPUT=FILE."
         )
     files = _files(flags.rows)
-    name = given.pop("name", None) or _name_of(files)
+    name = given.pop("name", None) or name_of(files)
     if not _NAME.fullmatch(name):
         raise InputError(
             f"--name {name!r} cannot name a task; use letters, digits, _, - and dots."
@@ -97,7 +98,8 @@ def _files(options: list[str]) -> dict[str, str]:
     return files
 
 
-def _name_of(files: Mapping[str, str]) -> str:
+def name_of(files: Mapping[str, str]) -> str:
+    """Returns what a task is called that nobody names: as its training file."""
     path = pathlib.Path(files.get("train") or next(iter(files.values())))
     stem = path.name.partition(".")[0]
     return re.sub(r"[^A-Za-z0-9_-]", "_", stem).lstrip("-.") or "rows"

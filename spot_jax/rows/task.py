@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 # Of rows without any for validation, one in so many is set aside.
 _ONE_IN = 10
+# What a column may hold; the rest is refused where a template is filled.
+_KINDS = {"a text": (str,), "a number": (int, float), "a truth value": (bool,)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +112,7 @@ def read_task(name: str, paths: Mapping[str, str], recipe: Recipe) -> RowsTask:
     for split, path in paths.items():
         for template in filter(None, (inputs, targets)):
             template.check(list(rows[split][0].cells), path)
+            _check_kinds(rows[split], template)
     found = {
         split: [_example(row, inputs, targets) for row in rows[split]] for split in rows
     }
@@ -118,6 +121,26 @@ def read_task(name: str, paths: Mapping[str, str], recipe: Recipe) -> RowsTask:
         found = _set_aside(name, found)
     _warn_of_shared(name, found)
     return _with_answers(name, recipe, found, learned)
+
+
+def _check_kinds(rows: Sequence[Row], template: Template) -> None:
+    """Refuses columns of texts and of numbers: 1 and "1" would be one label, true none.
+
+    Rows of csv and tsv files are all text.
+    """
+    for column in template.columns:
+        firsts: dict[str, Row] = {}
+        for row in rows:
+            for kind, types_of in _KINDS.items():
+                if type(row.cells[column]) in types_of:
+                    firsts.setdefault(kind, row)
+        if len(firsts) > 1:
+            (kind, one), (other_kind, other), *_ = firsts.items()
+            raise InputError(
+                f"{other.where}: {column!r} is {other.cells[column]!r}, {other_kind}, "
+                f"and {one.cells[column]!r}, {kind}, in {one.where}. Write all of the "
+                "column as texts, or all as numbers."
+            )
 
 
 def _example(row: Row, inputs: Template, targets: Template | None) -> Example:
@@ -148,9 +171,11 @@ def _set_aside(name: str, found: Mapping[str, Sequence[Example]]) -> dict:
         aside = set(ordered[: max(1, len(ordered) // _ONE_IN)])
     train = [e for e in found["train"] if e.input not in aside]
     validation = [e for e in found["train"] if e.input in aside]
+    others = ", ".join(split for split in found if split != "train")
     logger.info(
-        "%s: no rows for validation were given, so %d of %d are set aside for it.",
-        *(name, len(validation), len(found["train"])),
+        "%s: no rows for validation were given%s, so %d of %d are set aside for it.",
+        *(name, f", only for train and {others}" if others else ""),
+        *(len(validation), len(found["train"])),
     )
     return {**found, "train": train, "validation": validation}
 
@@ -186,7 +211,7 @@ def _with_answers(
             logger.info("%s: %d labels were found: %s.", name, len(labels), told)
     labels = tuple(labels)
     if recipe.target is not None:
-        _check_labels(name, labels, found)
+        _check_labels(name, labels, found, learned)
     metric = recipe.metric
     if metric is None:
         metric = answers.chosen(learned, labels) if learned else "loss"
@@ -197,12 +222,16 @@ def _with_answers(
 
 
 def _check_labels(
-    name: str, labels: tuple[str, ...], found: Mapping[str, Sequence[Example]]
+    name: str,
+    labels: tuple[str, ...],
+    found: Mapping[str, Sequence[Example]],
+    learned: Sequence[str],
 ) -> None:
-    if len(labels) == 1:
+    alone = set(learned) if learned and labels else set(labels)
+    if len(alone) == 1:
         raise InputError(
-            f"{name} has one label alone, {labels[0]!r}: there is nothing to tell "
-            "apart. Give rows of others, or --labels with all that there are."
+            f"{name} has one label alone, {alone.pop()!r}: there is nothing to tell "
+            "apart. Give rows of other labels as well."
         )
     for example in (e for examples in found.values() for e in examples):
         if labels and example.target not in labels:
@@ -211,3 +240,10 @@ def _check_labels(
                 f"{', '.join(map(repr, labels))}. Mend the row, or give all labels: "
                 "--labels a,b (an empty --labels makes answers free)."
             )
+    trained = {example.target for example in found.get("train", ())}
+    absent = [label for label in labels if label not in trained]
+    if trained and absent:
+        logger.warning(
+            "%s: no training row has the answer %s: it cannot be learned.",
+            *(name, " or ".join(map(repr, absent))),
+        )

@@ -57,7 +57,7 @@ class Template:
             if name not in columns:
                 raise InputError(
                     f"{self.option} {self.text!r} names the column {name!r}, and "
-                    f"{where} has {', '.join(map(repr, columns))}."
+                    f"{where} has {', '.join(map(repr, columns))}. Name one of these."
                 )
 
     def fill(self, row: Row) -> str:

@@ -35,7 +35,7 @@ def read(paths: Sequence[str], model: Dimensions) -> list[SavedPrompt]:
         InputError: when one cannot be read or does not fit the model, or they do not
             belong together: of different kinds, or of different models.
     """
-    saved = [files.read(path_of(path)) for path in paths]
+    saved = [files.read(path) for path in paths]
     check(saved, model)
     return saved
 

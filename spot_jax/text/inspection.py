@@ -1,31 +1,27 @@
-"""What a task's data looks like: rows, texts, pieces, lengths, label balance."""
+"""What a task's data looks like: rows, texts, pieces, lengths, label balance.
+
+TensorFlow comes in where SeqIO's tasks are read, and not where they are shown.
+"""
 
 import collections
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-import seqio
-
-from spot_jax.text.damage import named_damage
 from spot_jax.text.lengths import FEATURES, PERCENTILES, percentiles
 from spot_jax.text.postprocessors import HIDDEN
-from spot_jax.text.prefix_lm import needs_lengths
-from spot_jax.text.vocabulary import VOCABULARY
 
 _SHOWN = 600
 _HIDDEN_SCORE = "-1.0"
 
 
 def read_examples(
-    provider: seqio.Task | seqio.Mixture,
-    split: str,
-    lengths: Mapping[str, int],
-    count: int,
+    provider: Any, split: str, lengths: Mapping[str, int], count: int
 ) -> list[dict]:
     """Reads the first examples of a split, not cut, each a mapping of arrays.
 
     Args:
-        provider: a task or mixture.
+        provider: a task or mixture of SeqIO.
         split: its split.
         lengths: for a prefix language model, which cuts its texts into pieces.
         count: how many examples at most.
@@ -33,6 +29,9 @@ def read_examples(
     Raises:
         InputError: the data is damaged.
     """
+    from spot_jax.text.damage import named_damage
+    from spot_jax.text.prefix_lm import needs_lengths
+
     dataset = provider.get_dataset(
         dict(lengths) if needs_lengths(provider) else None,
         split,
@@ -46,28 +45,41 @@ def read_examples(
         return list(dataset.take(count).as_numpy_iterator())
 
 
-def show_rows(task: seqio.Task, split: str, count: int) -> Iterator[str]:
-    """Yields the first rows of a split, as the source has them, in lines."""
+def show_rows(task: Any, split: str, count: int) -> Iterator[str]:
+    """Yields the first rows of a split, as a task's source has them, in lines."""
+    from spot_jax.text.damage import named_damage
+
     dataset = task.source.get_dataset(split, shuffle=False).take(count)
     with named_damage(task.name, split):
         rows = list(dataset.as_numpy_iterator())
     for number, row in enumerate(rows):
         yield f"row {number} of {split}, as the data has it"
-        for column, value in row.items():
-            yield f"  {column}: {_shortened(_readable(value))}"
+        yield from show_columns(row)
 
 
-def show_examples(examples: Sequence[dict]) -> Iterator[str]:
-    """Yields examples as text, and as token ids with their pieces, in lines."""
+def show_columns(row: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the columns of a row, in lines."""
+    for column, value in row.items():
+        yield f"  {column}: {_shortened(_readable(value))}"
+
+
+def show_examples(examples: Sequence[Mapping], pieces: Any = None) -> Iterator[str]:
+    """Yields examples as text, and as token ids with their pieces, in lines.
+
+    Args:
+        examples: with inputs and targets, [length] ids, or as text alone.
+        pieces: the processor of their vocabulary; None shows the text alone.
+    """
     for number, example in enumerate(examples):
         yield f"example {number}"
         for feature in FEATURES:
-            ids = [int(token) for token in example[feature]]
+            ids = [int(token) for token in example[feature]] if pieces else []
             text = example.get(f"{feature}_pretokenized")
-            text = VOCABULARY.decode(ids) if text is None else _readable(text)
+            text = pieces.decode(ids) if text is None else _readable(text)
             yield f"  {feature}: {_shortened(text)}"
-            pieces = (f"{VOCABULARY.tokenizer.IdToPiece(i)}={i}" for i in ids)
-            yield textwrap.indent(_shortened(" ".join(pieces)), "    ")
+            if pieces:
+                shown = " ".join(f"{pieces.id_to_piece(i)}={i}" for i in ids)
+                yield textwrap.indent(_shortened(shown), "    ")
 
 
 def show_lengths(
@@ -86,7 +98,7 @@ def show_lengths(
         )
 
 
-def show_unknown(examples: Sequence[dict]) -> Iterator[str]:
+def show_unknown(examples: Sequence[dict], unknown_id: int) -> Iterator[str]:
     """Yields how many pieces are `<unk>`: what the vocabulary cannot write."""
     yield "pieces that the vocabulary does not know (<unk>)"
     for feature in FEATURES:
@@ -94,7 +106,7 @@ def show_unknown(examples: Sequence[dict]) -> Iterator[str]:
         if feature == "targets":
             # A hidden target is written as <unk> itself.
             given = [e[feature] for e in examples if not _is_hidden(e)]
-        counts = [int((ids == VOCABULARY.unk_id).sum()) for ids in given]
+        counts = [int((ids == unknown_id).sum()) for ids in given]
         share = 100 * sum(counts) / max(sum(map(len, given)), 1)
         affected = sum(count > 0 for count in counts)
         yield f"  {feature:8}{share:8.2f}%, in {affected:,} of {len(given):,} examples"

@@ -1,5 +1,6 @@
 """A task made of rows: templates, what is set aside, labels and metrics."""
 
+import json
 import logging
 
 import pytest
@@ -109,6 +110,7 @@ def test_every_metric_gives_most_for_right_answers(name):
         (ROWS, Recipe("{text}", "{label}", ["good", "awful"]), "a.csv:3.*'bad' is non"),
         ([("a", "")], Recipe("{text}", "{label}"), "a.csv:2 has no answer"),
         ([("a", "x")] * 3, Recipe("{text}", "{label}"), "one input for training"),
+        ([("a", "x"), ("b", "x")], Recipe("{text}", "{label}", "xy"), "one label alon"),
         (ROWS, Recipe("{text}", "{label}", metric="best"), "choose accuracy, f1"),
         (ROWS, Recipe("{text}", "{label}", [], "f1"), "counts labels"),
         (ROWS, Recipe("{text}", "{label}", metric="pearson"), "'(good|bad)' is none"),
@@ -119,3 +121,39 @@ def test_rows_that_cannot_be_learned_from_are_one_message(
 ):
     with pytest.raises(InputError, match=message):
         read_task("mood", {"train": write(tmp_path / "a.csv", rows)}, recipe)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (("good", 1), "a.jsonl:2: 'label' is 1, a number, and 'good', a text, in .*:1"),
+        (("1", 1), "'label' is 1, a number, and '1', a text"),
+        ((True, 1), "'label' is 1, a number, and True, a truth value"),
+        ((1, 2.5), None),
+        ((True, False), None),
+    ],
+)
+def test_texts_and_numbers_in_one_column_are_refused(cells, message, tmp_path):
+    rows = [{"text": f"t{i}", "label": cells[i % 2]} for i in range(20)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = {"train": str(path), "validation": str(path)}
+    if message is None:
+        read_task("mood", files, Recipe("{text}", "{label}"))
+    else:
+        with pytest.raises(InputError, match=message):
+            read_task("mood", files, Recipe("{text}", "{label}"))
+
+
+def test_a_label_that_no_row_teaches_is_told(tmp_path, told):
+    files = {"train": write(tmp_path / "a.csv"), "validation": str(tmp_path / "b.csv")}
+    write(tmp_path / "b.csv", [("new", "ugly")])
+    read_task("mood", files, Recipe("{text}", "{label}", ["good", "bad", "ugly"]))
+    assert "no training row has the answer 'ugly'" in told.text
+
+
+def test_rows_of_another_split_are_named_where_validation_is_set_aside(tmp_path, told):
+    files = {"train": write(tmp_path / "a.csv"), "valid": str(tmp_path / "b.csv")}
+    write(tmp_path / "b.csv", [("new", "bad")])
+    read_task("mood", files, Recipe("{text}", "{label}"))
+    assert "given, only for train and valid, so" in told.text
