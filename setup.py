@@ -77,6 +77,7 @@ setuptools.setup(
         "spot_jax.settings",
         "spot_jax.spot_tiny",
         "spot_jax.t5",
+        "spot_jax.t5x_engine",
         "spot_jax.tasks",
         "spot_jax.text",
         "spot_jax.training",

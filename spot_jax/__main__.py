@@ -9,9 +9,10 @@ import sys
 
 import tqdm
 
-from spot_jax import host_memory, interrupts
+from spot_jax import config, host_memory, interrupts
 from spot_jax.errors import InputError
 from spot_jax.reading import printable
+from spot_jax.rows import flags
 
 PROGRAMS = {
     "train": "learn prompts (or tune a model) on tasks or mixtures",
@@ -31,7 +32,39 @@ WORKSHOP = {
     "make_miniature": "write a small offline stand-in for every task's data",
     "make_spot_tiny": "pre-train the embedded model spot_tiny anew",
     "measure_spot_tiny": "score it on the miniature: prompts, model tuning, baselines",
+    "time_steps": "measure memory and seconds of a step, by the size of the T5",
     "play_games": "see how well spot_tiny plays the games it was pre-trained on",
+}
+# Of each program one command that runs; those of rows of one's own one after another.
+EXAMPLES = {
+    "train": r"""
+  spot_jax train --rows train=my.csv --input "mood: {text}" --target "{label}" \
+    --name mood --gin_file=gin/prompts/class_labels.gin \
+    --gin_file=gin/runs/prompt_tune.gin --gin.INITIAL_CHECKPOINT_PATH=spot_tiny \
+    --gin.TRAIN_STEPS=20 --gin.EMBEDDING_STEP=10 --gin.PROMPT_LENGTH=20 \
+    --gin.MODEL_DIR=runs/mood""",
+    "evaluate": r"""
+  spot_jax evaluate --rows validation=my.csv --gin_file=gin/runs/evaluate.gin \
+    --gin.INITIAL_CHECKPOINT_PATH=spot_tiny --gin.EVAL_OUTPUT_DIR=runs/mood/scores \
+    --gin.PROMPT_FILES=runs/mood/prompts/mood-seed0/best.safetensors""",
+    "infer": r"""
+  spot_jax infer --gin_file=gin/runs/infer.gin --gin.INITIAL_CHECKPOINT_PATH=spot_tiny \
+    --gin.PROMPT_FILE=runs/mood/prompts/mood-seed0/best.safetensors \
+    --gin.INFER_INPUT=texts.txt --gin.INFER_OUTPUT=answers.csv""",
+    "library": "\n  spot_jax library add prompts runs/mood",
+    "transfer": r"""
+  spot_jax transfer prompts --target runs/other --method best --out runs/starts""",
+    "study": r"""
+  spot_jax study --gin_file=gin/runs/study_miniature.gin --gin.STUDY_DIR=runs/study""",
+    "report": "\n  spot_jax report runs/study",
+    "inspect_tasks": "\n  spot_jax inspect_tasks rte",
+    "convert": r"""
+  spot_jax convert sst2 --data_dir data --rows train=train.jsonl \
+    --rows validation=dev.jsonl""",
+    "tokenize": r"""
+  spot_jax tokenize sst2 --lengths inputs=128,targets=8 --vocabulary spot_tiny \
+    --output tokenized/sst2/train""",
+    "demo": "\n  spot_jax demo --dir runs/demo",
 }
 
 
@@ -76,7 +109,22 @@ def _run(argv: list[str]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     host_memory.keep_freed_memory()
     _speak()
+    if {"-h", "--help", "--macros"} & {*rest}:
+        _help(program, rest)
     importlib.import_module(_module_of(program)).main(rest)
+
+
+def _help(program: str, rest: list[str]) -> None:
+    """Lets a program show its help, and an example after it."""
+    try:
+        if program in ("train", "evaluate", "infer"):
+            # They import JAX, which nobody waits for who asks for help.
+            config.parse_flags(program, rest, flags)
+        importlib.import_module(_module_of(program)).main(rest)
+    except SystemExit as end:
+        if not end.code and program in EXAMPLES and "--macros" not in rest:
+            print(f"\nexample:{EXAMPLES[program]}")
+        raise
 
 
 def _module_of(program: str) -> str:
@@ -92,6 +140,23 @@ class _BesideTheBar(logging.Handler):
         tqdm.tqdm.write(self.format(record), file=sys.stderr)
 
 
+class _Once(logging.Filter):
+    """Lets a warning of other libraries pass, but not again, and no advice on use."""
+
+    # Of SeqIO, to who draws from its own shuffled buffers: here orders are drawn anew.
+    _ADVICE = "Using an uncached FunctionDataset"
+
+    def __init__(self):
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        is_new = text not in self._said and not text.startswith(self._ADVICE)
+        self._said.add(text)
+        return is_new
+
+
 def _speak() -> None:
     """Shows what spot_jax is doing on stderr, and of other libraries only warnings."""
     handler = _BesideTheBar()
@@ -99,6 +164,11 @@ def _speak() -> None:
     logger = logging.getLogger("spot_jax")
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)
+    if not logging.root.handlers:
+        others = _BesideTheBar()
+        others.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        others.addFilter(_Once())
+        logging.root.addHandler(others)
 
 
 def _print_no_more() -> None:

@@ -16,14 +16,12 @@ import pathlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import msgspec
-import pandas as pd
 
 import spot_jax.tasks
 from spot_jax import config, library_program, spot_tiny, transfer
-from spot_jax.analysis import curves, figures, output, statistics
 from spot_jax.errors import InputError
 from spot_jax.miniature import folder as miniature_folder
 from spot_jax.model_dir import claim, names, records
@@ -32,9 +30,12 @@ from spot_jax.prompts import files
 from spot_jax.reading import path_of, read_json
 from spot_jax.retrieval import similarity
 from spot_jax.tasks import catalog
-from spot_jax.text.registration import use_data_dir
-from spot_jax.train import train
 from spot_jax.training.bank import Row, prompt_names
+
+# What takes seconds to import (TensorFlow, pandas, seaborn) comes in where it is used:
+# --help and wrong options are answered at once.
+if TYPE_CHECKING:
+    import pandas as pd
 
 SOURCES = ("yelp_polarity", "mnli", "qqp", "squad")
 TARGETS = ("cr", "mrpc")
@@ -59,7 +60,7 @@ class _Ranked(TypedDict):
     targets: list[_Target]
 
 
-def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
+def demo(folder: pathlib.Path, seeds: int = 3) -> "pd.DataFrame":
     """Runs the demo.
 
     Args:
@@ -83,6 +84,9 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
     played = [catalog.get(task) for task in (*SOURCES, *TARGETS)]
     miniature_folder.write_once(data, played, catalog.STUDY_LABELS)
     spot_jax.tasks.register_all()
+    from spot_jax.analysis.curves import SCRATCH
+    from spot_jax.text.registration import use_data_dir
+
     use_data_dir(str(data))
 
     _say(f"1/3  Tuning prompts for {', '.join(SOURCES)} as one bank.")
@@ -99,7 +103,7 @@ def demo(folder: pathlib.Path, seeds: int = 3) -> pd.DataFrame:
     starts = _retrieve(folder, scratch)
     _tune(folder / "spot", starts, "class_labels", _TARGET_STEPS)
 
-    lines = {curves.SCRATCH: (folder / "scratch", scratch)}
+    lines = {SCRATCH: (folder / "scratch", scratch)}
     lines[SPOT] = folder / "spot", starts
     scores = _scores(lines)
     _draw(folder, scores, [*sources, *scratch])
@@ -114,6 +118,8 @@ def _tune(
     eval_period: int = 10,
 ) -> None:
     """Runs `spot_jax train` in this process, and says how it would be typed."""
+    from spot_jax.train import train
+
     bindings = {
         "MIXTURE_OR_TASK_NAME": list(dict.fromkeys(task for task, _, _ in rows)),
         "BANK": list(rows),
@@ -157,8 +163,10 @@ def _embedding(model_dir: pathlib.Path, name: str) -> pathlib.Path:
     return names.prompt_file(model_dir, name, names.EMBEDDING)
 
 
-def _scores(lines: Mapping[str, tuple[pathlib.Path, Sequence[Row]]]) -> pd.DataFrame:
+def _scores(lines: Mapping[str, tuple[pathlib.Path, Sequence[Row]]]) -> "pd.DataFrame":
     """Collects the validation scores of runs."""
+    import pandas as pd
+
     found = []
     for line, (model_dir, rows) in lines.items():
         of_prompt = dict(zip(prompt_names(rows), rows, strict=True))
@@ -168,8 +176,12 @@ def _scores(lines: Mapping[str, tuple[pathlib.Path, Sequence[Row]]]) -> pd.DataF
     return pd.DataFrame(found, columns=["target", "line", "seed", "step", "score"])
 
 
-def _draw(folder: pathlib.Path, scores: pd.DataFrame, rows: Sequence[Row]) -> None:
+def _draw(folder: pathlib.Path, scores: "pd.DataFrame", rows: Sequence[Row]) -> None:
     """Draws the learning curves and how similar the task embeddings are."""
+    import pandas as pd
+
+    from spot_jax.analysis import figures, output, statistics
+
     lines = statistics.summarize(scores, ["target", "line", "step"], "score")
     called, parts = prompt_names(rows), (folder / "sources", folder / "scratch")
     paths = [_embedding(part, name) for name in called for part in parts]
@@ -184,7 +196,7 @@ def _draw(folder: pathlib.Path, scores: pd.DataFrame, rows: Sequence[Row]) -> No
         output.draw(folder, figure)
 
 
-def table(scores: pd.DataFrame) -> str:
+def table(scores: "pd.DataFrame") -> str:
     """Returns mean and deviation over the seeds, a line a start, as text."""
     steps = sorted(scores["step"].unique())
     shown = [steps[0], *steps[1 : len(steps) - 1 : 2], steps[-1]]
@@ -216,13 +228,27 @@ def _say(text: str) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax demo`."""
-    parser = argparse.ArgumentParser(prog="spot_jax demo", description=__doc__)
-    parser.add_argument(
-        "--dir", default="runs/demo", help="where to keep it all (runs/demo)"
-    )
-    parser.add_argument("--seeds", type=int, default=3)
-    arguments = parser.parse_args(argv)
-    began, folder = time.monotonic(), path_of(arguments.dir)
-    print(table(demo(folder, arguments.seeds)))
+    options = _parse(argv)
+    began, folder = time.monotonic(), path_of(options.dir)
+    print(table(demo(folder, options.seeds)))
     print(f"\nlearning_curves.png and {_HEATMAP}.png are in {folder}.")
     print(f"{time.monotonic() - began:.0f} seconds in all.")
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="spot_jax demo",
+        description=__doc__.removeprefix("Program: "),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--dir", default="runs/demo", help="where to keep it all (%(default)s)"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="target prompts that each start is tried with (%(default)s)",
+    )
+    return parser.parse_args(argv)

@@ -32,7 +32,7 @@ from spot_jax.data.model_vocabulary import chosen, with_vocabulary
 from spot_jax.errors import InputError
 from spot_jax.model import architecture, sharding, weights
 from spot_jax.model_dir import claim
-from spot_jax.model_dir.score import task_score
+from spot_jax.model_dir.score import measured
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.prompts.base import slots_of
 from spot_jax.prompts.files import SavedPrompt
@@ -220,9 +220,12 @@ def _write_scores(folder: pathlib.Path, table: Results) -> None:
 
 def _score_rows(table: Results) -> list[list]:
     """Returns prompts x tasks: what each prompt scores without being tuned there."""
-    tasks = list(next(iter(table.values())))
-    return [["prompt", *tasks]] + [
-        [prompt, *(task_score(results[task]) for task in tasks)]
+    first = next(iter(table.values()))
+    # A loss is told as one: less is better.
+    losses = {task for task, values in first.items() if set(values) == {"loss"}}
+    heads = [f"{task} (loss)" if task in losses else task for task in first]
+    return [["prompt", *heads]] + [
+        [prompt, *(measured({task: results[task]})[1] for task in first)]
         for prompt, results in table.items()
     ]
 

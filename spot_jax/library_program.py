@@ -20,9 +20,10 @@ from typing import Any
 
 from spot_jax import tables
 from spot_jax.errors import InputError
-from spot_jax.model_dir import storage
+from spot_jax.model_dir.made_for import named
+from spot_jax.pretrained.transformers_name import transformers_name
 from spot_jax.prompts import entry as entry_folder
-from spot_jax.prompts import files, peft
+from spot_jax.prompts import export, files, peft
 from spot_jax.prompts.base import described
 from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.files import SavedPrompt
@@ -65,14 +66,20 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     show = command("show", "show all that is known of a prompt")
     show.add_argument("name", metavar="NAME")
     command("verify", "look for damage; exit code 1 when there is any")
-    export = command("export", "write a prompt for another library")
-    export.add_argument("name", metavar="NAME")
-    export.add_argument("out", metavar="OUT", help="the file or folder to write")
-    export.add_argument(
+    taking = command("export", "write a prompt for another library")
+    taking.add_argument("name", metavar="NAME")
+    taking.add_argument("out", metavar="OUT", help="the file or folder to write")
+    taking.add_argument(
         "--format",
         required=True,
-        choices=("npy", "peft"),
+        choices=export.FORMATS,
         help="npy: a file of T5X's prompt-tuning; peft: the folder of a PEFT adapter",
+    )
+    taking.add_argument(
+        "--base_model",
+        metavar="NAME_OR_FOLDER",
+        help="of a PEFT adapter: what transformers calls the frozen model (the folder "
+        "or published model that the prompt was trained on)",
     )
     return parser.parse_args(argv)
 
@@ -130,8 +137,7 @@ def _add(library: Library, options: argparse.Namespace) -> None:
     read = [pair for text in options.sources for pair in _read(text, options)]
     entries = [entry for entry, _ in read]
     called = [entry.name for entry in entries]
-    twice = sorted({name for name in called if called.count(name) > 1})
-    if twice:
+    if twice := sorted({name for name in called if called.count(name) > 1}):
         shown = ", ".join(twice)
         raise InputError(f"Several are called {shown}. Add these alone, with --name.")
     # All of them before the first is written.
@@ -191,8 +197,7 @@ def _chosen(
     found: Mapping[str, Any], wanted: Sequence[str] | None, where: pathlib.Path
 ) -> list:
     """Returns those of several prompts that --name asks for, or all."""
-    unknown = [name for name in wanted or () if name not in found]
-    if unknown:
+    if unknown := [name for name in wanted or () if name not in found]:
         raise InputError(
             f"{where} has no prompt {', '.join(unknown)}; it has {', '.join(found)}."
         )
@@ -272,28 +277,24 @@ def _show(library: Library, options: argparse.Namespace) -> None:
 
 
 def _verify(library: Library, options: argparse.Namespace) -> None:
-    problems = library.verify()
-    if problems:
+    if problems := library.verify():
         print("\n".join(problems))
         sys.exit(1)
     print(f"{options.dir}: {len(library.names())} prompts, nothing wrong")
 
 
 def _export(library: Library, options: argparse.Namespace) -> None:
-    entry, out = library.read(options.name), path_of(options.out)
-    if out.exists():
-        raise InputError(f"{out} is there already. Choose another name, or delete it.")
-    try:
-        if options.format == "npy":
-            files.write_numpy(out, entry.prompt)
-        else:
-            vectors = files.only_input(entry.prompt, "a PEFT adapter")
-            with storage.new_folder(out) as folder:
-                for name, data in peft.contents(vectors).items():
-                    storage.replace_file(folder / name, data)
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be written ({error.strerror or error}). Make room, or give "
-            "a place of yours."
-        ) from error
-    print(f"{out}: {entry.name} as {options.format}")
+    entry, is_adapter = library.read(options.name), options.format == "peft"
+    if options.base_model and not is_adapter:
+        raise InputError("--base_model is of a PEFT adapter: --format peft.")
+    base_model = options.base_model or transformers_name(entry.model.get("source"))
+    export.write(options.out, entry.prompt, options.format, base_model)
+    print(f"{options.out}: {entry.name} as {options.format}")
+    said = f"Its base model is {base_model} (--base_model)."
+    if not base_model:
+        said = (
+            f"What transformers calls {named(entry.model)} is not known here; for "
+            "AutoPeftModelForSeq2SeqLM name it: --base_model."
+        )
+    if is_adapter:
+        print(said)

@@ -13,7 +13,6 @@ import importlib.metadata
 import platform
 import shlex
 
-from spot_jax.analysis import output, sections, study, transfers
 from spot_jax.errors import InputError
 from spot_jax.reading import path_of
 
@@ -27,6 +26,9 @@ def main(argv: list[str]) -> None:
         InputError: an option or a file is wrong, or the folder cannot be written.
     """
     options = _parse(argv)
+    # pandas, seaborn and matplotlib, which --help does not wait for.
+    from spot_jax.analysis import output, sections, study, transfers
+
     folder = options.out or options.run_dir / "report"
     made_by = _made_by(argv)
     if options.scores:

@@ -10,9 +10,13 @@ from collections.abc import Sequence
 
 def as_csv(rows: Sequence[Sequence]) -> bytes:
     """Returns a table as CSV in UTF-8; numbers keep all of their digits."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode("utf-8")
+    lines = []
+    for row in rows:
+        text = io.StringIO()
+        # What may end a line is quoted only where it does: both characters of this.
+        csv.writer(text, lineterminator="\r\n").writerow(row)
+        lines.append(text.getvalue().removesuffix("\r\n") + "\n")
+    return "".join(lines).encode("utf-8")
 
 
 def as_text(rows: Sequence[Sequence]) -> str:

@@ -22,9 +22,8 @@ import jax
 
 from spot_jax import config, interrupts
 from spot_jax.data import own_rows, set_up
-from spot_jax.data.model_vocabulary import with_vocabulary
 from spot_jax.data.prefetch import prefetch
-from spot_jax.model import architecture, sharding
+from spot_jax.model import sharding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.model_dir import claim, in_use, names, storage, story
 from spot_jax.model_dir.described import described
@@ -41,7 +40,8 @@ from spot_jax.settings import (
     Training,
 )
 from spot_jax.t5.decode import check_search
-from spot_jax.training import batches, prepare, step
+from spot_jax.training import batches, prepare, step, summary
+from spot_jax.training.bank import rate_numbers
 from spot_jax.training.checkpoint import Checkpoints
 from spot_jax.training.outputs import Best, Outputs, best_checkpoint
 from spot_jax.training.reports import Reports
@@ -88,11 +88,9 @@ def train(
         The best result of every prompt, by its name ("model" for model tuning).
 
     Raises:
-        InputError: for anything wrong with the settings, before the model is loaded
-            where that is possible, when another process is in MODEL_DIR, or when the
-            loss is not finite.
-        SystemExit: when a signal was received that spot_jax listens to; what was done
-            is saved.
+        InputError: for anything wrong with the settings, if possible before the model
+            is loaded, another process in MODEL_DIR, or a loss that is not finite.
+        SystemExit: at a signal that spot_jax listens to; what was done is saved.
     """
     shared = dict(optimizer=optimizer, evaluation=evaluation, loss=loss)
     shared |= dict(prompts=prompts, seed=seed)
@@ -104,7 +102,8 @@ def train(
         return mixture_first(run, model_dir, model, data, training, then)
 
     # What is asked for, checked before anything is read.
-    bank = prepare.bank_of(data, prompts, seed)
+    bank = prepare.bank_of(data, prompts, seed, optimizer(base_step=0).rates)
+    prepare.tell_of_embedding(prompts, training)
     folder = claim.writable(model_dir, "--gin.MODEL_DIR")
     with contextlib.ExitStack() as until_the_end:
         enter = until_the_end.enter_context
@@ -113,9 +112,7 @@ def train(
         storage.remove_leftovers(folder, *names.prompt_folders(folder))
 
         # Which T5 it is, and the vocabulary that is its own.
-        description = architecture.described(model)
-        model = architecture.resolved(model, description)
-        data = with_vocabulary(data, description)
+        model, data = prepare.resolved(model, data)
 
         # The data.
         if evaluation.method == "decode":
@@ -123,8 +120,9 @@ def train(
         vocabulary = set_up.set_up_tasks(data, model.config.vocab_size)
         data = own_rows.with_lengths(data, vocabulary)
         of_vocabulary = set_up.vocabulary_story(data)
+        of_rows = own_rows.digests(data)
         claim.check_vocabulary(folder, of_vocabulary)
-        logger.info("Reading %s.", ", ".join(data.names))
+        claim.check_rows(folder, of_rows)
         readers = prepare.readers_of(bank, data)
         tasks = prepare.tasks_of(bank, evaluation, data)
 
@@ -139,8 +137,8 @@ def train(
         is_to_stop = enter(interrupts.answered())
         enter(sharding.on_mesh(loaded.mesh))
         told = {"vocabulary": of_vocabulary, "configuration": configuration}
-        of_rows = own_rows.stories(data)
-        outputs = Outputs(folder, bank, loaded, parts.binding, told, of_rows)
+        made = folder, bank, loaded, parts.binding, told
+        outputs = Outputs(*made, own_rows.stories(data), split=evaluation.split)
         checkpoints = enter(Checkpoints(folder, training.keep))
         state = prepare.first_state(parts, moved_by, loaded.mesh)
         state, positions = prepare.resumed(state, bank, checkpoints, outputs)
@@ -151,7 +149,7 @@ def train(
 
         # The machinery.
         facts = {"model": loaded.story(), "vocabulary": of_vocabulary}
-        facts |= {"resumed_at": done}
+        facts |= {"rows": of_rows, "resumed_at": done}
         story.describe(folder, facts, loaded.mesh.devices.flat)
         rows = batches.Rows(readers, data.lengths, training, parts.slots, loaded.mesh)
         laid_out = prefetch(rows.batches(positions, done))
@@ -162,11 +160,12 @@ def train(
             loss,
             target_length=data.lengths["targets"],
             microbatches=training.microbatches,
+            rates=rate_numbers(bank, moved_by),
         )
         of_data = data.lengths, parts.slots
         evaluator = Evaluator(loaded, parts.binding, evaluation, *of_data)
         key = jax.device_put(step.dropout_key(seed), sharding.replicated(loaded.mesh))
-        reports = Reports(folder, bank, training, done, moved_by.learning_rate)
+        reports = Reports(folder, bank, training, done, moved_by)
 
         # The steps.
         for number, (batch, positions) in enumerate(laid_out, start=done + 1):
@@ -226,11 +225,11 @@ def mixture_first(
     Returns:
         The best result of the second run.
     """
+    # What a tuned checkpoint does not tell: the second run has the first one's.
+    model, data = prepare.resolved(model, data)
     # A mistake in the second run is not found after days of the first.
     of_target = dataclasses.replace(data, names=then.name)
-    description = architecture.described(model)
-    rows = architecture.resolved(model, description).config.vocab_size
-    set_up.set_up_tasks(with_vocabulary(of_target, description), rows)
+    set_up.set_up_tasks(of_target, model.config.vocab_size)
     mixture, target = f"{model_dir}/mixture", f"{model_dir}/target"
     run(model_dir=mixture, model=model, data=data, training=training)
     return run(
@@ -245,5 +244,4 @@ def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax train`."""
     config.parse_flags("train", argv, flags)
     best = config.configured(train)(configuration=config.text())
-    for name, result in best.items():
-        print(f"{name}: best {result.score:.2f} at step {result.step}")
+    print(summary.told(best), end="")

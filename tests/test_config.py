@@ -151,6 +151,15 @@ def test_a_default_counts_where_another_parameter_has_none(tmp_path):
     assert config.configured(Training)().steps == 100
 
 
+def test_none_gives_way_to_the_default_of_another(tmp_path):
+    """A Model's rate of None is its config's, which has one."""
+    head = "from spot_jax.t5 import config as t5\nsettings.Model.dropout_rate = %RATE\n"
+    parse(tmp_path, head + "t5.T5Config.dropout_rate = %RATE")
+    assert config.value("RATE") == 0.1
+    parse(tmp_path, head)
+    assert config.value("RATE") is None
+
+
 def test_an_override_that_refers_to_a_new_macro_has_its_default(tmp_path):
     parse(tmp_path, "settings.Training.steps = 1\n")
     config.override(["settings.Training.pack=%PACK"])

@@ -111,6 +111,43 @@ def test_what_is_exported_can_be_added(format, spot, run, tmp_path):
     assert_same(files.read(out).bundle, entry().prompt)
 
 
+@pytest.fixture
+def model(tmp_path):
+    """The folder of a model of transformers."""
+    (tmp_path / "t5").mkdir()
+    (tmp_path / "t5/config.json").write_text("{}")
+    return tmp_path / "t5"
+
+
+def test_an_adapter_names_the_model_it_was_trained_for(spot, model, tmp_path):
+    told = {"fingerprint": "0" * 16, "source": str(model)}
+    Library(tmp_path / "library").add(entry(model=told))
+
+    def exported(to, *more):
+        said = spot("export", "sst2-seed0", tmp_path / to, "--format", "peft", *more)
+        config = json.loads((tmp_path / to / "adapter_config.json").read_text())
+        return config["base_model_name_or_path"], said
+
+    named, said = exported("a")
+    assert named == str(model) and f"Its base model is {model} (--base" in said
+    named, said = exported("b", "--base_model", "google/flan-t5-base")
+    assert named == "google/flan-t5-base" and "google/flan-t5-base" in said
+    (model / "config.json").unlink()
+    named, said = exported("c")
+    assert named is None and "is not known here; for AutoPeftModelFor" in said
+    assert str(model) in said
+    # An empty name is none.
+    assert exported("d", "--base_model", "")[0] is None
+
+
+def test_a_base_model_has_no_place_in_an_array(spot, run, tmp_path):
+    spot("add", run)
+    out = [tmp_path / "out.npy", "--format", "npy", "--base_model", "google/a"]
+    with pytest.raises(InputError, match="--base_model is of a PEFT adapter"):
+        spot("export", "sst2-seed0", *out)
+    assert not out[0].exists()
+
+
 @pytest.mark.parametrize("format", ["npy", "peft"])
 def test_other_sites_than_the_input_have_no_file_elsewhere(format, spot, tmp_path):
     prompt = everywhere(5)

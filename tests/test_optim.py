@@ -17,6 +17,7 @@ whose step is 1,100,000 (`late_clock`, `momentum`, `model_tuning`, `long_prompt`
 - schedules: learning rates at `steps`, 10 warm-up steps, base 0.3, 1.0 and 0.5.
 """
 
+import dataclasses
 import functools
 import pathlib
 
@@ -27,6 +28,7 @@ import optax
 import pytest
 
 from spot_jax import optim
+from spot_jax.errors import InputError
 
 RECORDED = pathlib.Path(__file__).parent / "recorded"
 LATE = 1_100_000
@@ -189,6 +191,72 @@ def test_bank_equals_each_prompt_alone(name):
     for i in range(3):
         alone, _ = follow(optimizer, bank_parameters[i], bank_gradients[:, i])
         np.testing.assert_allclose(bank[:, i], alone, rtol=0, atol=1e-7)
+
+
+RATES = (0.1, 0.3, 0.03)
+SWEPT = {
+    "adafactor": lambda rate: optim.adafactor(rate, base_step=LATE),
+    "adafactor of a model": lambda rate: optim.adafactor(
+        optim.linear_warmup(rate, 4),
+        base_step=0,
+        momentum=0.9,
+        factored=True,
+        multiply_by_parameter_scale=True,
+        weight_decay_rate=0.1,
+    ),
+    "decay": lambda rate: optim.adafactor(
+        optim.linear_warmup_decay(rate, 1, 5), base_step=LATE
+    ),
+    "rsqrt": lambda rate: optim.adafactor(
+        optim.reciprocal_square_root(rate, 2), base_step=LATE
+    ),
+    "warm-up and rsqrt": lambda rate: optim.adafactor(
+        optim.linear_warmup_rsqrt(rate, 2), base_step=LATE
+    ),
+    "adamw": lambda rate: optim.adamw(rate, weight_decay=0.01),
+}
+
+
+@pytest.mark.parametrize("name", SWEPT)
+def test_a_bank_of_rates_equals_each_prompt_at_its_rate_alone(name):
+    optimizer = SWEPT[name](RATES)
+    assert optimizer.rates == RATES
+    parameters, gradients = uniform_case((130, 128), seed=8)
+    of_prompts = np.array([2, 0, 1, 0])
+
+    def update(gradients, state, parameters):
+        update_one = jax.vmap(optimizer.update, in_axes=(None, 0, 0, 0))
+        return update_one(gradients, state, parameters, of_prompts)
+
+    bank = dataclasses.make_dataclass("Bank", ["init", "update"])
+    repeated = np.repeat(parameters[None], len(of_prompts), axis=0)
+    path, _ = follow(bank(jax.vmap(optimizer.init), update), repeated, gradients)
+    for index, number in enumerate(of_prompts):
+        (rate,) = (alone := SWEPT[name](RATES[number])).rates
+        assert rate == RATES[number]
+        own, _ = follow(alone, parameters, gradients)
+        # A rate that is known when it compiles rounds otherwise, in the last bits.
+        np.testing.assert_allclose(path[:, index], own, rtol=0, atol=5e-7)
+
+
+def test_one_rate_in_a_list_is_that_rate():
+    assert optim.constant([0.3])(0) == 0.3
+    assert optim.adafactor([0.3], base_step=0).rates == (0.3,)
+    assert optim.adafactor(lambda step: 0.3, base_step=0).rates == ()
+
+
+@pytest.mark.parametrize(
+    "rates, words",
+    [
+        ([], r"LEARNING_RATE is \[\]"),
+        ([0.1, 0.1], r"LEARNING_RATE is \[0.1, 0.1\]"),
+        ([0.1, -1.0], "The learning rate is -1.0"),
+        ([0.1, float("inf")], "The learning rate is inf"),
+    ],
+)
+def test_rates_that_are_none_are_refused(rates, words):
+    with pytest.raises(InputError, match=words):
+        optim.adafactor(rates, base_step=0)
 
 
 def test_every_array_of_a_tree_is_optimized_alone():

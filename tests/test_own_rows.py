@@ -173,3 +173,12 @@ def test_files_are_read_again_when_they_change(rows, demo_model, tmp_path):
     assert own_rows.task_of("mood", data).labels == ("x", "y")
     path.write_text("text,label\n" + "a,x\nb,z\n" * 5)
     assert own_rows.task_of("mood", data).labels == ("x", "z")
+
+
+def test_rows_that_differ_have_other_digests(rows, demo_model, tmp_path):
+    before = own_rows.digests(data_of(rows, demo_model))
+    assert before == own_rows.digests(data_of(rows, demo_model))
+    text = (rows / "train.csv").read_text()
+    (tmp_path / "train.csv").write_text(text.replace("good", "fine", 1))
+    (tmp_path / "dev.csv").write_text((rows / "dev.csv").read_text())
+    assert before != own_rows.digests(data_of(tmp_path, demo_model))

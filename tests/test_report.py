@@ -63,6 +63,31 @@ def test_the_page_needs_no_other_file(folder):
     assert not {name for name in repeated if f"#{name}" in html}
 
 
+def test_a_narrow_window_scrolls_tables_and_drawings_and_not_the_page(folder):
+    html = (folder / "report.html").read_text()
+    assert (
+        '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
+    )
+    body = html.partition("<body>")[2]
+    for tag in ("table", "svg"):
+        found = len(re.findall(f"<{tag}[ >]", body))
+        boxed = (
+            r'class="scroll"[^>]*>\s*(?:<div class="marked"[^>]*>)?\s*' + f"<{tag}[ >]"
+        )
+        assert found and len(re.findall(boxed, body)) == found
+    rules = dict(re.findall(r"^([^\s@/{}][^{}]*?) \{([^{}]*)\}", html, re.MULTILINE))
+    for box in (".scroll", "pre"):
+        assert "overflow-x: auto" in rules[box]
+    assert "max-width: 100%" in rules[".marked svg"]
+    assert "overflow-wrap: anywhere" in rules["dd"]
+    narrow = html.partition("@media (max-width: 40rem) {")[2].partition("\n}")[0]
+    assert re.search(r'th\[scope="row"\] \{ white-space: normal; max-width: ', narrow)
+    # Nothing is wider than such a window: 400 px are 25rem.
+    for rule in rules.values():
+        widths = re.findall(r"(?<![-\w])(?:min-)?width: ([\d.]+)rem", rule)
+        assert all(float(width) < 25 for width in widths)
+
+
 def test_what_is_missing_is_named_everywhere(folder):
     for name in ("report.html", "report.md"):
         text = (folder / name).read_text()
@@ -202,6 +227,15 @@ def check_windows(page):
             colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
             red = int(re.findall(r"\d+", colour)[0])
             assert red > lightness if scheme == "light" else red < lightness
+    page.set_viewport_size({"width": 400, "height": 900})
+    # On a telephone rows' names leave room for values, and text does not scroll.
+    shares = page.evaluate(
+        """[...document.querySelectorAll("th[scope=row]")].map(
+            (head) => head.offsetWidth / head.closest(".scroll").clientWidth)"""
+    )
+    assert shares and max(shares) < 0.45
+    findings = page.locator("#findings .scroll")
+    assert findings.evaluate("box => box.scrollWidth <= box.clientWidth")
 
 
 def test_a_mean_of_the_best_sources_is_compared_over_the_same_targets(tmp_path):

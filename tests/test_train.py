@@ -9,10 +9,14 @@ import subprocess
 import numpy as np
 import pytest
 
+from spot_jax.model import weights
 from spot_jax.model_dir import records
 from spot_jax.prompts import files
+from spot_jax.settings import Data, Model, Target, Training
+from spot_jax.train import mixture_first
 from spot_jax.training.outputs import best_checkpoint
-from tests import runs
+from tests import demo_tasks, runs  # noqa: F401  (registers the tasks)
+from tests.pretrained import their_folders
 
 
 @pytest.fixture(scope="module")
@@ -257,8 +261,43 @@ def test_multitask_model_tuning_tunes_the_target_after_the_mixture(
     assert story["model"]["source"].endswith("mixture/checkpoint_11")
 
 
-def test_training_settings_are_checked():
-    from spot_jax.settings import Training
+def test_the_second_stage_has_the_model_and_vocabulary_of_the_first(
+    demo_model, tmp_path
+):
+    folder = tmp_path / "theirs"
+    params = weights.load(
+        Model(checkpoint=demo_model["INITIAL_CHECKPOINT_PATH"])
+    ).params
+    sizes = dict(d_model=64, d_kv=16, num_heads=4, d_ff=128, vocab_size=384)
+    shape = sizes | {"feed_forward_proj": "gated-silu", "tie_word_embeddings": False}
+    buckets = {"relative_attention_num_buckets": 32, "layer_norm_epsilon": 1e-5}
+    their_folders.write(folder, their_folders.their_weights(params), **shape, **buckets)
+    shutil.copy(demo_model["VOCABULARY"], folder / "spiece.model")
+    stages = []
 
+    def run(**stage):
+        stages.append(stage)
+        (tmp_path / "mixture/checkpoint_5").mkdir(parents=True, exist_ok=True)
+
+    mixture_first(
+        run,
+        str(tmp_path),
+        Model(checkpoint=str(folder)),
+        Data("demo_food", {"inputs": 32, "targets": 8}),
+        Training(3),
+        Target("demo_film", 2),
+    )
+    one, two = stages
+    assert one["model"].config.mlp_activations == ("silu", "linear")
+    assert one["model"].config.norm_epsilon == 1e-5
+    assert one["data"].vocabulary == str(folder / "spiece.model")
+    assert (one["data"].names, two["data"].names) == (("demo_food",), ("demo_film",))
+    assert two["model"].config == one["model"].config
+    assert two["model"].checkpoint == str(tmp_path / "mixture/checkpoint_5")
+    assert two["data"] == dataclasses.replace(one["data"], names="demo_film")
+    assert (one["training"].steps, two["training"].steps) == (3, 2)
+
+
+def test_training_settings_are_checked():
     with pytest.raises(ValueError, match="batch_size"):
         dataclasses.replace(Training(steps=1), batch_size=0)

@@ -1,5 +1,6 @@
 """A library is ranked for a target: what is chosen, written and told."""
 
+import json
 import math
 import pathlib
 import shlex
@@ -10,10 +11,11 @@ import pytest
 from spot_jax import transfer
 from spot_jax.errors import InputError
 from spot_jax.prompts import files
-from spot_jax.prompts.library import Library
+from spot_jax.prompts.library import Library, from_run
 from tests import library_on_disk
 from tests.bundles import assert_same, soft
 from tests.library_on_disk import MODEL, SOURCES, entry, towards, write_target
+from tests.prompts.entries import write_run
 
 
 @pytest.fixture
@@ -186,6 +188,91 @@ def test_each_of_several_targets_is_ranked_on_its_own(run, tmp_path):
         start = files.read(out / told["name"] / "start-1.safetensors")
         assert start.story["provenance"]["target"]["name"] == told["name"]
         assert f"{out}/{told['name']}/tuned" in told["commands"][0]
+
+
+@pytest.mark.parametrize(
+    ("method", "usual"), [("best", 9), ("average", 3), ("mixture", 12)]
+)
+def test_without_k_a_method_takes_what_is_usual_or_all_there_are(
+    run, library, tmp_path, method, usual
+):
+    told = run(method)[1]["targets"][0]
+    assert len(told["chosen"]) == min(usual, 4)
+    for seed in range(2, 2 + usual):
+        library.add(entry(f"mnli-seed{seed}", "mnli", 30 + seed, seed=seed))
+    told = run(method, out=tmp_path / "more")[1]["targets"][0]
+    assert len(told["chosen"]) == usual
+    told = run(method, k=2, out=tmp_path / "two")[1]["targets"][0]
+    assert len(told["chosen"]) == 2
+
+
+def test_the_usual_k_of_nothing_to_rank_is_one_message(tmp_path):
+    only = Library(tmp_path / "only")
+    only.add(entry("rte-seed0", "rte"))
+    target = write_target(tmp_path / "embedding.safetensors")
+    argv = [str(only.folder), "--target", str(target), "--method", "best"]
+    with pytest.raises(InputError, match="nothing to rank for rte-seed1"):
+        transfer.main([*argv, "--out", str(tmp_path / "out")])
+
+
+def test_a_run_stands_for_its_prompts_as_sources_and_as_targets(tmp_path):
+    sources = write_run(tmp_path / "sources", "sst2-seed0", "mnli-seed1")
+    targets = write_run(tmp_path / "targets", "rte-seed0", "cb-seed1")
+    argv = [str(sources), "--target", str(targets), "--method", "best"]
+    transfer.main([*argv, "--out", str(tmp_path / "out")])
+    record = json.loads((tmp_path / "out/ranking.json").read_text())
+    assert [told["name"] for told in record["targets"]] == ["cb-seed1", "rte-seed0"]
+    for told in record["targets"]:
+        assert {*told["chosen"]} == {"sst2-seed0", "mnli-seed1"}
+        start = files.read(tmp_path / "out" / told["name"] / "start-1.safetensors")
+        best = sources / "prompts" / told["chosen"][0] / "best.safetensors"
+        assert_same(start.bundle, files.read(best).bundle)
+    # A library of the same run says the same.
+    Library(tmp_path / "library")
+    for kept in from_run(sources):
+        Library(tmp_path / "library").add(kept)
+    argv[0] = str(tmp_path / "library")
+    transfer.main([*argv, "--out", str(tmp_path / "again")])
+    again = json.loads((tmp_path / "again/ranking.json").read_text())
+    for one, other in zip(record["targets"], again["targets"], strict=True):
+        assert one["ranking"] == other["ranking"]
+
+
+def test_a_run_without_embeddings_is_no_target(library, tmp_path):
+    target = write_run(tmp_path / "run", "rte-seed0", kinds=("best", "last"))
+    argv = [str(library.folder), "--target", str(target), "--method", "best"]
+    with pytest.raises(InputError, match="rte-seed0 has no embedding.*EMBEDDING_STEP"):
+        transfer.main([*argv, "--out", str(tmp_path / "out")])
+
+
+def test_a_run_that_is_not_finished_has_no_sources(run, tmp_path):
+    begun = write_run(tmp_path / "run", "rte-seed0", kinds=("best", "embedding"))
+    target = tmp_path / "target" / "embedding.safetensors"
+    argv = [str(begun), "--target", str(target), "--method", "best"]
+    with pytest.raises(InputError, match="not finished: rte-seed0"):
+        transfer.main([*argv, "--out", str(tmp_path / "out")])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "sst2-seed0"},
+        {"model": {"fingerprint": "f" * 16}},
+        {"shape": (5, 8)},
+    ],
+)
+def test_prompts_that_no_one_run_leaves_are_no_sources(change, library, tmp_path):
+    mixed = write_run(tmp_path / "run", "sst2-seed0", "mnli-seed1")
+    path = mixed / "prompts/mnli-seed1/best.safetensors"
+    prompt, story = files.read(path).bundle, files.read(path).story
+    shape = change.pop("shape", None)
+    (path.parent / "embedding.safetensors").unlink()
+    prompt = soft(np.ones(shape)) if shape else prompt
+    files.write(path, prompt, {**story, **change})
+    target = write_target(tmp_path / "embedding.safetensors")
+    argv = [str(mixed), "--target", str(target), "--method", "best"]
+    with pytest.raises(InputError, match="which no one run leaves"):
+        transfer.main([*argv, "--out", str(tmp_path / "out")])
 
 
 def test_both_measures_can_be_asked_for(run, library, tmp_path):

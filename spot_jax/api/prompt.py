@@ -10,6 +10,7 @@ import numpy as np
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import names
+from spot_jax.pretrained.transformers_name import transformers_name
 from spot_jax.prompts import export, files
 from spot_jax.prompts.algebra import token_matrices
 from spot_jax.prompts.base import PromptBundle, length_of
@@ -96,12 +97,15 @@ class Prompt:
             path: the file or folder to make.
             format: "peft", the folder of a PEFT adapter, or "npy", a file of T5X's
                 prompt-tuning.
-            base_model: of a PEFT adapter, the frozen model's name or folder there.
+            base_model: of a PEFT adapter, the frozen model's name or folder there;
+                None: the folder or published model that it was trained on, if known.
 
         Raises:
             InputError: when there is something already, or the format has no place for
                 such a prompt.
         """
+        of_model = self.story.get("model") or {}
+        base_model = base_model or transformers_name(of_model.get("source"))
         export.write(path, self.bundle, format, base_model)
 
     @property

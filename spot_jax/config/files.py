@@ -11,7 +11,7 @@ import gin
 from spot_jax import reading
 from spot_jax.errors import InputError
 
-_PACKAGE = pathlib.Path(__file__).parents[1]
+PACKAGE = pathlib.Path(__file__).parents[1]
 
 # Modules that had other names when prompts were made whose files tell of them.
 _MOVED = {
@@ -24,11 +24,11 @@ _MOVED = {
 
 def root() -> pathlib.Path:
     """Returns the folder that holds gin/: the checkout, or the package in a wheel."""
-    parent = _PACKAGE.parent
-    return parent if (parent / "gin" / "runs").is_dir() else _PACKAGE
+    parent = PACKAGE.parent
+    return parent if (parent / "gin" / "runs").is_dir() else PACKAGE
 
 
-def _open(path: str) -> io.StringIO:
+def open_file(path: str) -> io.StringIO:
     """Opens a gin file, with the names in it that modules have today."""
     text = reading.read_text(path, "A gin file is plain text.")
     try:
@@ -72,4 +72,4 @@ def import_once() -> None:
 
 
 # gin asks its readers in order, and the first of its own opens every file there is.
-gin.config._FILE_READERS.insert(0, (_open, os.path.isfile))
+gin.config._FILE_READERS.insert(0, (open_file, os.path.isfile))

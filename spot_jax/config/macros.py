@@ -24,6 +24,9 @@ def fill_in() -> None:
         if (name, "gin.macro") not in gin.config._CONFIG:
             defaults = [default_of(*parameter) for parameter in _bound_to(name)]
             texts = {setting(name, x) for x in defaults if x is not NO_DEFAULT}
+            if len(texts) > 1:
+                # None is the word of one that leaves it to another.
+                texts.discard(setting(name, None))
             if len(texts) == 1 and None not in texts:
                 gin.parse_config(texts.pop())
 

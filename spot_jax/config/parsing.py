@@ -15,7 +15,7 @@ from spot_jax.errors import InputError
 
 # What gin and Python's parser raise for a text that is no configuration; the last two
 # for files that include each other and for brackets without end.
-_NO_CONFIGURATION = (
+NO_CONFIGURATION = (
     *(SyntaxError, OSError, NameError, AttributeError, ImportError, ValueError),
     *(TypeError, tokenize.TokenError, RecursionError, MemoryError),
 )
@@ -41,7 +41,7 @@ def parse(
     logging.disable(logging.ERROR)
     try:
         gin.parse_config_files_and_bindings(
-            list(files), [_quoted(binding) for binding in bindings], False
+            list(files), [quoted(binding) for binding in bindings], False
         )
         macros.check_circles()
         macros.fill_in()
@@ -50,8 +50,8 @@ def parse(
         gin.finalize()
     except InputError:
         raise
-    except _NO_CONFIGURATION as error:
-        raise InputError(_explain(error)) from error
+    except NO_CONFIGURATION as error:
+        raise InputError(explain(error)) from error
     finally:
         logging.disable(logging.NOTSET)
 
@@ -67,18 +67,22 @@ def override(bindings: Sequence[str]) -> None:
     """
     try:
         with gin.unlock_config():
-            gin.parse_config([_quoted(binding) for binding in bindings])
+            gin.parse_config([quoted(binding) for binding in bindings])
             macros.check_circles()
             macros.fill_in()
             types.keep_texts(bindings)
     except InputError:
         raise
-    except _NO_CONFIGURATION as error:
-        raise InputError(_explain(error)) from error
+    except NO_CONFIGURATION as error:
+        raise InputError(explain(error)) from error
 
 
-def _quoted(binding: str) -> str:
-    """Lets a shell write --gin.MODEL_DIR=/tmp/run without quoting twice."""
+def quoted(binding: str) -> str:
+    """Lets a shell write --gin.MODEL_DIR=/tmp/run without quoting twice.
+
+    Raises:
+        InputError: when it sets nothing.
+    """
     name, equals, value = binding.partition("=")
     if not equals:
         raise InputError(f"{binding} sets nothing; write {binding}=VALUE.")
@@ -101,7 +105,8 @@ def _quoted_list(value: str) -> str | None:
     return repr([item.strip() for item in value[1:-1].split(",")])
 
 
-def _explain(error: Exception) -> str:
+def explain(error: Exception) -> str:
+    """Returns what is wrong with a configuration, and the cure, as a message."""
     if isinstance(error, RecursionError | MemoryError):
         return (
             "The configuration does not parse: its files include each other in a "

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -133,6 +134,24 @@ def with_recipes(data: Data, stories: Iterable[Mapping[str, Any]]) -> Data:
     }
     lengths = data.lengths or told[0].get("lengths")
     return dataclasses.replace(data, rows=rows, lengths=lengths)
+
+
+def digests(data: Data) -> dict[str, str]:
+    """Returns {task: what changes when its training or validation rows do}."""
+    return {
+        name: hashlib.sha256(repr(_texts(task_of(name, data))).encode()).hexdigest()[
+            :16
+        ]
+        for name in data.rows
+    }
+
+
+def _texts(task: RowsTask) -> list[tuple[str, list[tuple[str, str]]]]:
+    # Where a row stands is no part of it.
+    return [
+        (split, [(example.input, example.target) for example in examples])
+        for split, examples in sorted(task.examples.items())
+    ]
 
 
 def stories(data: Data) -> dict[str, dict[str, Any]]:

@@ -1,12 +1,15 @@
 """What is trained and what is frozen, and how the two make a model with its prompts."""
 
 import dataclasses
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PyTree
 
+from spot_jax.prompts import algebra
 from spot_jax.prompts.base import BANK_AXES, PromptBundle, PromptSource, sites
 
 
@@ -20,11 +23,15 @@ class Binding:
         bank: number of prompts N, the leading axis of every trained array; None where
             the trained arrays have no such axis.
         tunes_model: whether the trained arrays are the T5 itself.
+        groups: {name: numbers of its prompts} of a bank whose prompts have parameters
+            of several shapes: trained are {name: arrays [its prompts, ...]}. Empty:
+            the whole bank is in arrays [bank, ...].
     """
 
     bundle: Callable[[PyTree], PromptBundle | None]
     bank: int | None
     tunes_model: bool = False
+    groups: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
 
     def bind(
         self, trained: PyTree, frozen: PyTree
@@ -37,6 +44,23 @@ class Binding:
         """How many losses there are: one a prompt, or one for the model."""
         return self.bank or 1
 
+    def split(self, trained: PyTree) -> list[PyTree]:
+        """Returns what is trained, or is like it, by groups of one shape."""
+        return [trained[name] for name in self.groups] if self.groups else [trained]
+
+    def joined(self, groups: Sequence[PyTree]) -> PyTree:
+        """Returns what `split` took apart."""
+        return dict(zip(self.groups, groups, strict=True)) if self.groups else groups[0]
+
+    def members(self) -> list[np.ndarray]:
+        """Returns the numbers of each group's prompts."""
+        every = list(self.groups.values()) or [range(self.prompts)]
+        return list(map(np.asarray, every))
+
+    def places(self) -> np.ndarray:
+        """Returns [bank] where each prompt stands when groups follow each other."""
+        return np.argsort(np.concatenate(self.members()))
+
 
 def prompt_tuning(source: PromptSource, bank: int) -> Binding:
     """Trains a bank of prompts in front of a frozen model.
@@ -46,6 +70,32 @@ def prompt_tuning(source: PromptSource, bank: int) -> Binding:
         bank: how many prompts.
     """
     return Binding(lambda trained: bank_bundle(source, trained), bank)
+
+
+def prompts_of_lengths(
+    sources: Mapping[int, PromptSource], lengths: Sequence[int]
+) -> Binding:
+    """Trains a bank of prompts of several lengths, each with parameters of its own.
+
+    In front of the input shorter ones are padded and masked, as `algebra.stack` has
+    it; nothing that is trained has padding.
+
+    Args:
+        sources: {length: the kind of prompt}.
+        lengths: of every prompt of the bank.
+    """
+    groups = {
+        f"length{length}": [i for i, own in enumerate(lengths) if own == length]
+        for length in sources
+    }
+
+    def bundle(trained: PyTree) -> PromptBundle:
+        pairs = zip(sources.values(), binding.split(trained), strict=True)
+        banks = list(itertools.starmap(bank_bundle, pairs))
+        return algebra.join(banks, binding.places())
+
+    binding = Binding(bundle, len(lengths), groups=groups)
+    return binding
 
 
 def bank_bundle(source: PromptSource, trained: PyTree) -> PromptBundle:

@@ -157,10 +157,11 @@ class _Vocabulary(TypedDict):
 
 
 class _Story(TypedDict):
-    """What is read of run.json; earlier versions told no vocabulary."""
+    """What is read of run.json; earlier versions told no vocabulary and no rows."""
 
     model: _Model
     vocabulary: NotRequired[_Vocabulary]
+    rows: NotRequired[dict[str, str]]
 
 
 def check_model(folder: pathlib.Path, model: Mapping[str, str]) -> None:
@@ -194,6 +195,28 @@ def check_vocabulary(folder: pathlib.Path, vocabulary: Mapping[str, Any]) -> Non
     before = _told(folder).get("vocabulary", {})
     cure = "Choose another MODEL_DIR, or put the old vocabulary back."
     made_for.check_vocabulary(f"MODEL_DIR {folder}", before, vocabulary, cure)
+
+
+def check_rows(folder: pathlib.Path, rows: Mapping[str, str]) -> None:
+    """Refuses to go on with a run whose files of rows hold others now.
+
+    Args:
+        folder: MODEL_DIR.
+        rows: {task: digest of its rows}.
+
+    Raises:
+        InputError: naming the task.
+    """
+    before = _told(folder).get("rows", {})
+    changed = [
+        name for name, digest in rows.items() if before.get(name, digest) != digest
+    ]
+    if changed:
+        raise InputError(
+            f"The rows of {', '.join(changed)} are not those with which the run in "
+            f"MODEL_DIR {folder} began. Choose another MODEL_DIR, or put the old rows "
+            "back."
+        )
 
 
 def _told(folder: pathlib.Path) -> Mapping[str, Any]:

@@ -43,7 +43,9 @@ class Metrics:
         path = model_dir / names.METRICS
         _forget_after(path, step)
         self._lines = storage.Lines(path)
-        self._board = _Board(model_dir / names.TENSORBOARD, step)
+        # Of processes that share a run one has the board, as it has the lines.
+        board = model_dir / names.TENSORBOARD
+        self._board = _Board(board, step) if storage.is_writer() else None
 
     def write(
         self, step: int, prompt: str, kind: str, values: Mapping[str, float]
@@ -58,6 +60,8 @@ class Metrics:
         """
         line = {"step": step, "prompt": prompt, "kind": kind} | dict(values)
         self._lines.add(as_json(line, indent=None))
+        if self._board is None:
+            return
         for name, value in values.items():
             tag = "/".join(part for part in (kind, name, prompt) if part)
             self._board.add(tag, value, step)
@@ -65,7 +69,8 @@ class Metrics:
     def close(self) -> None:
         """Flushes both files."""
         self._lines.close()
-        self._board.close()
+        if self._board is not None:
+            self._board.close()
 
 
 class _Board:

@@ -32,6 +32,28 @@ def overall_score(results: Mapping[str, Mapping[str, float]]) -> float:
     return float(sum(scores) / len(scores))
 
 
+def measured(results: Mapping[str, Mapping[str, float]]) -> tuple[str, float]:
+    """Returns what `overall_score` is the value of, in words, and as people know it.
+
+    `{"mrpc": {"f1": 80.0, "accuracy": 70.0}}` -> `("mean of f1 and accuracy", 75.0)`;
+    `{"c4": {"loss": 2.0}}` -> `("loss", 2.0)`, which is less where it is better
+
+    Args:
+        results: {task: {metric: value}}.
+    """
+    score = overall_score(results)
+    losses = [set(values) == {"loss"} for values in results.values()]
+    if len(results) == 1:
+        (values,) = results.values()
+        *others, last = values
+        mean = f"mean of {', '.join(others)} and {last}" if others else last
+        return mean, -score if all(losses) else score
+    if all(losses):
+        return f"mean loss of {len(results)} tasks", -score
+    negated = ", losses negated" if any(losses) else ""
+    return f"mean of {len(results)} tasks{negated}", score
+
+
 def comparable(score: float) -> float:
     """Returns a score to find the best by: one that is not a number is the least.
 

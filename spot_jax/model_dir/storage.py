@@ -27,6 +27,19 @@ _BESIDE_ARRAYS = 2**20
 _TEMPORARY = re.compile(r"\.(.+)\.\d+-[0-9a-f]+\.tmp")
 # What this process is about to write, under the names of `beside`.
 _unfinished: set[pathlib.Path] = set()
+# Whether this process writes: of several that share a run one does, for all.
+_is_writer = True
+
+
+def write_nothing() -> None:
+    """Lets every write of this process be none: another one writes the same."""
+    global _is_writer
+    _is_writer = False
+
+
+def is_writer() -> bool:
+    """Whether this process writes."""
+    return _is_writer
 
 
 class WriteError(InputError, OSError):
@@ -87,6 +100,8 @@ def replace_file(path: pathlib.Path, data: bytes) -> None:
     Raises:
         WriteError: when it cannot be written; what was there is there still.
     """
+    if not _is_writer:
+        return
     with writing(path), _temporary_for(path, data) as temporary:
         os.replace(temporary, path)
 
@@ -102,6 +117,8 @@ def create_file(path: pathlib.Path, data: bytes) -> bool:
     Returns:
         Whether this process made it.
     """
+    if not _is_writer:
+        return False
     with writing(path), _temporary_for(path, data) as temporary:
         try:
             # A link, not a rename, which would replace what another process has made.
@@ -163,6 +180,8 @@ def remove_leftovers(*folders: pathlib.Path, of: str | None = None) -> None:
 
 def _remove(path: pathlib.Path) -> None:
     """Deletes a file, or a folder with all that is in it; none is no mistake."""
+    if not _is_writer:
+        return
     with contextlib.suppress(OSError):
         path.unlink()
         return
@@ -255,6 +274,8 @@ def check_writable(folder: pathlib.Path) -> None:
 
 def remove_folder(path: pathlib.Path) -> None:
     """Deletes a folder with all that is in it; none is no mistake."""
+    if not _is_writer:
+        return
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -276,6 +297,8 @@ class Lines:
 
     def add(self, line: str) -> None:
         """Writes a line, which does not end in a line break yet."""
+        if not _is_writer:
+            return
         data = memoryview(line.encode("utf-8") + b"\n")
         with writing(self._path):
             while data:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from spot_jax.errors import InputError
@@ -77,24 +78,58 @@ def stack(bundles: Sequence[PromptBundle]) -> PromptBundle:
     check_alike(bundles)
     for bundle in bundles:
         check_single(bundle)
-    longest = max(map(length_of, bundles))
+    lengths = list(map(length_of, bundles))
     banked = map_sites(
         lambda site, *arrays: np.stack(
-            [_pad_in_front(array, longest) for array in arrays], BANK_AXES[site]
+            [
+                np.pad(np.asarray(array, np.float32), _in_front(array, max(lengths)))
+                for array in arrays
+            ],
+            BANK_AXES[site],
         ),
         *bundles,
     )
-    hidden = [longest - length_of(bundle) for bundle in bundles]
-    return banked.replace(
-        mask=np.int32(np.arange(longest) >= np.array(hidden)[:, None])
-    )
+    return banked.replace(mask=_visible(lengths))
 
 
-def _pad_in_front(array: np.ndarray, length: int) -> np.ndarray:
-    """Makes [..., prompt, width] `length` positions long."""
+def join(
+    banks: Sequence[PromptBundle], places: np.ndarray | Sequence[int]
+) -> PromptBundle:
+    """Puts banks into one, each of prompts of a length of its own, as `stack` does.
+
+    Args:
+        banks: of one kind, without masks; their arrays may be traced.
+        places: [bank] of every prompt of the joined bank, where it stands among those
+            of the first, of the second, and so on.
+
+    Returns:
+        A bank with its mask [bank, prompt] int32.
+    """
+    longest, order = max(map(length_of, banks)), np.asarray(places)
+
+    def joined(site: str, *arrays: jax.Array | np.ndarray) -> jax.Array:
+        padded = [jnp.pad(array, _in_front(array, longest)) for array in arrays]
+        together = jnp.concatenate(padded, BANK_AXES[site])
+        return jnp.take(together, order, axis=BANK_AXES[site])
+
+    site = next(iter(sites(banks[0])))
+    sizes = [getattr(bank, site).shape[BANK_AXES[site]] for bank in banks]
+    lengths = np.repeat(list(map(length_of, banks)), sizes)
+    mask = jnp.asarray(_visible(lengths[order]))
+    return map_sites(joined, *banks).replace(mask=mask)
+
+
+def _in_front(array: jax.Array | np.ndarray, length: int) -> list[tuple[int, int]]:
+    """Returns the padding that makes [..., prompt, width] `length` positions long."""
     missing = [(0, 0)] * array.ndim
     missing[-2] = (length - array.shape[-2], 0)
-    return np.pad(np.asarray(array, np.float32), missing)
+    return missing
+
+
+def _visible(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Returns the mask of a bank: `[1, 3]` -> `[[0, 0, 1], [1, 1, 1]]`."""
+    hidden = max(lengths) - np.asarray(lengths)
+    return np.int32(np.arange(max(lengths)) >= hidden[:, None])
 
 
 def take(bank: PromptBundle, index: int) -> PromptBundle:

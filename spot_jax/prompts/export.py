@@ -42,7 +42,7 @@ def write(
         else:
             vectors = files.only_input(bundle, "a PEFT adapter")
             with storage.new_folder(out) as folder:
-                for name, data in peft.contents(vectors).items():
+                for name, data in peft.contents(vectors, base_model).items():
                     storage.replace_file(folder / name, data)
     except OSError as error:
         raise InputError(

@@ -151,6 +151,11 @@ def _mean_of_pieces(around: Surroundings, label: str, ids: Sequence[int]) -> np.
 def text(around: Surroundings, text: str, population: int = POPULATION) -> PromptBundle:
     """Starts from the pieces of a text, and sampled vocabulary after its end.
 
+    Args:
+        around: what the prompt is made for.
+        text: PROMPT_TEXT, e.g. what one would tell the model.
+        population: how many pieces are sampled among.
+
     Raises:
         InputError: when the text has more pieces than the prompt has vectors.
     """

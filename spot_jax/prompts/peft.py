@@ -89,13 +89,16 @@ def select_prompt(path: pathlib.Path, rows: np.ndarray) -> np.ndarray:
     return rows[:length]
 
 
-def contents(enc_input: np.ndarray) -> dict[str, bytes]:
+def contents(enc_input: np.ndarray, base_model: str | None = None) -> dict[str, bytes]:
     """Returns the files of an adapter that holds this prompt.
 
-    `PeftModel.from_pretrained(T5, folder)` reads them.
+    `PeftModel.from_pretrained(T5, folder)` reads them, and where the base model is
+    named `AutoPeftModelForSeq2SeqLM.from_pretrained(folder)`.
 
     Args:
         enc_input: [prompt, d_model].
+        base_model: under which name or in which folder transformers has the weights;
+            None where nobody says.
 
     Returns:
         {file name: contents}.
@@ -108,8 +111,7 @@ def contents(enc_input: np.ndarray) -> dict[str, bytes]:
         "token_dim": d_model,
         # PEFT's own default for this task is 2: rows for a decoder that has no prompt.
         "num_transformer_submodules": 1,
-        # Under which name transformers has the weights, only its user knows.
-        "base_model_name_or_path": None,
+        "base_model_name_or_path": base_model,
         "prompt_tuning_init": "RANDOM",
         "inference_mode": True,
     }

@@ -6,6 +6,7 @@ model and width, and that what is ranked has an embedding.
 
 import dataclasses
 import enum
+import pathlib
 from collections.abc import Sequence
 
 from spot_jax.errors import InputError
@@ -18,6 +19,7 @@ from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.library import Library
 from spot_jax.reading import path_of, printable
 from spot_jax.retrieval import operators
+from spot_jax.retrieval.of_run import entries_of_run
 from spot_jax.retrieval.similarity import MEASURES
 
 
@@ -86,10 +88,15 @@ class Ranking:
 def read_entries(folder: str) -> dict[str, LibraryEntry]:
     """Reads a library, all of it, so that damage anywhere is found before the choice.
 
+    Args:
+        folder: of the library, or MODEL_DIR of a finished run, whose prompts are one.
+
     Raises:
         InputError: when it is empty or damaged, or mixes prompts of several models.
     """
-    entries = {entry.name: entry for entry in Library(folder).entries()}
+    is_run = bool(names.prompt_folders(path_of(folder)))
+    read = entries_of_run(folder) if is_run else Library(folder).entries()
+    entries = {entry.name: entry for entry in read}
     for entry in entries.values():
         if entry.embedding is not None and has_zeros(entry.embedding):
             raise InputError(
@@ -103,13 +110,15 @@ def read_targets(paths: Sequence[str], task: str | None) -> list[Target]:
     """Reads the embeddings of target tasks.
 
     Args:
-        paths: prompt files, or the folders of prompts that a run wrote.
+        paths: prompt files, the folders of prompts that a run wrote, or a MODEL_DIR,
+            which stands for all of its prompts.
         task: overrides the task that the files name.
 
     Raises:
         InputError: when one has no embedding, or two have one name.
     """
-    targets = [_read_target(path, task) for path in paths]
+    every = [path for given in map(path_of, paths) for path in _prompts_of(given)]
+    targets = [_read_target(path, task) for path in every]
     called = [target.name for target in targets]
     twice = {name for name in called if called.count(name) > 1}
     if twice:
@@ -121,8 +130,12 @@ def read_targets(paths: Sequence[str], task: str | None) -> list[Target]:
     return targets
 
 
-def _read_target(given: str, task: str | None) -> Target:
-    path = path_of(given)
+def _prompts_of(given: pathlib.Path) -> list[pathlib.Path]:
+    return names.prompt_folders(given) or [given]
+
+
+def _read_target(given: pathlib.Path, task: str | None) -> Target:
+    path = given
     if path.is_dir() and not (path / peft.CONFIG_FILE).is_file():
         path = names.in_folder(path, names.EMBEDDING)
         if not path.is_file():

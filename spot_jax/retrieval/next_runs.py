@@ -61,11 +61,22 @@ def target_run(
     if not recipe.text:
         base = ["gin/models/MODEL.gin", "gin/runs/target_prompt.gin"]
         return _command([*base, *gin], _unknown(model) | values, start)
+    if target:
+        values |= _own_rate(recipe, target.name)
     if recipe.values.get("BANK"):
         # The target was trained beside others; now it is trained alone.
         values["BANK"] = None
     code = [CODE] if recipe.left_out else []
     return _command([f"{folder}/target.gin", *code, *gin], values, start)
+
+
+def _own_rate(recipe: recipes.Recipe, name: str) -> dict[str, float]:
+    """Returns the learning rate of a prompt that was one of a sweep's; {} of others."""
+    rates = recipe.values.get("LEARNING_RATE")
+    if not isinstance(rates, list):
+        return {}
+    own = [rate for rate in rates if name.endswith(f"-rate{rate}")]
+    return {"LEARNING_RATE": (own or rates)[0]}
 
 
 def target_files(target: Target | None) -> dict[str, str]:
@@ -164,6 +175,7 @@ def mixture_run(chosen: Sequence[Source], target: Target, folder: str) -> str:
         "RANDOM_SEED": target.seed,
         "PROMPT_LENGTH": length_of(first.prompt),
         "MODEL_DIR": f"{folder}/mixture",
+        **_own_rate(recipe, first.name),
     }
     # SPoT §2.1.4: source prompts begin as sampled vocabulary.
     code = [CODE] if recipe.text and recipe.left_out else []

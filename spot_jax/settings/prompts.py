@@ -12,10 +12,10 @@ from spot_jax.prompts.soft import SoftPrompt
 
 @dataclasses.dataclass(frozen=True)
 class Prompts:
-    """Which prompts are trained: every task with every seed and starting value.
+    """Which prompts are trained: every task with every seed, length and starting value.
 
     Attributes:
-        length: PROMPT_LENGTH, how many vectors.
+        length: PROMPT_LENGTH, how many vectors; one number or a list.
         starts: one starting value of prompts/init.py, or a list.
         seeds: one RANDOM_SEED or a list: data order, dropout, sampled starting values.
         bank: BANK, a list of (task, seed, prompt file) instead: just these prompts, the
@@ -23,7 +23,7 @@ class Prompts:
         kind: PROMPT, the kind of prompt: a file of prompts/.
     """
 
-    length: int
+    length: int | Sequence[int]
     starts: Start | Sequence[Start]
     seeds: int | Sequence[int] = 0
     bank: Sequence[tuple[str, int, str | None]] | None = None
@@ -39,11 +39,16 @@ class Prompts:
             raise InputError(
                 f"RANDOM_SEED is {self.seeds!r}; give a number from 0 on, or a list."
             )
-        if self.length < 1 or not starts or not seeds:
+        if min(self.lengths, default=0) < 1 or not starts or not seeds:
             raise InputError(
                 f"PROMPT_LENGTH is {self.length}, with {len(starts)} starting values "
                 f"and {len(seeds)} seeds; each must be at least 1."
             )
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Every length there is."""
+        return (self.length,) if isinstance(self.length, int) else tuple(self.length)
 
     def check_against(self, lengths: Mapping[str, int] | None) -> None:
         """Raises InputError where a prompt is longer than the input it stands before.
@@ -51,9 +56,9 @@ class Prompts:
         A prompt does not take room away from the input, but one that outweighs it is a
         mistake in the lengths more often than a wish.
         """
-        if lengths and self.length > lengths["inputs"]:
+        if lengths and max(self.lengths) > lengths["inputs"]:
             raise InputError(
-                f"PROMPT_LENGTH is {self.length}, the inputs are at most "
+                f"PROMPT_LENGTH is {max(self.lengths)}, the inputs are at most "
                 f"{lengths['inputs']} tokens long. Shorten the prompt or raise "
                 "TASK_FEATURE_LENGTHS['inputs']."
             )

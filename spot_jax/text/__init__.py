@@ -4,10 +4,12 @@ Nothing heavy is imported here: `spot_jax.text.metrics` and
 `spot_jax.text.postprocessors` also work where TensorFlow is not installed.
 """
 
+import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 
 
 def check_data(name: str, splits: Sequence[str] = ("train", "validation")) -> None:
@@ -29,15 +31,35 @@ def import_tensorflow() -> None:
     """
     if "tensorflow" in sys.modules:
         return
-    with tempfile.TemporaryFile() as said:
+    with _overheard(lambda line: False):
+        import tensorflow  # noqa: F401
+
+
+def without_chatter() -> contextlib.AbstractContextManager[None]:
+    """Keeps what C++ libraries say by the way off stderr, and shows all else they say.
+
+    SentencePiece's does in TensorFlow, whenever it makes a tokenizer.
+    """
+    return _overheard(lambda line: b" LOG(INFO) " not in line)
+
+
+# Two threads that both put stderr aside would put it back in the wrong order.
+_stderr = threading.RLock()
+
+
+@contextlib.contextmanager
+def _overheard(is_shown: Callable[[bytes], bool]) -> Iterator[None]:
+    """Shows those lines that are written to stderr meanwhile; all if it fails."""
+    with _stderr, tempfile.TemporaryFile() as said:
         stderr = os.dup(2)
         os.dup2(said.fileno(), 2)
         try:
-            import tensorflow  # noqa: F401
+            yield
         except BaseException:
-            said.seek(0)
-            os.write(stderr, said.read())
+            is_shown = bool
             raise
         finally:
             os.dup2(stderr, 2)
+            said.seek(0)
+            os.write(stderr, b"".join(filter(is_shown, said)))
             os.close(stderr)

@@ -1,6 +1,7 @@
 """Is the data of a task there and whole? Asked before anything expensive begins."""
 
 import difflib
+import functools
 import logging
 from collections.abc import Sequence
 
@@ -10,6 +11,8 @@ import tensorflow_datasets as tfds
 from spot_jax.errors import InputError
 from spot_jax.text.data_folder import DataFolder, split_problem
 from spot_jax.text.registration import PreparedSource
+
+logger = logging.getLogger(__name__)
 
 
 def check_data(name: str, splits: Sequence[str] = ("train", "validation")) -> None:
@@ -91,12 +94,17 @@ def _report_sizes(name: str, tasks: Sequence[seqio.Task]) -> None:
         if (size := task.source.train_rows()) != task.source.info.train_examples
     ]
     if different:
-        logging.warning(
-            "%s draws in proportion to the catalog's sizes; the training rows of these "
-            "members are others: %s",
-            name,
-            ", ".join(different),
-        )
+        _warn_of_sizes(name, ", ".join(different))
+
+
+@functools.cache  # once, not for every reader of the mixture
+def _warn_of_sizes(name: str, different: str) -> None:
+    logger.warning(
+        "%s draws in proportion to the catalog's sizes; the training rows of these "
+        "members are others: %s",
+        name,
+        different,
+    )
 
 
 def _columns_problem(

@@ -12,6 +12,7 @@ import numpy as np
 import seqio
 import tensorflow as tf
 
+from spot_jax import text
 from spot_jax.errors import InputError
 from spot_jax.pretrained.published import PUBLISHED_VOCABULARY
 from spot_jax.spot_tiny import BYTES, vocabulary_path
@@ -39,9 +40,12 @@ class SharedVocabulary(seqio.SentencePieceVocabulary):
     mixture disagree, so copying returns the vocabulary itself.
     """
 
+    _tf_tokenizer = None
+
     def use(self, path: str, extra_ids: int) -> None:
         """Takes another file, and drops what was loaded."""
         super().__init__(path, extra_ids=extra_ids)
+        self._tf_tokenizer = None
 
     def _model_context(self) -> _Opened:
         if not self._model:
@@ -49,14 +53,24 @@ class SharedVocabulary(seqio.SentencePieceVocabulary):
             self._model = _Opened(*opened)
         return self._model
 
+    @property
+    def tf_tokenizer(self) -> Any:
+        """SentencePiece in TensorFlow, made once for each file."""
+        if self._tf_tokenizer is None:
+            # Outside of the graphs of data sets, each of which would make it anew,
+            # and say so.
+            with tf.init_scope(), text.without_chatter():
+                self._tf_tokenizer = super().tf_tokenizer
+        return self._tf_tokenizer
+
     def _encode_tf(self, s: tf.Tensor) -> tf.Tensor:
         if self.sentencepiece_model_file != BYTES:
             return super()._encode_tf(s)
 
-        def encode(text: bytes | np.ndarray) -> np.ndarray:
+        def encode(given: bytes | np.ndarray) -> np.ndarray:
             # Outside of a graph TensorFlow hands over an array of no dimension.
-            text = text.item() if isinstance(text, np.ndarray) else text
-            return np.asarray(self.tokenizer.encode(text), np.int32)
+            given = given.item() if isinstance(given, np.ndarray) else given
+            return np.asarray(self.tokenizer.encode(given), np.int32)
 
         ids = tf.numpy_function(encode, [s], tf.int32)
         return tf.ensure_shape(ids, [None])

@@ -1,25 +1,24 @@
 """A bank: the prompts that one run trains over one frozen model.
 
-Every prompt has its own task, seed, starting value, data order, optimizer state,
-metrics and best checkpoint; trained in a bank it equals itself trained alone, but for
-the noise of dropout, which the rows of a batch draw together.
+Every prompt has its own task, seed, starting value, length, learning rate, data order,
+optimizer state, metrics and best checkpoint; trained in a bank it equals itself trained
+alone, but for the noise of dropout, which the rows of a batch draw together.
 """
 
 import collections
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
 from spot_jax.data import loading
 from spot_jax.errors import InputError
-from spot_jax.model import sharding
 from spot_jax.model.weights import LoadedModel
+from spot_jax.optim import Optimizer
 from spot_jax.prompts import init
 from spot_jax.prompts.base import PromptSource
 from spot_jax.prompts.init import Start, Surroundings
@@ -37,29 +36,64 @@ class Entry:
         name: of its folder and its lines in the metrics.
         task: the SeqIO task or mixture it learns.
         seed: decides its data order and what its starting value samples.
-        start: its starting value.
+        start: its starting value; None of a model that is tuned.
+        length: how many vectors it has; 0 of a model.
+        rate: its learning rate, the largest where that changes; None where the schedule
+            does not tell.
     """
 
     name: str
     task: str
     seed: int
-    start: Start | None
+    start: Start | None = None
+    length: int = 0
+    rate: float | None = None
 
 
-def entries(names: Sequence[str], prompts: Prompts) -> list[Entry]:
-    """Lists every task with every seed and starting value, or the rows of BANK.
+def entries(
+    names: Sequence[str], prompts: Prompts, rates: Sequence[float | None] = (None,)
+) -> list[Entry]:
+    """Lists every task with every seed, start, length and rate, or the rows of BANK.
+
+    Args:
+        names: the tasks.
+        prompts: everything else.
+        rates: the learning rates, at least one.
 
     Raises:
-        InputError: when a task, a seed or a row is there twice, or BANK does not fit.
+        InputError: when a task, a seed, a length or a row is there twice, or BANK does
+            not fit.
     """
-    if prompts.bank is not None:
-        return _listed(names, prompts)
-    for what, values in (("task", names), ("seed", prompts.seeds)):
+    given = {"task": names, "seed": prompts.seeds, "length": prompts.lengths}
+    for what, values in given.items():
         if len(set(values)) < len(values):
             raise InputError(
                 f"The bank has a {what} twice, in {list(values)}; their prompts would "
                 "have one name. Name each once."
             )
+    if prompts.bank is not None and len(prompts.lengths) * len(rates) > 1:
+        # Whoever writes a BANK knows its prompts by `prompt_names`.
+        raise InputError(
+            f"BANK lists its prompts one by one; with it PROMPT_LENGTH and "
+            f"LEARNING_RATE are one each (they are {prompts.length} and "
+            f"{list(rates)}). Leave BANK out, or give one of each."
+        )
+    listed = _every(names, prompts) if prompts.bank is None else _listed(names, prompts)
+    of_length = "-length{}" if len(prompts.lengths) > 1 else ""
+    of_rate = "-rate{}" if len(rates) > 1 else ""
+    return [
+        dataclasses.replace(
+            entry,
+            name=entry.name + of_length.format(length) + of_rate.format(rate),
+            length=length,
+            rate=rate,
+        )
+        for entry in listed
+        for length, rate in itertools.product(prompts.lengths, rates)
+    ]
+
+
+def _every(names: Sequence[str], prompts: Prompts) -> list[Entry]:
     many = len(prompts.starts) > 1
     return [
         Entry(
@@ -124,25 +158,30 @@ def prompt_names(rows: Sequence[Row]) -> list[str]:
     return names
 
 
+def rate_numbers(bank: Sequence[Entry], optimizer: Optimizer) -> list[int] | None:
+    """Returns which of several learning rates each prompt has; None of one."""
+    rates = optimizer.rates
+    return [rates.index(entry.rate) for entry in bank] if len(rates) > 1 else None
+
+
 def starting_values(
     bank: Sequence[Entry],
-    source: PromptSource,
-    length: int,
+    sources: Mapping[int, PromptSource],
     model: LoadedModel,
     encode: Callable[[str], Sequence[int]],
-) -> PyTree:
+) -> list[PyTree]:
     """Computes where every prompt begins.
 
     Args:
         bank: the prompts.
-        source: the kind of prompt, which makes its own parameters of a start.
-        length: how many vectors each has.
+        sources: {length: the kind of prompt}, which makes its own parameters of a
+            start.
         model: the frozen model, whose embedding most starting values use.
         encode: text -> ids without EOS.
 
     Returns:
-        The source's parameters with a leading bank axis, replicated over the mesh; of
-        soft prompts {"enc_input": [bank, prompt, d_model] float32}.
+        The source's parameters of every prompt, on the host; of soft prompts
+        {"enc_input": [prompt, d_model] float32}.
 
     Raises:
         InputError: when a starting value does not fit; see prompts/init.py.
@@ -158,7 +197,7 @@ def starting_values(
         # A prompt's own, so that it begins in any bank as it does alone.
         rng = np.random.default_rng(entry.seed)
         around = Surroundings(
-            length=length,
+            length=entry.length,
             model=model.config,
             vocab_size=model.config.vocab_size,
             rng=rng,
@@ -167,7 +206,6 @@ def starting_values(
             labels=loading.labels_of(entry.task),
             identity=model.story(),
         )
-        return source.parameters_of(entry.start(around), rng)
+        return sources[entry.length].parameters_of(entry.start(around), rng)
 
-    stacked = jax.tree.map(lambda *each: np.stack(each), *map(start, bank))
-    return jax.device_put(stacked, sharding.replicated(model.mesh))
+    return list(map(start, bank))

@@ -28,11 +28,15 @@ class Best:
         score: the mean over its tasks of the mean of their metrics; higher is better.
         step: when.
         results: {task: {metric: value}}.
+        entry: the prompt.
+        split: of the data, on which it was evaluated.
     """
 
     score: float
     step: int
     results: dict[str, dict[str, float]]
+    entry: Entry
+    split: str
 
 
 class _Progress(TypedDict):
@@ -66,6 +70,7 @@ class Outputs:
         binding: makes bundles of what is trained; without a bank the model is.
         shared: what every header says of the run: vocabulary, configuration.
         rows: {task: how its rows became examples}, of tasks made of rows.
+        split: that chooses the best.
     """
 
     def __init__(
@@ -76,7 +81,10 @@ class Outputs:
         binding: Binding,
         shared: Mapping[str, Any],
         rows: Mapping[str, Mapping[str, Any]],
+        *,
+        split: str,
     ):
+        self._split = split
         self._folder, self._bank, self._model = folder, list(bank), model
         self._binding, self._shared, self._rows = binding, dict(shared), dict(rows)
         self.best: dict[str, Best] = {}
@@ -98,15 +106,19 @@ class Outputs:
         Raises:
             InputError: when they are not what `progress` returned.
         """
-        kept = parse_json(
-            as_json(progress),
-            dict[str, _Progress],
-            f"The progress of the last checkpoint in {self._folder}",
-            "Delete that checkpoint's folder to resume from the one before.",
-        )
+        where = f"The progress of the last checkpoint in {self._folder}"
+        cure = "Delete that checkpoint's folder to resume from the one before."
+        kept = parse_json(as_json(progress), dict[str, _Progress], where, cure)
+        bank = {entry.name: entry for entry in self._bank}
+        if others := kept.keys() - bank.keys():
+            raise InputError(f"{where} is of {', '.join(sorted(others))}. {cure}")
         self.best = {
             name: Best(
-                _read(best["score"]), best["step"], _each(_read, best["results"])
+                _read(best["score"]),
+                best["step"],
+                _each(_read, best["results"]),
+                bank[name],
+                self._split,
             )
             for name, best in kept.items()
         }
@@ -126,7 +138,8 @@ class Outputs:
             score = overall_score(results[index])
             before = self.best.get(entry.name)
             if before is None or comparable(score) > comparable(before.score):
-                self.best[entry.name] = Best(score, step, results[index])
+                found = Best(score, step, results[index], entry, self._split)
+                self.best[entry.name] = found
                 better[index] = {"results": results[index], "score": score}
         self._write(names.BEST, trained, step, better)
 
@@ -181,7 +194,9 @@ class Outputs:
         path = names.tuned_model(self._folder, saved_at)
         # There already where a run was killed after this and resumes from before it.
         storage.remove_folder(path)
-        save_t5x(str(path), params, saved_at)
+        # T5X's format does not tell its activations, say, and no shape does.
+        settings = dataclasses.asdict(self._model.config)
+        save_t5x(str(path), params, saved_at, settings)
         # Not before: killed in between, a run still has a best model.
         for older in names.tuned_models(self._folder):
             if older != path:

@@ -6,16 +6,23 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
+import numpy as np
 import optax
 from jax.sharding import Mesh
 from jaxtyping import PyTree
 
 from spot_jax.data import eval_tasks, loading
 from spot_jax.data.eval_tasks import EvalTask
+from spot_jax.data.model_vocabulary import with_vocabulary
 from spot_jax.data.orders import Examples, Position
 from spot_jax.errors import InputError
-from spot_jax.model import sharding, weights
-from spot_jax.model.binding import Binding, model_tuning, prompt_tuning
+from spot_jax.model import architecture, sharding, weights
+from spot_jax.model.binding import (
+    Binding,
+    model_tuning,
+    prompt_tuning,
+    prompts_of_lengths,
+)
 from spot_jax.model.weights import LoadedModel
 from spot_jax.optim import Optimizer
 from spot_jax.prompts.base import slots_of
@@ -50,18 +57,32 @@ class Parts(NamedTuple):
 
 
 def bank_of(
-    data: Data, prompts: Prompts | None, seed: int | Sequence[int]
+    data: Data,
+    prompts: Prompts | None,
+    seed: int | Sequence[int],
+    rates: Sequence[float],
 ) -> list[Entry]:
     """Lists the prompts of a run, or the model as its one entry "model".
+
+    Args:
+        data: the tasks.
+        prompts: None: the model is tuned.
+        seed: of the model.
+        rates: the optimizer's.
 
     Raises:
         InputError: when they do not fit together.
     """
+    data.check_named()
     if prompts:
         prompts.check_against(data.lengths)
-        return banks.entries(data.names, prompts)
+        return banks.entries(data.names, prompts, rates or (None,))
+    if len(rates) > 1:
+        raise InputError(
+            f"A model is tuned with one LEARNING_RATE, not with {list(rates)}."
+        )
     if len(data.names) == 1:
-        return [Entry("model", data.names[0], _only(seed), None)]
+        return [Entry("model", data.names[0], _only(seed), rate=(*rates, None)[0])]
     raise InputError(
         f"A model is tuned on one task or mixture, not on {data.names}; name a "
         "mixture of them."
@@ -74,8 +95,31 @@ def _only(seed: int | Sequence[int]) -> int:
     raise InputError(f"A model is tuned with one RANDOM_SEED, not with {list(seed)}.")
 
 
+def resolved(model: Model, data: Data) -> tuple[Model, Data]:
+    """Returns which T5 it is, and the data with the vocabulary that is its own.
+
+    Raises:
+        InputError: when nothing tells it, or what tells it differs.
+    """
+    description = architecture.described(model)
+    model = architecture.resolved(model, description)
+    return model, with_vocabulary(data, description)
+
+
+def tell_of_embedding(prompts: Prompts | None, training: Training) -> None:
+    """Says where a run of prompts will keep none that embeds its task."""
+    if prompts and training.embedding_step > training.steps:
+        logger.info(
+            "EMBEDDING_STEP is %d, and the run ends at step %d: no early prompt will "
+            "be kept, and `transfer` would compare final ones. To compare this task "
+            "with others set --gin.EMBEDDING_STEP, the same in all of their runs.",
+            *(training.embedding_step, training.steps),
+        )
+
+
 def readers_of(bank: Sequence[Entry], data: Data) -> list[Opener]:
     """Reads the training examples of every prompt; what prompts share, once."""
+    logger.info("Reading %s.", ", ".join(data.names))
     load = loading.training_loader(data)
     readers = {name: load(name) for name in data.names}
     return [functools.partial(readers[entry.task], entry.seed) for entry in bank]
@@ -124,9 +168,17 @@ def parts_of(
     """
     if not prompts:
         return Parts(model_tuning(), model.params, {}, 0)
-    source = prompts.kind(length=prompts.length, model=model.config)
-    trained = banks.starting_values(bank, source, prompts.length, model, encode)
-    binding = prompt_tuning(source, len(bank))
+    sources = {n: prompts.kind(length=n, model=model.config) for n in prompts.lengths}
+    if len(sources) == 1:
+        binding = prompt_tuning(sources[prompts.lengths[0]], len(bank))
+    else:
+        binding = prompts_of_lengths(sources, [entry.length for entry in bank])
+    starts = banks.starting_values(bank, sources, model, encode)
+    stacked = [
+        jax.tree.map(lambda *each: np.stack(each), *(starts[i] for i in members))
+        for members in binding.members()
+    ]
+    trained = jax.device_put(binding.joined(stacked), sharding.replicated(model.mesh))
     # Shapes are enough to count the slots.
     slots = slots_of(jax.eval_shape(binding.bundle, trained))
     return Parts(binding, trained, model.params, slots)

@@ -2,15 +2,18 @@
 
 import logging
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
 
 from spot_jax.errors import InputError
+from spot_jax.model_dir import names
 from spot_jax.model_dir.records import Metrics, Progress
+from spot_jax.model_dir.score import measured
+from spot_jax.optim import Optimizer
 from spot_jax.settings import Training
-from spot_jax.training.bank import Entry
+from spot_jax.training.bank import Entry, rate_numbers
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +26,7 @@ class Reports:
         bank: the prompts.
         training: how long the run is.
         done: steps done before.
-        learning_rate: from a step (from 0) to the rate.
+        optimizer: has the learning rates.
     """
 
     def __init__(
@@ -32,9 +35,11 @@ class Reports:
         bank: Sequence[Entry],
         training: Training,
         done: int,
-        learning_rate: Callable[[int], float],
+        optimizer: Optimizer,
     ):
-        self._folder, self._bank, self._rate = folder, bank, learning_rate
+        self._folder, self._bank = folder, bank
+        self._rate_at = optimizer.learning_rate
+        self._rates = rate_numbers(bank, optimizer)
         self._metrics = Metrics(folder, done)
         examples = training.batch_size * len(bank)
         self._progress = Progress(training.steps, done, examples)
@@ -61,12 +66,16 @@ class Reports:
         values = self._summary()
         # Not at every step, for looking waits for the device.
         self._check_finite(number, values)
+        # Schedules count from 0, lines from 1.
+        rate, shared = np.asarray(self._rate_at(number - 1)), {}
+        if self._rates is None:
+            shared = {"learning_rate": float(rate)}
+        else:
+            values["learning_rate"] = rate[self._rates]
         for index, entry in enumerate(self._bank):
             its_own = {name: float(v[index]) for name, v in values.items()}
             self._metrics.write(number, entry.name, "train", its_own)
-        # Schedules count from 0, lines from 1.
-        rate = {"learning_rate": float(self._rate(number - 1))}
-        self._metrics.write(number, "", "speed", self._progress.speed() | rate)
+        self._metrics.write(number, "", "speed", self._progress.speed() | shared)
         self._progress.report(f"loss {values['loss'].mean():.4f}")
 
     def _summary(self) -> dict[str, np.ndarray]:
@@ -87,9 +96,10 @@ class Reports:
         if bad:
             raise InputError(
                 f"The loss of {', '.join(bad)} is not finite near step {number}, or "
-                "its gradient is not. Lower the learning rate (--gin.LEARNING_RATE), "
-                "or compute in float32 (--gin.ACTIVATION_DTYPE=float32). Earlier "
-                f"checkpoints and prompts in {self._folder} are untouched."
+                "its gradient is not. Lower the learning rate (--gin.LEARNING_RATE; of "
+                "several leave out the highest), or compute in float32 "
+                "(--gin.ACTIVATION_DTYPE=float32). Earlier checkpoints and prompts in "
+                f"{self._folder} are untouched."
             )
 
     def evaluated(
@@ -101,19 +111,37 @@ class Reports:
             number: steps done.
             results: {index in the bank: {task: {metric: value}}}.
         """
-        by_task: dict[str, list[Mapping[str, float]]] = {}
         for index, entry in enumerate(self._bank):
             for task, values in results[index].items():
                 self._metrics.write(number, entry.name, task, values)
-                by_task.setdefault(task, []).append(values)
-        for task, of_prompts in by_task.items():
-            means = {k: np.mean([v[k] for v in of_prompts]) for k in of_prompts[0]}
-            shown = ", ".join(f"{name} {value:.2f}" for name, value in means.items())
-            count = len(of_prompts)
-            many = f" (mean of {count} prompts)" if count > 1 else ""
-            logger.info("step %d  %s: %s%s", number, task, shown, many)
+            logger.info("step %d  %s: %s", number, entry.name, _told(results[index]))
 
     def close(self) -> None:
         """Ends the progress bar and the files."""
         self._progress.close()
         self._metrics.close()
+        logger.info(
+            "Metrics are in %s; as curves: pip install tensorboard, then tensorboard "
+            "--logdir %s",
+            self._folder / names.METRICS,
+            self._folder / names.TENSORBOARD,
+        )
+
+
+def _told(results: Mapping[str, Mapping[str, float]]) -> str:
+    """Returns an evaluation of one prompt as a line of text.
+
+    "accuracy 70.00, f1 80.00, mean of accuracy and f1 75.00"; of several tasks "mean of
+    2 tasks 72.50 (mrpc: accuracy 70.00, f1 80.00; rte: accuracy 70.00)".
+    """
+    of_tasks = {
+        task: ", ".join(f"{name} {value:.2f}" for name, value in values.items())
+        for task, values in results.items()
+    }
+    name, value = measured(results)
+    mean = f"{name} {value:.2f}"
+    if len(results) > 1:
+        every = "; ".join(f"{task}: {told}" for task, told in of_tasks.items())
+        return f"{mean} ({every})"
+    (told,) = of_tasks.values()
+    return told if told == mean else f"{told}, {mean}"

@@ -11,6 +11,7 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PyTree
 
 from spot_jax.model.binding import Binding
@@ -41,7 +42,8 @@ def initial_state(
     """Returns the state before the first step."""
     # One state a prompt: statistics over a whole bank would let its prompts mix.
     init = optimizer.init if binding.bank is None else jax.vmap(optimizer.init)
-    return TrainState(jnp.int32(0), trained, init(trained))
+    states = list(map(init, binding.split(trained)))
+    return TrainState(jnp.int32(0), trained, binding.joined(states))
 
 
 def make_train_step(
@@ -52,6 +54,7 @@ def make_train_step(
     *,
     target_length: int,
     microbatches: int = 1,
+    rates: Sequence[int] | None = None,
 ) -> Callable[[TrainState, PyTree, dict, Any], tuple[TrainState, dict]]:
     """Compiles `train_step(state, frozen, batch, key) -> (state, metrics)`.
 
@@ -66,20 +69,22 @@ def make_train_step(
         options: what the loss is.
         target_length: TASK_FEATURE_LENGTHS['targets'].
         microbatches: in how many parts a batch is computed, to save memory.
+        rates: [bank] which of the optimizer's rates each prompt has; None: there is
+            one.
 
     Returns:
         The step. Its metrics are arrays [prompts]: those of `losses.prompt_losses`,
         and gradient_norm.
     """
     loss = make_loss(config, binding, options, target_length=target_length)
-    update = optimizer.update if binding.bank is None else jax.vmap(optimizer.update)
+    update = _make_update(optimizer, binding, rates)
 
     def train_step(state, frozen, batch, key):
         # By the step's number alone, so that a run that resumes drops the same.
         key = None if config.dropout_rate == 0 else jax.random.fold_in(key, state.step)
         gradients, metrics = _gradients(loss, state.trained, frozen, batch, key)
         trained, optimizer_state = update(gradients, state.optimizer, state.trained)
-        metrics["gradient_norm"] = _norms(gradients, binding.bank)
+        metrics["gradient_norm"] = _norms(gradients, binding)
         return TrainState(state.step + 1, trained, optimizer_state), metrics
 
     def _gradients(loss, trained, frozen, batch, key):
@@ -91,6 +96,29 @@ def make_train_step(
         return _accumulate(gradient, trained, frozen, batch, key, scales, microbatches)
 
     return jax.jit(train_step, donate_argnums=0)
+
+
+def _make_update(
+    optimizer: Optimizer, binding: Binding, rates: Sequence[int] | None
+) -> Callable[[PyTree, PyTree, PyTree], tuple[PyTree, PyTree]]:
+    """Returns `update(gradients, state, trained)`, each prompt's its own."""
+    if binding.bank is None:
+        return optimizer.update
+    # Without several rates, the very program that there is for one.
+    axes = (0, 0, 0, None if rates is None else 0)
+    of_group = jax.vmap(optimizer.update, in_axes=axes)
+
+    def update(gradients, state, trained):
+        numbers = [
+            None if rates is None else np.int32(rates)[members]
+            for members in binding.members()
+        ]
+        groups = zip(*map(binding.split, (gradients, state, trained)), strict=True)
+        pairs = [of_group(*g, n) for g, n in zip(groups, numbers, strict=True)]
+        trained, states = zip(*pairs, strict=True)
+        return binding.joined(trained), binding.joined(states)
+
+    return update
 
 
 def dropout_key(seeds: int | Sequence[int]) -> jax.Array:
@@ -125,11 +153,12 @@ def _accumulate(gradient, trained, frozen, batch, key, scales, parts: int):
     return total
 
 
-def _norms(gradients: PyTree, bank: int | None) -> jax.Array:
+def _norms(gradients: PyTree, binding: Binding) -> jax.Array:
     """Returns [prompts] the norm of each prompt's gradient, or [1] the model's."""
-    if bank is None:
+    if binding.bank is None:
         return _norm(gradients)[None]
-    return jax.vmap(_norm)(gradients)
+    norms = [jax.vmap(_norm)(group) for group in binding.split(gradients)]
+    return jnp.concatenate(norms)[binding.places()]
 
 
 def _norm(tree: PyTree) -> jax.Array:

@@ -37,7 +37,6 @@ from spot_jax.model_dir.storage import replace_file
 from spot_jax.scoring import grading
 from spot_jax.scoring.grading import Prediction
 from spot_jax.settings import Data, Evaluation
-from spot_jax.text.registration import use_data_dir
 from spot_jax.train import train
 from spot_jax.training.bank import prompt_names
 
@@ -76,6 +75,9 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
     labels = spot_jax.tasks.catalog.STUDY_LABELS
     miniature_folder.write_once(prepared, every, labels)
     spot_jax.tasks.register_all()
+    # After that, which imports TensorFlow without its greetings.
+    from spot_jax.text.registration import use_data_dir
+
     use_data_dir(str(prepared))
     parts = folder / "parts"
     for task in tasks:

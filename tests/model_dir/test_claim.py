@@ -170,3 +170,15 @@ def test_a_default_that_a_later_version_changed_is_seen(tmp_path):
     begin(tmp_path, CONFIG + comment + "# spot_jax.settings.Training.keep = 4\n")
     with pytest.raises(ValueError, match=r"\+ adafactor.decay_rate = 0.9"):
         begin(tmp_path, CONFIG + comment.replace("0.8", "0.9"))
+
+
+def test_rows_that_have_changed_are_another_run(tmp_path):
+    facts = {"model": {"fingerprint": "0" * 16, "source": "x"}}
+    claim.check_rows(tmp_path, {"mood": "1"})
+    (tmp_path / "run.json").write_text(json.dumps(facts | {"rows": {"mood": "1"}}))
+    claim.check_rows(tmp_path, {"mood": "1", "new": "2"})
+    with pytest.raises(InputError, match="The rows of mood are not those"):
+        claim.check_rows(tmp_path, {"mood": "2"})
+    # Earlier versions told nothing of rows.
+    (tmp_path / "run.json").write_text(json.dumps(facts))
+    claim.check_rows(tmp_path, {"mood": "2"})

@@ -1,4 +1,4 @@
-"""A prompt of PEFT, read from its folder, is the same prompt here."""
+"""A prompt goes there and back: the adapter of PEFT is the same prompt here."""
 
 import functools
 
@@ -10,9 +10,12 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 peft = pytest.importorskip("peft")
 
-from spot_jax import t5  # noqa: E402
+from spot_jax import library_program, t5  # noqa: E402
 from spot_jax.prompts import files  # noqa: E402
 from spot_jax.prompts.base import PromptBundle  # noqa: E402
+from spot_jax.prompts.library import Library  # noqa: E402
+from tests.bundles import soft  # noqa: E402
+from tests.prompts.entries import entry  # noqa: E402
 
 pytestmark = pytest.mark.parity
 
@@ -63,3 +66,35 @@ def test_a_prompt_of_peft_gives_its_logits(submodules, make_pair, tmp_path):
         pair.config, pair.params, inputs, targets, 0 * saved.bundle.enc_input
     )
     assert np.abs(without - wanted).max() > 0.1
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_an_exported_prompt_finds_its_model_by_itself(is_told, tmp_path, capsys):
+    """AutoPeftModel loads the folder, and answers as the T5 with this prompt."""
+    shape = dict(vocab_size=64, d_model=16, d_kv=8, d_ff=32, num_heads=2, num_layers=1)
+    torch.manual_seed(0)
+    base = transformers.T5ForConditionalGeneration(transformers.T5Config(**shape))
+    base.save_pretrained(tmp_path / "t5")
+    rows = np.random.default_rng(0).standard_normal((5, 16)).astype(np.float32)
+    # What the header of a prompt says that was trained on this folder, or elsewhere.
+    source = str(tmp_path / "t5") if is_told else "/elsewhere/checkpoint_1"
+    told = {"fingerprint": "0123456789abcdef", "source": source}
+    kept = entry(prompt=soft(rows), embedding=None, model=told)
+    Library(tmp_path / "library").add(kept)
+    out = tmp_path / "adapter"
+    argv = ["export", str(tmp_path / "library"), kept.name, str(out)]
+    more = [] if is_told else ["--base_model", str(tmp_path / "t5")]
+    library_program.main([*argv, "--format", "peft", *more])
+
+    adapted = peft.AutoPeftModelForSeq2SeqLM.from_pretrained(out).eval()
+    assert adapted.peft_config["default"].task_type == "SEQ_2_SEQ_LM"
+    ids, targets = torch.tensor([[5, 6, 7, 1]]), torch.tensor([[0, 9]])
+    mask = torch.ones_like(ids)
+    with torch.no_grad():
+        found = adapted(
+            input_ids=ids, attention_mask=mask, decoder_input_ids=targets
+        ).logits
+        embedded = base.eval().shared(ids)
+        embedded = torch.cat([torch.tensor(rows)[None], embedded], dim=1)
+        wanted = base(inputs_embeds=embedded, decoder_input_ids=targets).logits
+    assert torch.allclose(found, wanted, atol=1e-5)

@@ -66,6 +66,20 @@ def test_shorter_prompts_of_a_bank_are_masked_in_front():
     assert bank.enc_input.dtype == np.float32
 
 
+@SITE
+def test_banks_of_several_lengths_are_joined_as_their_prompts_are_stacked(site):
+    prompts = [only(site, length, seed) for seed, length in enumerate((2, 5, 1, 5, 2))]
+    banks = [
+        algebra.stack([prompts[i] for i in group]).replace(mask=None)
+        for group in ((1, 3), (0, 4), (2,))
+    ]
+    # Among 1, 3, 0, 4, 2 the first prompt is third.
+    found = jax.jit(lambda *banks: algebra.join(banks, [2, 0, 4, 1, 3]))(*banks)
+    wanted = algebra.stack(prompts)
+    assert_same(found, wanted)
+    assert found.mask.tolist() == wanted.mask.tolist()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

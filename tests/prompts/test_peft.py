@@ -31,6 +31,9 @@ def test_the_configuration_is_for_a_prompt_of_the_encoder_alone(tmp_path):
     assert config["num_virtual_tokens"] == 5 and config["token_dim"] == 4
     assert config["num_transformer_submodules"] == 1
     assert config["task_type"] == "SEQ_2_SEQ_LM"
+    assert config["base_model_name_or_path"] is None
+    config = json.loads(peft.contents(PROMPT, "google/a")[peft.CONFIG_FILE])
+    assert config["base_model_name_or_path"] == "google/a"
 
 
 @pytest.mark.parametrize(

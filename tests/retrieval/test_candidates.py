@@ -46,7 +46,6 @@ def bad_targets(tmp_path) -> dict:
         "k is 0": (best | {"k": 0}, "at least 1 source"),
         "k is negative": (best | {"k": -3}, "at least 1 source"),
         "k is large": (best | {"k": 5}, "4 prompts can be ranked for rte-seed1"),
-        "no k": (best | {"k": None}, "needs --k"),
         "no target": ({"method": "average", "k": 1, "target": None}, "needs --target"),
         "useless": ({"method": "single", "source": "a", "k": 1}, "no use for --k"),
         "no file": (best | {"target": tmp_path / "nothing"}, "There is no prompt file"),

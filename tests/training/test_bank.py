@@ -2,6 +2,7 @@ import jax
 import numpy as np
 import pytest
 
+from spot_jax.errors import InputError
 from spot_jax.model import sharding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.prompts import init
@@ -59,26 +60,67 @@ def test_a_listed_bank_has_one_start_of_its_own():
         bank.entries(("a",), prompts)
 
 
+def test_a_bank_of_lengths_and_rates_is_everything_with_each():
+    prompts = Prompts([5, 20], init.random_uniform, [3, 4])
+    made = bank.entries(("a",), prompts, (0.1, 1e-5))
+    assert [entry.name for entry in made] == [
+        f"a-seed{seed}-length{length}-rate{rate}"
+        for seed in (3, 4)
+        for length in (5, 20)
+        for rate in ("0.1", "1e-05")
+    ]
+    assert [(entry.length, entry.rate) for entry in made[:4]] == [
+        *((5, 0.1), (5, 1e-5), (20, 0.1), (20, 1e-5)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("length", "rates", "name"),
+    [
+        (5, (0.3,), "a-seed0"),
+        ([5], (0.3,), "a-seed0"),
+        ([5], (None,), "a-seed0"),
+        ([5, 6], (0.3,), "a-seed0-length5"),
+        (5, (0.3, 0.1), "a-seed0-rate0.3"),
+    ],
+)
+def test_a_name_tells_only_what_differs(length, rates, name):
+    first, *_ = bank.entries(("a",), Prompts(length, init.random_uniform), rates)
+    assert first.name == name
+    assert (first.length, first.rate) == (5, rates[0])
+
+
+@pytest.mark.parametrize(("length", "rates"), [([5, 6], (0.1,)), (5, (0.1, 0.3))])
+def test_a_listed_bank_has_one_length_and_one_rate(length, rates):
+    prompts = Prompts(length, init.random_uniform, 0, [("a", 0, None)])
+    with pytest.raises(InputError, match="BANK lists its prompts .* one each"):
+        bank.entries(("a",), prompts, rates)
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [([5, 5], "has a length twice"), ([5, 0], "PROMPT_LENGTH"), ([], "PROMPT_LENGTH")],
+)
+def test_lengths_that_are_none_are_refused(length, words):
+    with pytest.raises(InputError, match=words):
+        bank.entries(("a",), Prompts(length, init.random_uniform))
+
+
 def test_a_starting_value_does_not_depend_on_the_bank(tiny_config, tiny_params):
     mesh = sharding.make_mesh()
     model = LoadedModel(tiny_config, tiny_params, mesh, 0, "f", "here")
-    prompts = Prompts(5, init.sampled_vocabulary, [0, 1])
+    prompts = Prompts([5, 7], init.sampled_vocabulary, [0, 1])
     source = SoftPrompt(5, tiny_config)
-    together = bank.starting_values(
-        bank.entries(("a", "b"), prompts), source, 5, model, lambda text: [3]
-    )["enc_input"]
-    assert together.shape == (4, 5, 32)
-    alone = bank.starting_values(
-        bank.entries(("b",), Prompts(5, init.sampled_vocabulary, 1)),
-        source,
-        5,
-        model,
-        lambda text: [3],
-    )["enc_input"]
-    np.testing.assert_array_equal(together[3], alone[0])
-    assert np.abs(np.asarray(together[2] - together[3])).max() > 0
+    shared = {5: source, 7: SoftPrompt(7, tiny_config)}, model, lambda text: [3]
+    together = bank.starting_values(bank.entries(("a", "b"), prompts), *shared)
+    together = [start["enc_input"] for start in together]
+    assert [start.shape for start in together] == [(5, 32), (7, 32)] * 4
+    own = bank.entries(("b",), Prompts(5, init.sampled_vocabulary, 1))
+    alone = bank.starting_values(own, *shared)[0]["enc_input"]
+    np.testing.assert_array_equal(together[6], alone)
+    assert np.abs(together[4] - together[6]).max() > 0
     embedding = np.asarray(jax.device_get(tiny_params["token_embedder"]["embedding"]))
-    for vector in np.asarray(alone[0]):
+    for vector in alone:
         assert (embedding == vector).all(axis=1).any()
 
 
@@ -87,7 +129,7 @@ def test_a_starting_value_does_not_depend_on_the_bank(tiny_config, tiny_params):
     [
         (lambda: Prompts(0, init.random_uniform), "PROMPT_LENGTH is 0"),
         (lambda: Prompts(5, []), "0 starting values"),
-        (lambda: Data([], {"inputs": 1, "targets": 1}, "v"), "names no task"),
+        (lambda: Prompts([5, 6], []), "0 starting values"),
         (lambda: Data("a", {"inputs": 0, "targets": 1}, "v"), "TASK_FEATURE_LENGTHS"),
         (lambda: Prompts(5, init.random_uniform, 0, 3), "bank of Prompts is 3"),
         (

@@ -1,14 +1,19 @@
 """What a run keeps: the best prompt, whatever a metric gives."""
 
+import dataclasses
 import math
 
+import jax
 import numpy as np
 import pytest
 
-from spot_jax.model import binding
+from spot_jax import pretrained
+from spot_jax.model import binding, sharding
+from spot_jax.model.weights import LoadedModel
 from spot_jax.prompts import files
+from spot_jax.t5 import T5Config
 from spot_jax.training.bank import Entry
-from spot_jax.training.outputs import Outputs
+from spot_jax.training.outputs import Outputs, best_checkpoint
 from tests.bundles import soft
 
 NAN, INF = math.nan, math.inf
@@ -25,7 +30,8 @@ class Model:
 
 def outputs_in(folder) -> Outputs:
     bank = [Entry("rte-seed0", "rte", 0, None)]
-    return Outputs(folder, bank, Model(), binding.saved_prompts(1), {}, {})
+    one = binding.saved_prompts(1)
+    return Outputs(folder, bank, Model(), one, {}, {}, split="validation")
 
 
 def results(score: float) -> dict:
@@ -72,12 +78,32 @@ def test_a_run_that_resumes_goes_on_from_its_best(score, later, step, tmp_path):
         assert after.best["rte-seed0"].step == step
 
 
+def test_a_tuned_model_is_kept_with_what_its_arrays_do_not_tell(
+    tiny_config, tiny_params, tmp_path
+):
+    config = dataclasses.replace(
+        tiny_config,
+        mlp_activations=("silu", "linear"),
+        relpos_max_distance=64,
+        norm_epsilon=1e-5,
+    )
+    mesh = sharding.make_mesh(devices=jax.devices()[:1])
+    model = LoadedModel(config, tiny_params, mesh, 7, "f", "here")
+    bank, tuned = [Entry("model", "rte", 0)], binding.model_tuning()
+    outputs = Outputs(tmp_path, bank, model, tuned, {}, {}, split="validation")
+    outputs.keep_best(tiny_params, 3, {0: {"rte": {"accuracy": 50.0}}})
+    found = pretrained.describe(str(best_checkpoint(str(tmp_path))))
+    assert T5Config(**found.settings, dropout_rate=0.0) == config
+    assert not found.assumed
+
+
 @pytest.mark.parametrize(
     "progress",
     [
         {"rte-seed0": {"step": 1, "results": {}}},
         {"rte-seed0": {"score": "high", "step": 1, "results": {}}},
         {"rte-seed0": None},
+        {"cb-seed0": {"score": 1.0, "step": 1, "results": {}}},
         [],
     ],
     ids=str,

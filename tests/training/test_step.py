@@ -10,7 +10,8 @@ import pytest
 from spot_jax import optim
 from spot_jax.data import packing
 from spot_jax.model import objective, sharding
-from spot_jax.model.binding import model_tuning, prompt_tuning
+from spot_jax.model.binding import model_tuning, prompt_tuning, prompts_of_lengths
+from spot_jax.prompts import algebra
 from spot_jax.prompts.soft import SoftPrompt
 from spot_jax.settings import Loss
 from spot_jax.t5 import parameter_shapes
@@ -45,15 +46,23 @@ def run(
     microbatches=1,
     mesh=None,
     optimizer=None,
+    rates=None,
 ):
     mesh = mesh or sharding.make_mesh(devices=jax.devices()[:1])
-    bank = len(trained["enc_input"]) if binding is None else None
-    binding = binding or prompt_tuning(SoftPrompt(LENGTH, config), bank)
+    if binding is None:
+        bank, length, _ = trained["enc_input"].shape
+        binding = prompt_tuning(SoftPrompt(length, config), bank)
     optimizer = optimizer or optim.adafactor(0.3, base_step=1_100_000)
     trained = jax.device_put(copies(trained), sharding.replicated(mesh))
     state = step.initial_state(trained, optimizer, binding)
     train_step = step.make_train_step(
-        config, binding, optimizer, OPTIONS, target_length=4, microbatches=microbatches
+        config,
+        binding,
+        optimizer,
+        OPTIONS,
+        target_length=4,
+        microbatches=microbatches,
+        rates=rates,
     )
     history = []
     for batch in batches:
@@ -64,12 +73,13 @@ def run(
     return jax.device_get(state.trained), history
 
 
-def unpacked(examples):
-    return packing.one_per_row(examples, **ROW)
+def unpacked(examples, length=LENGTH):
+    row = ROW | {"prompt_length": length, "row_length": length + 9}
+    return packing.one_per_row(examples, **row)
 
 
-def packed(examples, row_length=40, rows_multiple=1):
-    options = {"prompt_length": LENGTH}
+def packed(examples, length=LENGTH, row_length=40, rows_multiple=1):
+    options = {"prompt_length": length}
     shape = packing.plan(
         [examples], row_length=row_length, rows_multiple=rows_multiple, **options
     )
@@ -134,6 +144,85 @@ def test_a_bank_equals_single_runs(tiny_config, tiny_params, layout):
                 np.testing.assert_allclose(
                     mine[name][0], theirs[name][prompt], atol=1e-5, err_msg=name
                 )
+
+
+# (length, rate) of every prompt of a bank; the longest is as long as the slots.
+SWEPT = [(2, 0.3), (LENGTH, 0.03), (2, 0.03)]
+
+
+def adafactor(rate):
+    return optim.adafactor(rate, base_step=1_100_000)
+
+
+def scaled(rate):
+    """With statistics of whole arrays, which would see padding, and with decay."""
+    return optim.adafactor(
+        optim.linear_warmup(rate, 2),
+        base_step=0,
+        weight_decay_rate=0.1,
+        multiply_by_parameter_scale=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("layout", "optimizer"), [(packed, adafactor), (unpacked, scaled)]
+)
+def test_prompts_of_several_lengths_and_rates_equal_single_runs(
+    tiny_config, tiny_params, layout, optimizer
+):
+    lengths = [length for length, _ in SWEPT]
+    sources = {length: SoftPrompt(length, tiny_config) for length in (2, LENGTH)}
+    binding = prompts_of_lengths(sources, lengths)
+    own = jax.device_get(starting_bank(tiny_config, len(SWEPT))["enc_input"])
+    starts = [own[i, :length] for i, length in enumerate(lengths)]
+    groups = [
+        {"enc_input": np.stack([starts[i] for i in m])} for m in binding.members()
+    ]
+    batches = [some_examples(16, seed, prompts=len(SWEPT)) for seed in range(3)]
+    together, history = run(
+        tiny_config,
+        tiny_params,
+        binding.joined(groups),
+        [layout(batch) for batch in batches],
+        binding=binding,
+        optimizer=optimizer([0.03, 0.3]),
+        rates=[0 if rate == 0.03 else 1 for _, rate in SWEPT],
+    )
+    bank = jax.device_get(binding.bundle(together))
+    for index, (length, rate) in enumerate(SWEPT):
+        prompt = algebra.take(bank, index).enc_input
+        assert prompt.shape == (length, tiny_config.d_model)
+        examples = [
+            [e._replace(prompt=0) for e in batch if e.prompt == index]
+            for batch in batches
+        ]
+        alone, own_history = run(
+            tiny_config,
+            tiny_params,
+            {"enc_input": starts[index][None]},
+            [layout(batch, length) for batch in examples],
+            optimizer=optimizer(rate),
+        )
+        assert np.abs(prompt - starts[index]).max() > 1e-3
+        np.testing.assert_allclose(prompt, alone["enc_input"][0], atol=1e-5)
+        for mine, theirs in zip(own_history, history, strict=True):
+            for metric in mine:
+                np.testing.assert_allclose(
+                    mine[metric][0], theirs[metric][index], atol=1e-5, err_msg=metric
+                )
+
+
+def test_a_rate_of_zero_moves_nothing_beside_one_that_does(tiny_config, tiny_params):
+    start = starting_bank(tiny_config, 2)
+    optimizer = optim.adafactor([0.0, 0.3], base_step=0, weight_decay_rate=0.0)
+    batches = [unpacked(some_examples(8))] * 2
+    trained, _ = run(
+        *(tiny_config, tiny_params, start, batches),
+        optimizer=optimizer,
+        rates=[1, 0],
+    )
+    moved = np.any(trained["enc_input"] != start["enc_input"], axis=(1, 2))
+    assert list(moved) == [True, False]
 
 
 def test_packed_equals_unpacked_in_loss_and_gradient(tiny_config, tiny_params):

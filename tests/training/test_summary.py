@@ -1,0 +1,60 @@
+"""What a run comes to, as people read it."""
+
+import functools
+import math
+import re
+
+from spot_jax.prompts import init
+from spot_jax.training import summary
+from spot_jax.training.bank import Entry
+from spot_jax.training.outputs import Best
+
+FROM_FILE = functools.partial(init.from_file, path="a/best.safetensors")
+
+
+def entry(task: str, seed: int, start=init.class_labels, rate=0.3) -> Entry:
+    return Entry(f"{task}-seed{seed}", task, seed, start, 20, rate)
+
+
+def best_of(one: Entry, step: int, split="validation", **values) -> dict[str, Best]:
+    score = -values["loss"] if "loss" in values else sum(values.values()) / len(values)
+    return {one.name: Best(score, step, {one.task: values}, one, split)}
+
+
+def test_several_prompts_are_a_table():
+    best = best_of(entry("mrpc", 0), 8, accuracy=70.0, f1=80.0)
+    best |= best_of(entry("c4", 1, FROM_FILE, 1e-05), 12, loss=2.314)
+    best |= best_of(entry("own", 0, rate=None), 4, accuracy=math.nan)
+    _, *lines = summary.told(best).splitlines()
+    assert [re.split("  +", line) for line in lines[:3]] == [
+        ["mrpc-seed0", "mrpc", "0", "class_labels", "20", "0.3"]
+        + ["75.00", "mean of accuracy and f1", "8"],
+        ["c4-seed1", "c4", "1", "a/best.safetensors", "20", "1e-05"]
+        + ["2.31", "loss", "12"],
+        ["own-seed0", "own", "0", "class_labels", "20", "nan", "accuracy", "4"],
+    ]
+
+
+def test_the_best_of_each_task_is_named():
+    best = best_of(entry("rte", 0), 8, accuracy=math.nan)
+    best |= best_of(entry("rte", 1), 4, accuracy=75.0)
+    best |= best_of(entry("rte", 2), 4, accuracy=75.0)
+    best |= best_of(entry("c4", 0), 4, loss=2.4)
+    best |= best_of(entry("c4", 1), 4, loss=2.3)
+    best |= best_of(entry("cb", 0), 4, accuracy=1.0)
+    assert summary.best_of_tasks(best) == {
+        "rte": ["rte-seed1", "rte-seed2"],
+        "c4": ["c4-seed1"],
+    }
+    told = summary.told(best)
+    assert "\nBest on rte: rte-seed1, and 1 as good\nBest on c4: c4-seed1\n" in told
+    assert "validation, which chose" in told and "optimistic" in told
+    assert "EVAL_SPLIT" in told
+
+
+def test_one_prompt_is_a_line():
+    one = best_of(entry("c4", 0), 4, loss=2.4)
+    assert summary.told(one) == "c4-seed0: best loss 2.40 at step 4\n"
+    one = best_of(entry("mrpc", 0), 4, accuracy=70.0, f1=80.0)
+    told = "mrpc-seed0: best mean of accuracy and f1 75.00 at step 4\n"
+    assert summary.told(one) == told
