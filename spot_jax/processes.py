@@ -2,6 +2,8 @@
 
 Each is started with the same command, reads the same data and computes with its own
 devices. The first one writes, for all; what they read is compared before they begin.
+
+JAX is imported where it is used: most programs, and all help, are quicker without.
 """
 
 import argparse
@@ -11,11 +13,10 @@ import itertools
 import logging
 import os
 import sys
+import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-
-import jax
-import numpy as np
-from jax.experimental import multihost_utils
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
@@ -28,10 +29,23 @@ MEETING = 300
 SILENCE = 100
 # Steps between two questions whether all shall stop; each is a meeting of all.
 _BETWEEN = 10
+# Seconds by which the first process outlives the others, which it keeps together.
+_AFTER = 3
 # Not 2, which tells that the command is wrong: this one may be given again.
 LOST = 75
 
+USAGE = """of several processes that run one program (found on TPU pods, under SLURM and
+under Open MPI) each is given, besides:
+  --coordinator_address HOST:PORT --process_count N --process_id I
+  --meeting_timeout SECONDS, that they wait for one another"""
+
 _meetings = itertools.count()
+_timeout = MEETING
+_has_joined = False
+
+
+class Parted(Exception):
+    """What cannot be done together any more."""
 
 
 def split(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -99,34 +113,74 @@ def join(options: argparse.Namespace) -> None:
     Raises:
         InputError: when they do not all come.
     """
+    global _has_joined, _timeout
     if options.coordinator_address is None and not _is_in_a_cluster():
         return
+    import jax
+
+    # It would take SIGTERM from `interrupts`, and tell nobody who does not ask it.
+    jax.config.update("jax_enable_preemption_service", False)
     # What CPUs of several processes speak to each other with.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    try:
+    with _at_most(options.meeting_timeout):
         jax.distributed.initialize(
             options.coordinator_address,
             options.process_count,
             options.process_id,
-            initialization_timeout=options.meeting_timeout,
+            # Longer: at its end JAX ends the process with a trace of its own.
+            initialization_timeout=2 * options.meeting_timeout,
             heartbeat_timeout_seconds=min(SILENCE, options.meeting_timeout),
         )
-    except (RuntimeError, ValueError) as error:
-        raise InputError(
-            f"The other processes were not met within {options.meeting_timeout} s "
-            f"({str(error).splitlines()[0]}). Start all of them with the same "
-            "--coordinator_address, which is that of process 0, and with ports open "
-            "between them."
-        ) from error
-    global _timeout
-    _timeout = options.meeting_timeout
-    if not is_first():
+    _has_joined, _timeout = True, options.meeting_timeout
+    _meet()
+    if jax.process_index():
         # One tells and writes for all.
         logging.getLogger("spot_jax").setLevel(logging.WARNING)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         storage.write_nothing()
 
 
-_timeout = MEETING
+@contextlib.contextmanager
+def _at_most(seconds: int) -> Iterator[None]:
+    """Ends the process with a message where the others do not come in time."""
+
+    def give_up() -> None:
+        print(
+            f"spot_jax: The other processes were not met within {seconds} s. Start all "
+            "of them with the same --coordinator_address, which is that of process 0, "
+            "with the ports between them open.",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(2)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            f"The other processes cannot be met: {str(error).splitlines()[0]}. Look at "
+            "--coordinator_address, --process_count and --process_id."
+        ) from error
+    finally:
+        timer.cancel()
+
+
+def _meet() -> None:
+    """Lets devices meet; the standard output, which may be asked for, stays clean."""
+    from jax.experimental import multihost_utils
+
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        # Gloo says there whom it has met.
+        os.dup2(2, 1)
+        multihost_utils.sync_global_devices("spot_jax")
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _is_in_a_cluster() -> bool:
@@ -142,12 +196,11 @@ def _is_in_a_cluster() -> bool:
 
 def are_several() -> bool:
     """Whether this process is one of several."""
+    if not _has_joined:
+        return False
+    import jax
+
     return jax.process_count() > 1
-
-
-def is_first() -> bool:
-    """Whether this process writes for all."""
-    return jax.process_index() == 0
 
 
 def agree(facts: Mapping[str, object]) -> None:
@@ -184,6 +237,7 @@ def _digest(text: str) -> str:
 
 def _exchange(text: str) -> list[str]:
     """Returns what every process says, in their order; all wait for all."""
+    import jax
     from jax._src import distributed  # The only way that has a time-out.
 
     client, meeting = distributed.global_state.client, next(_meetings)
@@ -213,11 +267,13 @@ def together(is_to_stop: Callable[[], bool]) -> Callable[[int], bool]:
     if not are_several():
         return lambda number: is_to_stop()
 
+    from jax.experimental import multihost_utils
+
     def all_stop(number: int) -> bool:
+        mine = is_to_stop()
         if number % _BETWEEN:
             return False
-        told = multihost_utils.process_allgather(np.asarray(is_to_stop()))
-        return bool(np.any(told))
+        return bool(multihost_utils.process_allgather(mine).any())
 
     return all_stop
 
@@ -226,23 +282,38 @@ def together(is_to_stop: Callable[[], bool]) -> Callable[[int], bool]:
 def watched() -> Iterator[None]:
     """Ends this process with a message where another one has gone.
 
-    Without it JAX would wait for the one that is gone before it ends.
+    At once: JAX, and whoever writes a checkpoint, would wait for the one that is gone.
     """
+    if not are_several():
+        yield
+        return
+    import jax
+
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
-        if not are_several():
-            raise
+    except (jax.errors.JaxRuntimeError, Parted) as error:
+        first = str(error).partition("\n")[0]
         leave(
-            f"Another process has gone ({str(error).splitlines()[0][:200]}). Start all "
-            "of them again with the same command: the run goes on from its last "
-            "checkpoint."
+            f"Another process has gone ({first[:200]}). Start all of them again with "
+            "the same command: the run goes on from its last checkpoint.",
+            LOST,
         )
+    except InputError as error:
+        # The others would wait for this one.
+        leave(str(error).partition("\n  In call to configurable")[0], 2)
+    except Exception:
+        traceback.print_exc()
+        leave("It ends here, and the others with it.", 1)
 
 
-def leave(message: str) -> None:
+def leave(message: str, code: int) -> None:
     """Ends this process at once, without waiting for the others."""
+    import jax
+
     print(f"spot_jax: process {jax.process_index()}: {message}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(LOST)
+    if not jax.process_index():
+        # The others would be ended by JAX before they have said what they have to.
+        time.sleep(_AFTER)
+    os._exit(code)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 
-from spot_jax import config, interrupts
+from spot_jax import config, interrupts, processes
 from spot_jax.data import own_rows, set_up
 from spot_jax.data.prefetch import prefetch
 from spot_jax.model import sharding
@@ -126,6 +126,10 @@ def train(
         readers = prepare.readers_of(bank, data)
         tasks = prepare.tasks_of(bank, evaluation, data)
 
+        if processes.are_several():
+            begins = prepare.beginnings(readers)
+            processes.agree(prepare.facts(configuration, of_vocabulary, begins))
+
         # The model on its mesh, what of it is trained, and what moves that.
         loaded = loaded or prepare.load_model(model, prompts, seed, devices)
         claim.check_model(folder, loaded.story())
@@ -134,12 +138,13 @@ def train(
         claim.claim(folder, configuration)
 
         # Where the run stands.
-        is_to_stop = enter(interrupts.answered())
+        is_to_stop = processes.together(enter(interrupts.answered()))
         enter(sharding.on_mesh(loaded.mesh))
         told = {"vocabulary": of_vocabulary, "configuration": configuration}
         made = folder, bank, loaded, parts.binding, told
         outputs = Outputs(*made, own_rows.stories(data), split=evaluation.split)
         checkpoints = enter(Checkpoints(folder, training.keep))
+        enter(processes.watched())
         state = prepare.first_state(parts, moved_by, loaded.mesh)
         state, positions = prepare.resumed(state, bank, checkpoints, outputs)
         done = int(state.step)
@@ -164,7 +169,7 @@ def train(
         )
         of_data = data.lengths, parts.slots
         evaluator = Evaluator(loaded, parts.binding, evaluation, *of_data)
-        key = jax.device_put(step.dropout_key(seed), sharding.replicated(loaded.mesh))
+        key = sharding.place(step.dropout_key(seed), sharding.replicated(loaded.mesh))
         reports = Reports(folder, bank, training, done, moved_by)
 
         # The steps.
@@ -173,7 +178,7 @@ def train(
             reports.step(metrics)
             due = training.due(number)
             # Asked for the first time when the step is compiled.
-            stopping = is_to_stop()
+            stopping = is_to_stop(number)
             if stopping:
                 due |= {"log", "save"}
             if due:

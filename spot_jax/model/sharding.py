@@ -6,6 +6,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -92,6 +93,51 @@ def shard_rows(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Arr
         )
         for name, array in batch.items()
     }
+
+
+def place(tree: Any, where: Any) -> Any:
+    """Puts arrays on the mesh, which may be that of several processes.
+
+    Args:
+        tree: of arrays; every process passes the same, or arrays that are there.
+        where: a sharding for all, or a tree of them.
+    """
+    if jax.process_count() == 1:
+        return jax.device_put(tree, where)
+    if isinstance(where, NamedSharding):
+        where = jax.tree.map(lambda _: where, tree)
+    return jax.tree.map(_place, tree, where)
+
+
+def _place(array: Any, where: NamedSharding) -> jax.Array:
+    if not getattr(array, "is_fully_addressable", True):
+        # It is there already; elsewhere it may be split otherwise.
+        return jax.device_put(array, where)
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        # A key is its numbers, and these have an axis more.
+        data = _place(jax.random.key_data(array), replicated(where.mesh))
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(array))
+    values = np.asarray(array)
+    part = values.__getitem__
+    return jax.make_array_from_callback(values.shape, where, part)
+
+
+def whole(tree: Any) -> Any:
+    """Lets every device hold arrays whole, inside of what is compiled.
+
+    What a process fetches has to be in it, and not in parts in several.
+    """
+    if jax.sharding.get_abstract_mesh().empty:
+        return tree
+    return jax.lax.with_sharding_constraint(tree, PartitionSpec())
+
+
+def fetched(array: jax.Array) -> np.ndarray:
+    """Returns an array, wherever it is, on the host."""
+    if not array.is_fully_addressable and not array.is_fully_replicated:
+        where = replicated(array.sharding.mesh)
+        array = jax.jit(lambda same: same, out_shardings=where)(array)
+    return np.asarray(array)
 
 
 @contextlib.contextmanager

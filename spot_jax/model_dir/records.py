@@ -204,8 +204,8 @@ class Progress:
         self._total, self._done = total, done
         self._first, self._examples = done, examples_per_step
         self._since: float | None = None
-        self._bar = None
-        if sys.stderr.isatty():
+        self._bar, self._is_silent = None, not storage.is_writer()
+        if sys.stderr.isatty() and not self._is_silent:
             self._bar = tqdm.tqdm(
                 total=total, initial=done, unit="step", dynamic_ncols=True
             )
@@ -229,6 +229,8 @@ class Progress:
 
     def report(self, text: str) -> None:
         """Says how the run goes."""
+        if self._is_silent:
+            return
         speed = self.speed()
         if self._bar:
             rate = f"{speed['examples_per_second']:.0f} examples/s"

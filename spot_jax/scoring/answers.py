@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from spot_jax import losses
+from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
 from spot_jax.t5 import T5, T5Config, masks
 from spot_jax.t5.decode import Search, generate
@@ -24,7 +25,7 @@ def make_write(
 
     def write(trained, frozen, batch, key):
         params, bundle = binding.bind(trained, frozen)
-        return generate(
+        texts = generate(
             config,
             params,
             batch["encoder_input_tokens"],
@@ -33,6 +34,7 @@ def make_write(
             key=key,
             **_encoder_arguments(batch, bundle),
         )
+        return sharding.whole(texts)
 
     return write
 
@@ -63,7 +65,7 @@ def make_rank(config: T5Config, binding: Binding) -> Callable:
             cross_mask=masks.visible_keys(segments),
             method=T5.decode_projected,
         )
-        return label_scores(labels, logits)
+        return sharding.whole(label_scores(labels, logits))
 
     return rank
 
@@ -88,7 +90,7 @@ def make_score(config: T5Config, binding: Binding) -> Callable:
             encoder_positions=batch["encoder_positions"],
             decoder_segment_ids=batch["decoder_segment_ids"],
         )
-        return losses.sequence_scores(logits, batch)
+        return sharding.whole(losses.sequence_scores(logits, batch))
 
     return score
 

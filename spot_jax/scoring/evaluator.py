@@ -53,7 +53,8 @@ class Evaluator:
         self._score = jax.jit(answers.make_score(config, binding))
         # Sums, for the mean is over the whole split and not over a batch.
         options, limit = Loss(z_loss=0.0, normalizing_factor=None), lengths["targets"]
-        self._loss = jax.jit(make_loss(config, binding, options, target_length=limit))
+        loss = make_loss(config, binding, options, target_length=limit)
+        self._loss = jax.jit(lambda *of: sharding.whole(loss(*of)))
 
     def evaluate(
         self, trained: Any, frozen: Any, tasks: Mapping[int, Sequence[EvalTask]]

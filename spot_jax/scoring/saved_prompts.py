@@ -4,7 +4,6 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
 from spot_jax.errors import InputError
@@ -97,7 +96,7 @@ def bank_of(
         check_made_for(prompt.path, _model_of(prompt), model.story(), cure)
     bank = algebra.stack([prompt.bundle for prompt in saved])
     # Whole on every device: a device has any rows, and so any of the prompts.
-    bank = jax.device_put(bank, sharding.replicated(model.mesh))
+    bank = sharding.place(bank, sharding.replicated(model.mesh))
     return bank, binding.saved_prompts(len(saved))
 
 

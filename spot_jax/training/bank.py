@@ -17,6 +17,7 @@ from jaxtyping import PyTree
 
 from spot_jax.data import loading
 from spot_jax.errors import InputError
+from spot_jax.model import sharding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.optim import Optimizer
 from spot_jax.prompts import init
@@ -191,7 +192,7 @@ def starting_values(
     def embed(ids: Sequence[int]) -> np.ndarray:
         rows = embedding[jnp.asarray(ids, jnp.int32)] if len(ids) else embedding[:0]
         # Weights may be held in bfloat16; what is trained is float32.
-        return np.asarray(rows.astype(jnp.float32))
+        return sharding.fetched(rows.astype(jnp.float32))
 
     def start(entry: Entry) -> PyTree:
         # A prompt's own, so that it begins in any bank as it does alone.

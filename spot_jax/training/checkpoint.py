@@ -14,6 +14,7 @@ import jax
 import msgspec
 import orbax.checkpoint as ocp
 
+from spot_jax import processes
 from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
 from spot_jax.training.step import TrainState
@@ -112,6 +113,10 @@ class Checkpoints:
         except storage.WriteError:
             raise
         except Exception as error:
+            if processes.are_several():
+                # Most often another one has gone, which orbax waits for.
+                what = f"a checkpoint cannot be written: {_first_line(error)}"
+                raise processes.Parted(what) from error
             # Whatever its type is: tensorstore has a ValueError for a full disk.
             raise InputError(
                 f"A checkpoint cannot be written to {self._folder} "

@@ -6,9 +6,12 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
+import jax
 from jaxtyping import PyTree
 
+from spot_jax import processes
 from spot_jax.errors import InputError
+from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.model_dir import names, storage
@@ -196,7 +199,11 @@ class Outputs:
         storage.remove_folder(path)
         # T5X's format does not tell its activations, say, and no shape does.
         settings = dataclasses.asdict(self._model.config)
-        save_t5x(str(path), params, saved_at, settings)
+        if processes.are_several():
+            # What is in parts in several processes, one of them writes whole.
+            params = jax.tree.map(sharding.fetched, params)
+        if storage.is_writer():
+            save_t5x(str(path), params, saved_at, settings)
         # Not before: killed in between, a run still has a best model.
         for older in names.tuned_models(self._folder):
             if older != path:

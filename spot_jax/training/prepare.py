@@ -2,8 +2,8 @@
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -38,6 +38,10 @@ logger = logging.getLogger(__name__)
 
 # From a position, a prompt's own order of examples.
 Opener = Callable[[Position], Examples]
+
+
+# Examples that several processes compare before they begin.
+_COMPARED = 16
 
 
 class Parts(NamedTuple):
@@ -137,6 +141,27 @@ def tasks_of(
     }
 
 
+def beginnings(readers: Sequence[Opener]) -> list[str]:
+    """Returns the first examples of every prompt, as text that tells them apart."""
+    found = []
+    for open_at in readers:
+        pairs = open_at(Position()).take(_COMPARED)
+        found.append(repr([[part.tolist() for part in pair] for pair in pairs]))
+    return found
+
+
+def facts(
+    configuration: str, vocabulary: Mapping[str, Any], begins: Sequence[str]
+) -> dict[str, str]:
+    """Returns what several processes of a run compare: {what it is: its text}."""
+    # What a run may change between two starts may not differ within one.
+    return {
+        "The configuration": configuration,
+        "The vocabulary": str(vocabulary.get("fingerprint")),
+        "The data": "\n".join(begins),
+    }
+
+
 def load_model(
     model: Model,
     prompts: Prompts | None,
@@ -178,7 +203,7 @@ def parts_of(
         jax.tree.map(lambda *each: np.stack(each), *(starts[i] for i in members))
         for members in binding.members()
     ]
-    trained = jax.device_put(binding.joined(stacked), sharding.replicated(model.mesh))
+    trained = sharding.place(binding.joined(stacked), sharding.replicated(model.mesh))
     # Shapes are enough to count the slots.
     slots = slots_of(jax.eval_shape(binding.bundle, trained))
     return Parts(binding, trained, model.params, slots)
@@ -207,7 +232,7 @@ def first_state(parts: Parts, optimizer: Optimizer, mesh: Mesh) -> TrainState:
     whole = sharding.replicated(mesh)
     state = step.initial_state(parts.trained, optimizer, parts.binding)
     if not parts.binding.tunes_model:
-        return jax.device_put(state, whole)
+        return sharding.place(state, whole)
     of_optimizer = optax.tree_map_params(
         optimizer.transformation,
         # A factored statistic is a row or a column of its array: those are small.
@@ -219,7 +244,7 @@ def first_state(parts: Parts, optimizer: Optimizer, mesh: Mesh) -> TrainState:
     where = TrainState(
         whole, jax.tree.map(lambda array: array.sharding, parts.trained), of_optimizer
     )
-    return jax.device_put(state, where)
+    return sharding.place(state, where)
 
 
 def resumed(

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
 from spot_jax.model.objective import make_loss, scales_of
 from spot_jax.optim import Optimizer
@@ -85,6 +86,9 @@ def make_train_step(
         gradients, metrics = _gradients(loss, state.trained, frozen, batch, key)
         trained, optimizer_state = update(gradients, state.optimizer, state.trained)
         metrics["gradient_norm"] = _norms(gradients, binding)
+        metrics = sharding.whole(metrics)
+        if not binding.tunes_model:
+            trained, optimizer_state = sharding.whole((trained, optimizer_state))
         return TrainState(state.step + 1, trained, optimizer_state), metrics
 
     def _gradients(loss, trained, frozen, batch, key):

@@ -19,6 +19,9 @@ def told(best: Mapping[str, Best]) -> str:
         ((name, result),) = best.items()
         measure, value = measured(result.results)
         return f"{name}: best {measure} {value:.2f} at step {result.step}\n"
+    if not best:
+        # Stopped before the first evaluation.
+        return ""
     split = next(iter(best.values())).split
     return "".join(
         [

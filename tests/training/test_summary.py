@@ -58,3 +58,7 @@ def test_one_prompt_is_a_line():
     one = best_of(entry("mrpc", 0), 4, accuracy=70.0, f1=80.0)
     told = "mrpc-seed0: best mean of accuracy and f1 75.00 at step 4\n"
     assert summary.told(one) == told
+
+
+def test_a_run_that_was_stopped_before_it_was_evaluated_has_no_best():
+    assert summary.told({}) == ""
