@@ -1,13 +1,21 @@
-# make demo | spot_tiny | test | check | parity | shapes | format. Each installs what is missing first.
+# make demo | spot_tiny | test | check | parity | t5x | shapes | format. Each installs what is missing first.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Where the parity tests run: torch is large, and nothing else needs it.
 PARITY := .venv-parity
+# Where T5X runs, which brings packages that nothing else needs. It, airio and jestimator
+# are on no registry (what is called so there is another or an older one): they come from
+# GitHub, or from folders of yours: make t5x T5X=~/t5x AIRIO=~/airio JESTIMATOR=~/jestimator
+WITH_T5X := .venv-t5x
+GITHUB := git+https://github.com
+T5X ?= $(GITHUB)/google-research/t5x@cc342d419ec3e3e9c4bf1df33c82330cafdc1e16
+AIRIO ?= $(GITHUB)/google/airio@69897df7d9a427b947a9f7bb4164c7782b43e601
+JESTIMATOR ?= $(GITHUB)/google-research/jestimator@326824a477feef6d92e6f44175000907a72899ca
 # Processes that run the tests; two are what a small machine has cores for.
 JOBS ?= 2
 
-.PHONY: install demo spot_tiny test test-slow shapes check parity format clean
+.PHONY: install demo spot_tiny test test-slow shapes check parity t5x format clean
 
 install: $(VENV)/installed-test
 
@@ -46,6 +54,10 @@ parity: $(PARITY)/installed
 	@echo "Comparing with torch, transformers and peft."
 	$(PARITY)/bin/python -m pytest -m parity
 
+t5x: $(WITH_T5X)/installed
+	@echo "Training, evaluating and answering under T5X (some minutes)."
+	$(WITH_T5X)/bin/python -m pytest -m t5x tests/t5x_engine
+
 format: $(VENV)/installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -68,5 +80,19 @@ $(PARITY)/installed: setup.py constraints.txt
 	$(PARITY)/bin/python -m pip install --quiet -c constraints.txt -e .[test,parity]
 	touch $@
 
+# Without --no-deps pip would follow what these ask for: heads of flax, optax and seqio,
+# tensorflow-cpu, a grain and a tfds-nightly of years ago.
+$(WITH_T5X)/installed: setup.py constraints.txt
+	@for source in "$(T5X)" "$(AIRIO)" "$(JESTIMATOR)"; do case "$$source" in \
+	  git+*) ;; \
+	  *) test -d "$$source" || { echo "There is no folder $$source: give that of a checkout, make t5x T5X=FOLDER AIRIO=FOLDER JESTIMATOR=FOLDER."; exit 1; } ;; \
+	esac; done
+	@echo "Installing spot_jax and T5X in $(WITH_T5X)."
+	test -d $(WITH_T5X) || $(PYTHON) -m venv $(WITH_T5X)
+	@$(WITH_T5X)/bin/python -m pip install --quiet --no-deps "$(AIRIO)" "$(JESTIMATOR)" "$(T5X)" \
+	  || { echo "T5X, airio or jestimator could not be had (above is why). Without a way to GitHub, copy their checkouts here and name them: make t5x T5X=FOLDER AIRIO=FOLDER JESTIMATOR=FOLDER. The commits that are known to work stand in the Makefile."; exit 1; }
+	$(WITH_T5X)/bin/python -m pip install --quiet -c constraints.txt -e .[test,t5x]
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(PARITY) *.egg-info
+	rm -rf $(VENV) $(PARITY) $(WITH_T5X) *.egg-info
