@@ -9,7 +9,7 @@ import sys
 
 import tqdm
 
-from spot_jax import config, host_memory, interrupts
+from spot_jax import config, host_memory, interrupts, processes
 from spot_jax.errors import InputError
 from spot_jax.reading import printable
 from spot_jax.rows import flags
@@ -25,6 +25,7 @@ PROGRAMS = {
     "inspect_tasks": "list tasks and mixtures, or look into one",
     "convert": "turn rows or publishers' files into data the tasks read",
     "tokenize": "turn a task into arrays that train reads without TensorFlow",
+    "compile": "tell what a run needs of a TPU or GPU, before it is rented",
     "demo": "see prompts transfer in a few minutes on a laptop",
 }
 # Those of the folder workshop/, for who makes or measures the embedded model.
@@ -64,6 +65,11 @@ EXAMPLES = {
     "tokenize": r"""
   spot_jax tokenize sst2 --lengths inputs=128,targets=8 --vocabulary spot_tiny \
     --output tokenized/sst2/train""",
+    "compile": r"""
+  spot_jax compile --gin_file=gin/prompts/class_labels.gin \
+    --gin_file=gin/runs/prompt_tune.gin --gin.INITIAL_CHECKPOINT_PATH=spot_tiny \
+    --gin.TASK_FEATURE_LENGTHS="{'inputs': 64, 'targets': 8}" \
+    --gin.PROMPT_LENGTH=20 --gin.MODEL_DIR=runs/mood""",
     "demo": "\n  spot_jax demo --dir runs/demo",
 }
 
@@ -100,6 +106,7 @@ def _run(argv: list[str]) -> None:
         print("\nthe workshop of the embedded model:")
         for name, purpose in WORKSHOP.items():
             print(f"  {name:18} {purpose}")
+        print(f"\n{processes.USAGE}")
         return
     program, rest = argv[0], argv[1:]
     if program not in PROGRAMS | WORKSHOP:
@@ -111,7 +118,10 @@ def _run(argv: list[str]) -> None:
     _speak()
     if {"-h", "--help", "--macros"} & {*rest}:
         _help(program, rest)
-    importlib.import_module(_module_of(program)).main(rest)
+    options, rest = processes.split(rest)
+    processes.join(options)
+    with processes.watched():
+        importlib.import_module(_module_of(program)).main(rest)
 
 
 def _help(program: str, rest: list[str]) -> None:

@@ -1,0 +1,125 @@
+"""What is known of a mesh before anything is compiled for it."""
+
+import dataclasses
+
+from jax.sharding import AbstractMesh
+
+from spot_jax.errors import InputError
+from spot_jax.hardware.chips import Chip
+from spot_jax.proof import shapes
+from spot_jax.proof.run import Run
+from spot_jax.t5 import T5Config
+
+_GIB = 2**30
+
+
+def check(run: Run, chips: int, chip: Chip) -> None:
+    """Refuses a mesh over which weights or rows cannot be split, or that is too small.
+
+    Args:
+        run: the run.
+        chips: how many there are.
+        chip: one of them.
+
+    Raises:
+        InputError: when they cannot be, or the weights alone are more than a chip has,
+            with the settings that can.
+    """
+    fitting = partitions_that_divide(run.config, chips)
+    if run.model.num_partitions not in fitting:
+        raise InputError(
+            f"NUM_PARTITIONS is {run.model.num_partitions}: over so many of {chips} "
+            f"chips the {run.config.heads} heads, d_mlp {run.config.d_mlp} and "
+            f"vocabulary of {run.config.vocab_size} of this T5 cannot be split. Set "
+            f"--gin.NUM_PARTITIONS to one of {', '.join(map(str, fitting))}."
+        )
+    _check_weights(run, chips, chip)
+    _check_rows(run, chips)
+
+
+def partitions_that_divide(config: T5Config, chips: int) -> list[int]:
+    """Returns the numbers of chips over which every weight of a T5 can be split."""
+    sizes = (chips, config.heads, config.d_mlp, config.vocab_size)
+    return [n for n in range(1, chips + 1) if not any(size % n for size in sizes)]
+
+
+def weights_on_a_chip(run: Run, chips: int) -> int:
+    """Returns the bytes of the T5's parameters on one of so many chips."""
+    partitions = run.model.num_partitions
+    # Of no devices: these may be of a kind that nothing here can name.
+    mesh = AbstractMesh((chips // partitions, partitions), ("data", "model"))
+    return shapes.bytes_on_a_chip(shapes.weights_of(run, mesh))
+
+
+def microbatches_of(run: Run, data: int) -> list[int]:
+    """Returns the MICROBATCHES, from the run's own on, that leave no chip idle.
+
+    Args:
+        run: the run.
+        data: the size of the data axis.
+    """
+    rows = run.rows(slots_of(run), 1).rows
+    found, number = [], run.training.microbatches
+    while data * number <= rows:
+        found.append(number)
+        number *= 2
+    return found
+
+
+def slots_of(run: Run) -> int:
+    """Returns how many positions of a row a run's prompts take up."""
+    return max(run.prompts.lengths) if run.prompts else 0
+
+
+def _check_weights(run: Run, chips: int, chip: Chip) -> None:
+    here = weights_on_a_chip(run, chips)
+    if here <= chip.memory:
+        return
+    asked, ways = run.model.weights_dtype, []
+    for dtype in dict.fromkeys((asked, "bfloat16")):
+        fitting = [
+            partitions
+            for partitions in partitions_that_divide(run.config, chips)
+            if weights_on_a_chip(_as(run, partitions, dtype), chips) < chip.memory
+        ]
+        if fitting:
+            more = f" with --gin.WEIGHTS_DTYPE={dtype}" if dtype != asked else ""
+            listed = ", ".join(map(str, fitting))
+            ways.append(f"--gin.NUM_PARTITIONS to one of {listed}{more}")
+    cure = f"Set {', or '.join(ways)}." if ways else "Take more chips."
+    raise InputError(
+        f"The weights alone are {here / _GIB:.1f} GiB on each chip (NUM_PARTITIONS "
+        f"{run.model.num_partitions}, {asked}), and {chip.name} has "
+        f"{chip.memory / _GIB:.1f}. {cure}"
+    )
+
+
+def _as(run: Run, partitions: int, dtype: str) -> Run:
+    model = dataclasses.replace(
+        run.model, num_partitions=partitions, weights_dtype=dtype
+    )
+    return dataclasses.replace(run, model=model)
+
+
+def _check_rows(run: Run, chips: int) -> None:
+    """Refuses a mesh on which chips would have nothing but padding."""
+    partitions, parts = run.model.num_partitions, run.training.microbatches
+    data, rows = chips // partitions, run.rows(slots_of(run), 1).rows
+    if data * parts <= rows:
+        return
+    ways = [f"--gin.BATCH_SIZE to at least {-(-data * parts // len(run.bank()))}"]
+    if data <= rows:
+        ways.append(f"--gin.MICROBATCHES to at most {rows // data}")
+    fitting = [
+        n
+        for n in partitions_that_divide(run.config, chips)
+        if chips // n * parts <= rows
+    ]
+    if fitting:
+        listed = ", ".join(map(str, fitting))
+        ways.append(f"--gin.NUM_PARTITIONS to one of {listed}")
+    raise InputError(
+        f"A step has {rows} rows, and {data} groups of chips (NUM_PARTITIONS "
+        f"{partitions}) with MICROBATCHES {parts} take {data * parts} at least: some "
+        f"would compute nothing but padding. Set {', or '.join(ways)}."
+    )

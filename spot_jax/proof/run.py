@@ -1,0 +1,138 @@
+"""A training run as `spot_jax train` would have it, of which nothing is read."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from spot_jax.data import packing
+from spot_jax.data.packing import Example, Shape
+from spot_jax.errors import InputError
+from spot_jax.model import architecture
+from spot_jax.optim import Optimizer
+from spot_jax.settings import Data, Evaluation, Loss, Model, Prompts, Training
+from spot_jax.t5 import T5Config
+from spot_jax.training import prepare
+from spot_jax.training.bank import Entry
+
+# What a run is called that names no task: only how long its examples are counts.
+_TASK = "task"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The settings of a run.
+
+    Attributes:
+        model: the T5, whose shape is known.
+        data: the lengths, and names of tasks, of which nothing is read.
+        training: how much at once.
+        optimizer: makes the optimizer, given `base_step`.
+        evaluation: how answers are found.
+        loss: what is minimised.
+        prompts: what is trained; None tunes the model.
+        expected: how long a usual example is, {"inputs", "targets"}: decides how many
+            share a row.
+        seed: of dropout.
+    """
+
+    model: Model
+    data: Data
+    training: Training
+    optimizer: Callable[..., Optimizer]
+    evaluation: Evaluation
+    loss: Loss
+    prompts: Prompts | None
+    expected: Mapping[str, int]
+    seed: int | Sequence[int] = 0
+
+    @property
+    def config(self) -> T5Config:
+        """The T5's shape."""
+        return self.model.config
+
+    def bank(self) -> list[Entry]:
+        """Lists the prompts, or the model as its one entry."""
+        rates = self.optimizer(base_step=0).rates
+        return prepare.bank_of(self.data, self.prompts, self.seed, rates)
+
+    def with_partitions(self, number: int) -> "Run":
+        """Returns the run with other NUM_PARTITIONS."""
+        model = dataclasses.replace(self.model, num_partitions=number)
+        return dataclasses.replace(self, model=model)
+
+    def with_microbatches(self, number: int) -> "Run":
+        """Returns the run with other MICROBATCHES."""
+        training = dataclasses.replace(self.training, microbatches=number)
+        return dataclasses.replace(self, training=training)
+
+    def rows(self, slots: int, multiple: int) -> Shape:
+        """Returns the rows of a step, as the run would plan them.
+
+        Args:
+            slots: positions that a prompt takes up in front of every input.
+            multiple: what their number is rounded up to.
+        """
+        row_length = slots + self.data.lengths["inputs"]
+        targets = self.data.lengths["targets"]
+        examples = self.training.batch_size * len(self.bank())
+        if not self.training.pack:
+            return Shape(-(-examples // multiple) * multiple, row_length, targets)
+        inside = {name: [0] * length for name, length in self.expected.items()}
+        return packing.plan(
+            [[Example(inside["inputs"], inside["targets"])] * examples],
+            prompt_length=slots,
+            row_length=row_length,
+            # As training/batches.py has it.
+            target_limit=max(targets, row_length // 2),
+            rows_multiple=multiple,
+        )
+
+
+def of(
+    arguments: Mapping[str, Any], bank: int | None, expected: Mapping[str, int] | None
+) -> Run:
+    """Makes a run of what `train` would be called with.
+
+    Args:
+        arguments: of `train`.
+        bank: how many prompts; None: as many as the settings have.
+        expected: how long a usual example is; None: as long as any may be.
+
+    Raises:
+        InputError: when something is missing, or does not fit together.
+    """
+    model, data, prompts = (arguments.get(key) for key in ("model", "data", "prompts"))
+    if data.lengths is None:
+        raise InputError(
+            "How long examples are decides what a step needs, and no data is read: set "
+            "--gin.TASK_FEATURE_LENGTHS=\"{'inputs': 512, 'targets': 16}\"."
+        )
+    if bank is not None and not prompts:
+        raise InputError("--bank is a number of prompts, and this run tunes the model.")
+    if bank is not None:
+        prompts = dataclasses.replace(prompts, seeds=range(bank), bank=None)
+        data = dataclasses.replace(data, names=data.names[:1])
+    if not data.names:
+        data = dataclasses.replace(data, names=_TASK)
+    if model.config is None:
+        model = architecture.resolved(model)
+    given = dict(arguments) | {"model": model, "data": data, "prompts": prompts}
+    expected = dict(expected or data.lengths)
+    for name, limit in data.lengths.items():
+        if not 1 <= expected[name] <= limit:
+            raise InputError(
+                f"--lengths has {expected[name]} {name}, and "
+                f"TASK_FEATURE_LENGTHS {limit}. Give from 1 to {limit}."
+            )
+    kept = {field.name for field in dataclasses.fields(Run)} - {"expected"}
+    run = Run(
+        **{name: value for name, value in given.items() if name in kept},
+        expected={name: expected[name] for name in ("inputs", "targets")},
+    )
+    count = len(run.bank())
+    if bank not in (None, count):
+        raise InputError(
+            f"--bank {bank} stands for so many RANDOM_SEEDs, and with the lists of the "
+            f"other settings that makes {count} prompts. Leave one of the two out."
+        )
+    return run

@@ -1,0 +1,150 @@
+"""The arguments of a run's programs as shapes on a mesh: no weight is read or drawn."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import PyTree
+
+from spot_jax.data import packing
+from spot_jax.data.packing import Shape
+from spot_jax.model import sharding
+from spot_jax.model.binding import (
+    Binding,
+    model_tuning,
+    prompt_tuning,
+    prompts_of_lengths,
+)
+from spot_jax.optim import Optimizer
+from spot_jax.prompts.base import slots_of
+from spot_jax.proof.run import Run
+from spot_jax.t5 import T5Config, parameter_shapes
+from spot_jax.training import step
+
+
+class Parts(NamedTuple):
+    """What training works on, as `training.prepare.Parts`, of shapes alone.
+
+    Attributes:
+        binding: puts trained and frozen together.
+        state: a TrainState of jax.ShapeDtypeStruct.
+        frozen: the parameters that do not move.
+        slots: positions that a prompt takes up in front of every input.
+        weights: bytes of the T5's parameters on one chip.
+    """
+
+    binding: Binding
+    state: step.TrainState
+    frozen: PyTree
+    slots: int
+    weights: int
+
+
+def parts_of(run: Run, mesh: Mesh, optimizer: Optimizer) -> Parts:
+    """Returns the shapes of a run's state and weights, each with its sharding."""
+    weights = weights_of(run, mesh)
+    if not run.prompts:
+        binding, trained, frozen, slots = model_tuning(), weights, {}, 0
+    else:
+        binding, trained = _bank_of(run)
+        trained = _placed(trained, sharding.replicated(mesh))
+        slots = slots_of(jax.eval_shape(binding.bundle, trained))
+        frozen = weights
+    state = jax.eval_shape(
+        lambda trained: step.initial_state(trained, optimizer, binding), trained
+    )
+    state = _state_on(mesh, state, trained, binding, optimizer)
+    return Parts(binding, state, frozen, slots, bytes_on_a_chip(weights))
+
+
+@functools.cache
+def parameters_of(config: T5Config) -> tuple[dict, dict]:
+    """Returns `parameter_shapes`, which takes seconds of a deep T5, once."""
+    return parameter_shapes(config)
+
+
+def weights_of(run: Run, mesh: Mesh | AbstractMesh) -> PyTree:
+    """Returns the T5's parameters as they would be loaded."""
+    shapes, axes = parameters_of(run.config)
+    shardings = sharding.parameter_shardings(shapes, axes, mesh)
+    dtype = jnp.dtype(run.model.weights_dtype)
+    return jax.tree.map(
+        lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, dtype, sharding=where),
+        dict(shapes),
+        shardings,
+    )
+
+
+def bytes_on_a_chip(tree: PyTree) -> int:
+    """Returns how much of some arrays one chip holds."""
+    return sum(
+        math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
+        for leaf in jax.tree.leaves(tree)
+    )
+
+
+def batch_of(rows: Shape, slots: int, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns a batch of rows over the data axis."""
+    empty = packing.lay_out([], prompt_length=slots, shape=rows)
+    return _placed(empty, NamedSharding(mesh, PartitionSpec("data")))
+
+
+def made_on(mesh: Mesh, make: Callable[[], jax.Array]) -> jax.ShapeDtypeStruct:
+    """Returns the shape of an array that every device has, which is not made."""
+    return _placed(jax.eval_shape(make), sharding.replicated(mesh))
+
+
+def _bank_of(run: Run) -> tuple[Binding, PyTree]:
+    """Returns the bank's binding, and its arrays with a leading axis of prompts."""
+    bank, kind = run.bank(), run.prompts.kind
+    sources = {n: kind(length=n, model=run.config) for n in run.prompts.lengths}
+    if len(sources) == 1:
+        binding = prompt_tuning(*sources.values(), len(bank))
+    else:
+        binding = prompts_of_lengths(sources, [entry.length for entry in bank])
+    groups = []
+    for source, members in zip(sources.values(), binding.members(), strict=True):
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        count, one = len(members), jax.eval_shape(source.init, key)["params"]
+        groups.append(jax.eval_shape(functools.partial(_repeated, count), one))
+    return binding, binding.joined(groups)
+
+
+def _repeated(count: int, tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda leaf: jnp.stack([leaf] * count), tree)
+
+
+def _state_on(
+    mesh: Mesh,
+    state: step.TrainState,
+    trained: PyTree,
+    binding: Binding,
+    optimizer: Optimizer,
+) -> step.TrainState:
+    """Places a state as `training.prepare.first_state` does."""
+    whole = sharding.replicated(mesh)
+    if not binding.tunes_model:
+        return _placed(state, whole)
+    where = optax.tree_map_params(
+        optimizer.transformation,
+        lambda leaf, array: array.sharding if leaf.shape == array.shape else whole,
+        state.optimizer,
+        trained,
+        transform_non_params=lambda _: whole,
+    )
+    return step.TrainState(
+        _placed(state.step, whole),
+        trained,
+        jax.tree.map(_placed, state.optimizer, where),
+    )
+
+
+def _placed(tree: PyTree, where: NamedSharding) -> PyTree:
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where), tree
+    )
