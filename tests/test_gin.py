@@ -3,6 +3,8 @@
 import collections
 import importlib
 import itertools
+import subprocess
+import sys
 
 import pytest
 from gin import config_parser
@@ -316,3 +318,21 @@ def test_a_shell_need_not_quote_text_twice(binding, expected):
     files = [MODEL, "gin/prompts/text.gin", "gin/runs/prompt_tune.gin"]
     config.parse(files, [*GIVEN, "B=1", binding])
     assert expected in config.text().splitlines()
+
+
+def test_a_command_line_may_name_what_no_file_does():
+    """In a process of its own: what a file has named once is known from then on."""
+    program = (
+        "from spot_jax import config\n"
+        "from spot_jax.settings import Evaluation\n"
+        "given = ['DECODING=@decode.greedy', 'INITIAL_CHECKPOINT_PATH=x']\n"
+        "given += ['MODEL_DIR=x', 'PROMPT_START=@init.random_uniform']\n"
+        "config.parse(['gin/prompts/class_labels.gin', 'gin/runs/prompt_tune.gin'], given)\n"
+        "print(config.configured(Evaluation)().search.__name__)\n"
+        "text = config.text()\n"
+        "assert '@decode.greedy' in text, text\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "greedy\n", done.stderr

@@ -1,10 +1,12 @@
 """Where gin files are, and what older ones call modules that have moved."""
 
+import importlib
 import io
 import os
 import pathlib
 import re
 import tokenize
+from collections.abc import Sequence
 
 import gin
 
@@ -69,6 +71,23 @@ def import_once() -> None:
     imports = sorted(gin.config._IMPORTS, key=lambda s: s.alias or "", reverse=True)
     gin.config._IMPORTS.clear()
     gin.config._IMPORTS.update({s.module: s for s in imports}.values())
+
+
+def reach(bindings: Sequence[str]) -> None:
+    """Lets bindings name functions of the modules that files import.
+
+    gin knows those that a file names itself: `@decode.greedy` of a command line would
+    be unknown where every file leaves the search to its default.
+    """
+    modules = {s.bound_name().rsplit(".", 1)[-1]: s.module for s in gin.config._IMPORTS}
+    for name in re.findall(r"@([\w.]+)", "\n".join(bindings)):
+        module, _, function = name.rpartition(".")
+        is_known = gin.config._REGISTRY.matching_selectors(name)
+        if is_known or module not in modules:
+            continue
+        found = getattr(importlib.import_module(modules[module]), function, None)
+        if callable(found):
+            gin.external_configurable(found, function, modules[module])
 
 
 # gin asks its readers in order, and the first of its own opens every file there is.

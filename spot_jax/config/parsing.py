@@ -40,9 +40,9 @@ def parse(
     # gin logs an error for every folder that a file is not in, found or not.
     logging.disable(logging.ERROR)
     try:
-        gin.parse_config_files_and_bindings(
-            list(files), [quoted(binding) for binding in bindings], False
-        )
+        gin.parse_config_files_and_bindings(list(files), None, False)
+        gin_files.reach(bindings)
+        gin.parse_config([quoted(binding) for binding in bindings])
         macros.check_circles()
         macros.fill_in()
         types.keep_texts(bindings)
@@ -67,6 +67,7 @@ def override(bindings: Sequence[str]) -> None:
     """
     try:
         with gin.unlock_config():
+            gin_files.reach(bindings)
             gin.parse_config([quoted(binding) for binding in bindings])
             macros.check_circles()
             macros.fill_in()
