@@ -1,5 +1,6 @@
 """Texts and JSON from outside, read strictly: what cannot be right is one message."""
 
+import importlib.util
 import json
 import math
 import os
@@ -148,3 +149,12 @@ def printable(text: str, longest: int | None = None) -> str:
     """
     cut = text if longest is None or len(text) <= longest else f"{text[:longest]}…"
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in cut)
+
+
+def is_installed(module: str) -> bool:
+    """Whether a library is there, of those that not every environment has."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:
+        # Its import is blocked.
+        return False

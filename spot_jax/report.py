@@ -14,7 +14,7 @@ import platform
 import shlex
 
 from spot_jax.errors import InputError
-from spot_jax.reading import path_of
+from spot_jax.reading import is_installed, path_of
 
 _LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "seaborn", "jinja2")
 
@@ -26,6 +26,12 @@ def main(argv: list[str]) -> None:
         InputError: an option or a file is wrong, or the folder cannot be written.
     """
     options = _parse(argv)
+    missing = [name for name in _LIBRARIES if not is_installed(name)]
+    if missing:
+        raise InputError(
+            f"A report is made with {', '.join(missing)}, not installed here: pip "
+            f"install {' '.join(missing)}."
+        )
     # pandas, seaborn and matplotlib, which --help does not wait for.
     from spot_jax.analysis import output, sections, study, transfers
 

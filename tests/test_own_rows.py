@@ -7,9 +7,11 @@ import sys
 import numpy as np
 import pytest
 
+from spot_jax import train
 from spot_jax.__main__ import main
 from spot_jax.data import eval_tasks, loading, own_rows, set_up
 from spot_jax.data.orders import Position
+from spot_jax.errors import InputError
 from spot_jax.prompts import files
 from spot_jax.settings import Data, Evaluation
 from tests import demo_world, runs
@@ -182,3 +184,24 @@ def test_rows_that_differ_have_other_digests(rows, demo_model, tmp_path):
     (tmp_path / "train.csv").write_text(text.replace("good", "fine", 1))
     (tmp_path / "dev.csv").write_text((rows / "dev.csv").read_text())
     assert before != own_rows.digests(data_of(tmp_path, demo_model))
+
+
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        (["--metric", "rouge"], "pip install rouge-score"),
+        (["--metric", "f1"], "pip install scikit-learn"),
+        (["--gin.MIXTURE_OR_TASK_NAME=rte"], "need SeqIO and TensorFlow"),
+    ],
+)
+def test_what_a_lean_environment_has_not_is_said_before_the_model_is_loaded(
+    given, told, rows, demo_model, tmp_path, monkeypatch
+):
+    for name in ("rouge_score", "sklearn", "seqio"):
+        monkeypatch.setitem(sys.modules, name, None)
+    more = flags(rows) if "--metric" in given else []
+    lengths = "--gin.TASK_FEATURE_LENGTHS={'inputs': 32, 'targets': 8}"
+    bound = [f"--gin.{one}" for one in values(demo_model, tmp_path / "run")]
+    files_of = [f"--gin_file={name}" for name in GIN]
+    with pytest.raises(InputError, match=told):
+        train.main([*files_of, *bound, lengths, *more, *given])

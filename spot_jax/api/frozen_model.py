@@ -60,6 +60,8 @@ def load(
     Raises:
         InputError: when it cannot be read, is no T5, or the vocabulary is not its own.
     """
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}; give how many texts, from 1 on.")
     settings = Model(
         config,
         checkpoint=os.fspath(checkpoint),
@@ -143,8 +145,8 @@ class FrozenModel:
         self,
         texts: Sequence[Text],
         labels: Sequence[str] | None = None,
-        prompt: AnyPrompt | None = None,
         *,
+        prompt: AnyPrompt | None = None,
         prompts: Sequence[AnyPrompt] | None = None,
     ) -> list[str]:
         """Returns the likeliest of some labels for every text.
@@ -159,7 +161,7 @@ class FrozenModel:
             InputError: see `answer`; also when nothing says the labels.
         """
         if labels is not None:
-            questions.check_labels(labels)
+            labels = questions.check_labels(labels)
         asked = self._asked(texts, prompt, prompts, labels, 1)
         for question in asked.questions:
             questions.check_labels(question.labels)
@@ -174,8 +176,8 @@ class FrozenModel:
         self,
         texts: Sequence[Text],
         labels: Sequence[str],
-        prompt: AnyPrompt | None = None,
         *,
+        prompt: AnyPrompt | None = None,
         prompts: Sequence[AnyPrompt] | None = None,
     ) -> np.ndarray:
         """Returns how likely each of some labels is as the answer to every text.
@@ -193,7 +195,7 @@ class FrozenModel:
         Raises:
             InputError: see `answer`.
         """
-        questions.check_labels(labels)
+        labels = questions.check_labels(labels)
         asked = self._asked(texts, prompt, prompts, labels, 1)
         if not asked.questions:
             return np.zeros((0, len(labels)), np.float32)

@@ -1,6 +1,7 @@
 """A prompt as Python programs hold it."""
 
 import dataclasses
+import logging
 import os
 import pathlib
 from collections.abc import Mapping
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from spot_jax.errors import InputError
-from spot_jax.model_dir import names
+from spot_jax.model_dir import names, storage
+from spot_jax.model_dir.score import measured
 from spot_jax.pretrained.transformers_name import transformers_name
 from spot_jax.prompts import export, files
 from spot_jax.prompts.algebra import token_matrices
@@ -17,6 +19,8 @@ from spot_jax.prompts.base import PromptBundle, length_of
 from spot_jax.prompts.files import SavedPrompt
 from spot_jax.prompts.incoming import name_of
 from spot_jax.reading import path_of
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["InputError", "Prompt", "embed"]
 
@@ -81,6 +85,8 @@ class Prompt:
                 f"{path} is no name of a prompt's file, which ends in .safetensors. "
                 "For another program: prompt.export(path, 'npy') or 'peft'."
             )
+        # Of another prompt that was there: it would be taken for this one's.
+        storage.remove_file(_beside(place))
         if self.early is not None:
             files.write(_beside(place), self.early.bundle, self.early.story)
         files.write(place, self.bundle, self.story)
@@ -106,6 +112,12 @@ class Prompt:
         """
         of_model = self.story.get("model") or {}
         base_model = base_model or transformers_name(of_model.get("source"))
+        if format == "peft" and base_model is None:
+            logger.warning(
+                "%s: nothing tells which model of Hugging Face %s is of. Give it, "
+                "base_model=..., and PEFT loads the adapter by itself.",
+                *(path, self.name),
+            )
         export.write(path, self.bundle, format, base_model)
 
     @property
@@ -121,15 +133,21 @@ class Prompt:
 
     @property
     def score(self) -> float | None:
-        """On its validation rows, 0 to 100, or minus a loss; None if never measured."""
+        """On its validation rows, higher is better: 0 to 100, or minus a loss.
+
+        None where it was never measured.
+        """
         return self.story.get("score")
 
     def __len__(self) -> int:
         return length_of(self.bundle)
 
     def __repr__(self) -> str:
-        score = "" if self.score is None else f", score {self.score:.2f}"
-        return f"<Prompt {self.name}: {len(self)} vectors{score}>"
+        said = f"{len(self)} vectors"
+        if results := self.story.get("results"):
+            what, value = measured(results)
+            said += f", {what} {value:.2f}"
+        return f"<Prompt {self.name}: {said}>"
 
 
 # A prompt, or the path of its file.

@@ -28,6 +28,8 @@ def bank_of(
     """
     if isinstance(texts, str | Mapping):
         raise InputError(f"texts is {texts!r}; give a list, [text], of one or more.")
+    if not isinstance(texts, Sequence) and not hasattr(texts, "__len__"):
+        raise InputError("texts can be gone through only once; give a list of them.")
     if prompts is None:
         saved = [] if prompt is None else [as_prompt(prompt).saved]
         return saved, [0] * len(texts)
@@ -41,6 +43,9 @@ def bank_of(
             f"There are {len(texts)} texts and {len(prompts)} prompts; prompts= names "
             "one for each text."
         )
+    for one in prompts:
+        if not isinstance(one, str | os.PathLike | Prompt):
+            as_prompt(one)
     # An object is itself, a file its path.
     keys = [id(p) if isinstance(p, Prompt) else p for p in prompts]
     place_of = {key: place for place, key in enumerate(dict.fromkeys(keys))}
@@ -75,13 +80,19 @@ def filled(form: Form, text: Text, number: int) -> str:
     return form.text_of(Row(where, dict(text)))
 
 
-def check_labels(labels: Sequence[str]) -> None:
-    """Raises InputError where there is nothing to choose among."""
-    if isinstance(labels, str) or not labels or "" in labels:
+def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """Returns labels, of which there have to be some.
+
+    Raises:
+        InputError: when they are none, or no texts.
+    """
+    found = () if isinstance(labels, str | Prompt) else tuple(labels)
+    if not found or not all(isinstance(label, str) and label for label in found):
         raise InputError(
             f"The labels to choose among are {labels!r}; give a list of texts, "
             "labels=['good', 'bad'], or prompts that were trained on labelled rows."
         )
+    return found
 
 
 def longest_answer(saved: Sequence[SavedPrompt]) -> int:

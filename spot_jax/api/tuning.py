@@ -20,6 +20,7 @@ from spot_jax.prompts import files, init
 from spot_jax.prompts.base import sites
 from spot_jax.prompts.init import Start
 from spot_jax.reading import as_json, path_of
+from spot_jax.rows import files as files_of_rows
 from spot_jax.rows import flags
 from spot_jax.settings import Data, Evaluation, Loss, Prompts, Training
 from spot_jax.t5.decode import Search, greedy
@@ -100,8 +101,8 @@ def tune(
             nothing but the prompt.
 
     Returns:
-        The best prompt on validation; of a bank a list, tasks first, then starts and
-        seeds.
+        The best prompt on validation; of a bank a list: tasks first, then starts,
+        seeds, lengths and rates.
 
     Raises:
         InputError: for anything wrong with rows or settings, before the first step.
@@ -129,11 +130,9 @@ def tune(
             extra_ids=model.identity.extra_ids,
         )
         starts = start if _is_list(start) else [start]
-        prompts = Prompts(
-            _length(starts) if length is None else length,
-            [_start(place, one) for one in starts],
-            seed,
-        )
+        begin = [_start(place, one) for one in starts]
+        length_of_all = _length(starts) if length is None else length
+        prompts = Prompts(length_of_all, begin, seed)
         if method is None:
             tasks = [own_rows.task_of(task, data) for task in data.names]
             method = "rank" if all(task.labels for task in tasks) else "decode"
@@ -168,7 +167,12 @@ def _is_bank(rows: Any) -> bool:
 
 
 def _is_row(value: Any) -> bool:
-    return isinstance(value, Mapping) and "train" not in value
+    if not isinstance(value, Mapping):
+        return False
+    # A column may be called so as well.
+    rows = value.get("train")
+    is_file = isinstance(rows, str | os.PathLike) and path_of(rows).exists()
+    return not is_file and (rows is None or isinstance(rows, str | int | float))
 
 
 def _tasks(
@@ -258,8 +262,15 @@ def _rows_of(name: str, table: Any) -> list[dict[str, Any]]:
 
 
 def _cell(value: Any, classes: Sequence[str] | None) -> Any:
-    value = value.item() if hasattr(value, "item") else value
-    return classes[value] if classes and isinstance(value, int) else value
+    if getattr(value, "size", 1) == 1 and hasattr(value, "item"):
+        value = value.item()
+    elif hasattr(value, "tolist"):
+        value = value.tolist()
+    if classes and isinstance(value, int):
+        return files_of_rows.class_of(value, classes, "label of a row")
+    # What no template names may be anything; JSON has no dates.
+    plain = isinstance(value, str | int | float | bool | list | dict | None)
+    return value if plain else str(value)
 
 
 def _length(starts: Sequence[AnyStart]) -> int:

@@ -123,10 +123,19 @@ def with_recipes(data: Data, stories: Iterable[Mapping[str, Any]]) -> Data:
         return data
     recipe = {key: told[0].get(key) for key in ("input", "target", "labels", "metric")}
     for other in told[1:]:
-        if other.get("input") != recipe["input"]:
+        differing = [key for key in recipe if other.get(key) != recipe[key]]
+        if differing:
+            key = differing[0]
             raise InputError(
-                f"The prompts were trained on rows of other forms, {recipe['input']!r} "
-                f"and {other.get('input')!r}. Evaluate them one after the other."
+                f"The prompts were trained on rows of other forms: the {key} of one is "
+                f"{recipe[key]!r}, of another {other.get(key)!r}. Evaluate them one "
+                "after the other."
+            )
+    for given in data.rows.values():
+        if recipe["input"] and given.get("input", recipe["input"]) != recipe["input"]:
+            logger.warning(
+                "--input is %r, and the prompt was trained on %r.",
+                *(given["input"], recipe["input"]),
             )
     rows = {
         name: {key: value for key, value in recipe.items() if value is not None} | given

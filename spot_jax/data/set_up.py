@@ -12,6 +12,7 @@ from spot_jax.data import own_rows
 from spot_jax.data.tokenized_runs import vocabulary_of
 from spot_jax.data.vocabularies import check_task, identity_of
 from spot_jax.errors import InputError
+from spot_jax.reading import is_installed
 from spot_jax.settings import Data
 
 
@@ -38,6 +39,12 @@ def set_up_tasks(data: Data, rows: int | None = None) -> Any:
         processor, _ = vocabulary_of(data)
         _check_size(data.vocabulary, processor.vocab_size(), rows)
         return processor
+    if not is_installed("seqio"):
+        raise InputError(
+            f"{', '.join(data.names) or 'No name'} is no task of rows, and tasks of "
+            "SeqIO need SeqIO and TensorFlow, which are not installed: pip install . "
+            "without --no-deps, or give rows of your own, --rows train=my.csv."
+        )
     # TensorFlow comes in here.
     spot_jax.tasks.register_all()
     spot_jax.tasks.use_modules(data.modules)

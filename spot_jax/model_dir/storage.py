@@ -272,6 +272,17 @@ def check_writable(folder: pathlib.Path) -> None:
         pass
 
 
+def remove_file(path: pathlib.Path) -> None:
+    """Deletes a file; none is no mistake.
+
+    Raises:
+        WriteError: when it cannot be deleted.
+    """
+    if _is_writer:
+        with writing(path):
+            path.unlink(missing_ok=True)
+
+
 def remove_folder(path: pathlib.Path) -> None:
     """Deletes a folder with all that is in it; none is no mistake."""
     if not _is_writer:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from spot_jax.errors import InputError
+from spot_jax.reading import is_installed
 from spot_jax.text import generation, metrics, postprocessors
 
 # A set of answers is one of labels if it is small and a label stands for some rows.
@@ -75,7 +76,8 @@ def metric_of(name: str, labels: Sequence[str], answers: Sequence[str]) -> Metri
         answers: of all training rows, which have to be such as the metric compares.
 
     Raises:
-        InputError: when there is no such metric, or the answers are others.
+        InputError: when there is no such metric, the answers are others, or the
+            library is absent that computes it.
     """
     if name not in METRICS:
         raise InputError(f"--metric {name}: choose {', '.join(METRICS)}.")
@@ -89,6 +91,7 @@ def metric_of(name: str, labels: Sequence[str], answers: Sequence[str]) -> Metri
         raise InputError(
             f"--metric pearson compares numbers, and {wrong!r} is none. Choose another."
         )
+    _check_library(name)
     index = functools.partial(postprocessors.label_index, labels=tuple(labels))
     compared = index if labels else _stripped
     macro = metrics.f1 if len(labels) == 2 else functools.partial(_macro_f1, labels)
@@ -105,6 +108,24 @@ def metric_of(name: str, labels: Sequence[str], answers: Sequence[str]) -> Metri
         "matthews": Metric(index, (metrics.matthews_corrcoef,)),
         "loss": Metric(postprocessors.plain, ()),
     }[name]
+
+
+# Which library computes a metric, and what installs it; a lean environment has none.
+_LIBRARIES = {
+    "f1": ("sklearn", "scikit-learn"),
+    "matthews": ("sklearn", "scikit-learn"),
+    "rouge": ("rouge_score", "rouge-score"),
+    "bleu": ("sacrebleu", "sacrebleu"),
+}
+
+
+def _check_library(metric: str) -> None:
+    module, package = _LIBRARIES.get(metric, ("", ""))
+    if module and not is_installed(module):
+        raise InputError(
+            f"The metric {metric} is computed by {package}, which is not installed: "
+            f"pip install {package}, or choose another, --metric exact_match."
+        )
 
 
 def _stripped(text: str, example: Any = None, is_target: bool = False) -> str:

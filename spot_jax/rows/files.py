@@ -6,7 +6,7 @@ import importlib
 import io
 import pathlib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 from spot_jax import reading
@@ -129,11 +129,12 @@ def _header(cells: list[str], where: str, separator: str) -> list[str]:
             f"{f'{twice[0]!r} stands there twice' if twice else 'one has none'}. Give "
             "every column a name of its own."
         )
-    other = {",": "\t", "\t": ","}[separator]
-    if len(cells) == 1 and other in cells[0]:
+    others = {",": "\t;", "\t": ",;"}[separator]
+    if len(cells) == 1 and set(others) & {*cells[0]}:
         raise InputError(
             f"{where} has one column, {cells[0]!r}: its cells are separated otherwise. "
-            "Name the file .tsv if by tabs, .csv if by commas."
+            "Name the file .tsv if by tabs, .csv if by commas; semicolons have to "
+            "become one of the two."
         )
     return cells
 
@@ -264,10 +265,28 @@ def _with_names(table: Any) -> Any:
     for column, feature in told.get("info", {}).get("features", {}).items():
         if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
             names = feature["names"]
-            cells = [None if c is None else names[c] for c in table[column].to_pylist()]
+            cells = [
+                None if c is None else class_of(c, names, f"row {row} of {column}")
+                for row, c in enumerate(table[column].to_pylist(), start=1)
+            ]
             place = table.schema.get_field_index(column)
             table = table.set_column(place, column, [cells])
     return table
+
+
+def class_of(number: int, names: Sequence[str], where: str) -> str:
+    """Returns the name of a class that the datasets library keeps as a number.
+
+    Raises:
+        InputError: when it is none of them: -1 stands for a label that is hidden.
+    """
+    if not 0 <= number < len(names):
+        raise InputError(
+            f"The {where} is the class {number}, and there are {len(names)}, "
+            f"{', '.join(map(repr, names))}: its label is hidden, or wrong. Leave such "
+            "rows out."
+        )
+    return names[number]
 
 
 class _Info(TypedDict, total=False):

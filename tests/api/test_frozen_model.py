@@ -71,11 +71,12 @@ def test_the_model_alone_is_asked_the_text_as_it_is(model):
 def test_ranking_is_by_the_scores_of_labels(model, prompts):
     labels = ["good", "bad", "it was very dull"]
     for prompt in (None, prompts[0]):
-        scores = model.score(TEXTS, labels, prompt)
+        scores = model.score(TEXTS, labels, prompt=prompt)
         assert scores.shape == (len(TEXTS), 3) and (scores < 0).all()
         best = [labels[i] for i in scores.argmax(axis=1)]
-        assert model.rank(TEXTS, labels, prompt) == best
-    own = model.score(TEXTS, ["bad", "good"], prompts[0])
+        assert model.rank(TEXTS, labels, prompt=prompt) == best
+    assert model.rank(TEXTS, np.array(labels), prompt=None) == model.rank(TEXTS, labels)
+    own = model.score(TEXTS, ["bad", "good"], prompt=prompts[0])
     best = [("bad", "good")[i] for i in own.argmax(axis=1)]
     assert model.rank(TEXTS, prompt=prompts[0]) == best
 
@@ -113,7 +114,7 @@ def test_sampling_draws_by_its_seed(model, prompts):
 
 def test_long_texts_are_read_to_their_end(model, prompts):
     long = "so " * 700
-    scores = model.score([long + "dull", long + "fine"], ["bad"], prompts[0])
+    scores = model.score([long + "dull", long + "fine"], ["bad"], prompt=prompts[0])
     assert np.unique(scores).size == 2
 
 
@@ -132,7 +133,9 @@ def test_long_texts_are_read_to_their_end(model, prompts):
         (lambda m, p: m.answer(["a"], p, max_length=0), "max_length is 0"),
         (lambda m, p: m.rank(["a"]), "labels to choose among"),
         (lambda m, p: m.rank(["a"], "good"), "labels to choose among"),
-        (lambda m, p: m.score(["a"], [], p), "labels to choose among"),
+        (lambda m, p: m.rank(["a"], p), "labels to choose among"),
+        (lambda m, p: m.answer((t for t in "ab"), p), "only once"),
+        (lambda m, p: m.score(["a"], [], prompt=p), "labels to choose among"),
     ],
 )
 def test_what_cannot_be_asked_is_one_message(model, prompts, ask, told):

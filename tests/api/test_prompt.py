@@ -17,13 +17,16 @@ def test_it_is_read_as_it_was_saved_with_its_early_prompt(prompts, tmp_path):
     assert_same(found.early.bundle, prompts[0].early.bundle)
     assert found.story == prompts[0].story
     assert (found.name, len(found), found.score) == ("mood-seed0", 4, prompts[0].score)
-    assert repr(found).startswith("<Prompt mood-seed0: 4 vectors, score ")
+    assert repr(found).startswith("<Prompt mood-seed0: 4 vectors, accuracy ")
 
 
-def test_a_stale_early_prompt_is_refused(prompts, tmp_path):
+def test_an_early_prompt_of_another_is_not_taken_over(prompts, tmp_path):
     prompts[0].save(tmp_path / "mood.safetensors")
+    early = (tmp_path / "mood.embedding.safetensors").read_bytes()
     alone = spot_jax.Prompt(prompts[1].bundle, prompts[1].story)
     alone.save(tmp_path / "mood.safetensors")
+    assert spot_jax.Prompt.load(tmp_path / "mood.safetensors").early is None
+    (tmp_path / "mood.embedding.safetensors").write_bytes(early)
     with pytest.raises(InputError, match="no early prompt of"):
         spot_jax.Prompt.load(tmp_path / "mood.safetensors")
 

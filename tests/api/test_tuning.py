@@ -1,6 +1,7 @@
 """What Python tunes is what the program trains."""
 
 import csv
+import datetime
 import sys
 import types
 
@@ -106,6 +107,7 @@ def test_a_run_that_is_kept_goes_on_and_other_rows_are_another(model, rows, tmp_
         ([["nowhere.csv"]], {"name": ["a", "b"]}, "name is"),
         ([{"text": "a", "label": "b"}], {"start": "warm"}, "no start 'warm'"),
         ([{"text": "a", "label": "b"}], {"start": 3}, "3 is no prompt"),
+        ([{"text": "a", "label": "b"}], {"start": "class_label"}, "no start"),
         ([{"text": "a", "label": "b"}], {"input": "no field"}, "field|column|brace"),
         ([{"text": "a", "label": "b"}], {"steps": 0}, "steps"),
         ([{"text": "a", "label": "b"}], {"method": "guess"}, "guess"),
@@ -121,3 +123,32 @@ def test_nothing_of_it_needs_gin_or_tensorflow(model, rows):
     config.parse([], ["anything=3"])
     spot_jax.tune(model, rows, **GIVEN)
     assert "tensorflow" not in set(sys.modules) - before
+
+
+class Classes(list):
+    """Rows as the datasets library keeps them: classes are numbers."""
+
+    features = {"label": types.SimpleNamespace(names=["bad", "good"])}
+
+
+def test_classes_are_their_names_and_one_that_is_hidden_is_refused(model, rows):
+    numbered = [
+        {"text": np.str_(row["text"]), "label": np.int64(row["label"] == "good")}
+        for row in rows
+    ]
+    found = spot_jax.tune(model, Classes(numbered), **GIVEN)
+    assert found.story["rows"]["labels"] == ["bad", "good"]
+    hidden = Classes([*numbered, {"text": "a", "label": np.int64(-1)}])
+    with pytest.raises(InputError, match="its label is hidden"):
+        spot_jax.tune(model, hidden, **GIVEN)
+
+
+def test_columns_that_no_template_names_may_be_anything(model, rows):
+    more = [row | {"when": datetime.date.today(), "x": np.ones(3)} for row in rows]
+    assert spot_jax.tune(model, more, **GIVEN).name == "mood-seed0"
+
+
+def test_a_column_may_be_called_train(model, rows):
+    renamed = [{"train": row["text"], "label": row["label"]} for row in rows]
+    found = spot_jax.tune(model, renamed, **GIVEN | {"input": "{train}"})
+    assert isinstance(found, spot_jax.Prompt)
