@@ -187,6 +187,7 @@ def _check_method(
     for form in (of_prompts[prompt] for prompt in sorted(used)):
         task = eval_tasks.EvalTask(form.name, None, [], form.labels, vocabulary)
         eval_tasks.check_method(task, evaluation)
+        eval_tasks.tell_of_ranking(form.name, form.labels, evaluation)
 
 
 def _of_split(

@@ -1,6 +1,7 @@
 """What a prompt is evaluated on: a task's examples and right answers."""
 
 import dataclasses
+import logging
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,8 @@ from spot_jax.prompts.labels import pieces_of_labels
 from spot_jax.settings import Data, Evaluation
 from spot_jax.text.lengths import FEATURES
 from spot_jax.text.postprocessors import HIDDEN, INVALID
+
+logger = logging.getLogger(__name__)
 
 _EOS_ID = 1
 
@@ -151,6 +154,16 @@ def _tokenized(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     return EvalTask(name, None, examples, (), vocabulary)
 
 
+def tell_of_ranking(name: str, labels: Sequence[str], evaluation: Evaluation) -> None:
+    """Says where labels could be compared alone, which a prompt learns sooner."""
+    if labels and evaluation.method == "decode":
+        logger.info(
+            "%s: answers are written, and may be none of its labels; "
+            "--gin.EVALUATION=rank compares these alone.",
+            name,
+        )
+
+
 def _own(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     """Reads a task made of rows."""
     task = own_rows.task_of(name, data)
@@ -158,6 +171,7 @@ def _own(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     examples = own_rows.examples_of(task, evaluation.split, data, vocabulary)
     taken = examples[: evaluation.examples]
     labels = task.labels or evaluation.labels or ()
+    tell_of_ranking(name, labels, evaluation)
     return EvalTask(name, task, taken, labels, vocabulary)
 
 
