@@ -87,6 +87,7 @@ setuptools.setup(
     ],
     package_dir={"spot_jax.gin": "gin", "spot_jax.tasks": "tasks"},
     package_data={
+        "spot_jax": ["py.typed"],
         "spot_jax.analysis": ["*.html", "*.css", "*.js"],
         "spot_jax.gin": ["*/*.gin"],
         "spot_jax.spot_tiny": ["checkpoint", "vocabulary.model", "card.json"],

@@ -9,7 +9,13 @@ beside it.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spot_jax.api.frozen_model import FrozenModel, load
+    from spot_jax.api.prompt import InputError, Prompt, embed
+    from spot_jax.api.prompt_library import library
+    from spot_jax.api.tuning import tune
 
 # What is imported when somebody asks for it: most programs need none of it.
 _API = {
@@ -21,7 +27,15 @@ _API = {
     "load": "frozen_model",
     "tune": "tuning",
 }
-__all__ = list(_API)
+__all__ = [
+    "FrozenModel",
+    "InputError",
+    "Prompt",
+    "embed",
+    "library",
+    "load",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:
