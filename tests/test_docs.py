@@ -16,6 +16,7 @@ def blocks(name: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
+@pytest.mark.slow
 def test_python_md_runs(tmp_path):
     """In a process of its own, which sees the devices that a reader has."""
     learned = 'assert model.rank(texts, prompt=prompt) == ["yes", "no"]\n'
