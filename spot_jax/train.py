@@ -144,6 +144,7 @@ def train(
         made = folder, bank, loaded, parts.binding, told
         outputs = Outputs(*made, own_rows.stories(data), split=evaluation.split)
         checkpoints = enter(Checkpoints(folder, training.keep))
+        # Left before the checkpoints are, which would wait for a process that is gone.
         enter(processes.watched())
         state = prepare.first_state(parts, moved_by, loaded.mesh)
         state, positions = prepare.resumed(state, bank, checkpoints, outputs)

@@ -76,6 +76,8 @@ time.sleep(10)
 
 def begun(program: str, *arguments: str, **options) -> subprocess.Popen:
     """Starts a program, and returns when it is ready."""
+    # Of tests that run in the background a shell has it ignored.
+    options.setdefault("preexec_fn", _heed_ctrl_c)
     process = subprocess.Popen(
         [sys.executable, "-c", BEGIN + program, *arguments],
         env=runs.environment(),
@@ -87,6 +89,10 @@ def begun(program: str, *arguments: str, **options) -> subprocess.Popen:
     )
     assert process.stdout.readline() == "ready\n"
     return process
+
+
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]

@@ -6,12 +6,13 @@ import functools
 import hashlib
 import os
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from spot_jax import optim
+from spot_jax.api import tables
 from spot_jax.api.frozen_model import FrozenModel
 from spot_jax.api.prompt import Prompt, as_prompt
+from spot_jax.api.tables import Rows
 from spot_jax.data import own_rows
 from spot_jax.errors import InputError
 from spot_jax.model.weights import LoadedModel
@@ -19,17 +20,11 @@ from spot_jax.model_dir import names, storage
 from spot_jax.prompts import files, init
 from spot_jax.prompts.base import sites
 from spot_jax.prompts.init import Start
-from spot_jax.reading import as_json, path_of
-from spot_jax.rows import files as files_of_rows
-from spot_jax.rows import flags
+from spot_jax.reading import path_of
 from spot_jax.settings import Data, Evaluation, Loss, Prompts, Training
 from spot_jax.t5.decode import Search, greedy
 from spot_jax.train import train
 
-# A file, or the rows themselves: dicts, a pandas.DataFrame, a datasets.Dataset.
-Table = str | os.PathLike | Iterable[Mapping[str, Any]]
-# One of them, or one for each split: {"train": ..., "validation": ...}.
-Rows = Table | Mapping[str, Table]
 AnyStart = str | os.PathLike | Prompt | Start
 
 STARTS = {
@@ -125,11 +120,11 @@ def tune(
             place = folder
         place = path_of(place)
         data = Data(
-            rows=_tasks(place, rows, input, target, labels, metric, name),
+            rows=tables.tasks_of(place, rows, input, target, labels, metric, name),
             vocabulary=model.identity.path,
             extra_ids=model.identity.extra_ids,
         )
-        starts = start if _is_list(start) else [start]
+        starts = start if tables.is_list(start) else [start]
         begin = [_start(place, one) for one in starts]
         length_of_all = _length(starts) if length is None else length
         prompts = Prompts(length_of_all, begin, seed)
@@ -153,124 +148,8 @@ def tune(
         # What it was read from is gone.
         found = [dataclasses.replace(prompt, path="") for prompt in found]
     asked = (start, length, learning_rate, seed)
-    is_bank = _is_bank(rows) or any(map(_is_list, asked))
-    return found if is_bank else found[0]
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple)
-
-
-def _is_bank(rows: Any) -> bool:
-    """Whether rows are several tasks: not one list of rows."""
-    return _is_list(rows) and not (rows and _is_row(rows[0]))
-
-
-def _is_row(value: Any) -> bool:
-    if not isinstance(value, Mapping):
-        return False
-    # A column may be called so as well.
-    rows = value.get("train")
-    is_file = isinstance(rows, str | os.PathLike) and path_of(rows).exists()
-    return not is_file and (rows is None or isinstance(rows, str | int | float))
-
-
-def _tasks(
-    folder: pathlib.Path,
-    rows: Any,
-    input: str | Sequence[str],
-    target: str | Sequence[str],
-    labels: Sequence[str] | None,
-    metric: str | None,
-    name: str | Sequence[str] | None,
-) -> dict[str, dict[str, Any]]:
-    """Returns {name: files and recipe} as Data.rows takes it."""
-    tables = list(rows) if _is_bank(rows) else [rows]
-    if not tables:
-        raise InputError("rows is an empty list; give a file, or rows.")
-    inputs = _each("input", input, len(tables))
-    targets = _each("target", target, len(tables))
-    called = _each("name", name, len(tables)) if name else [None] * len(tables)
-    found: dict[str, dict[str, Any]] = {}
-    for place, table in enumerate(tables):
-        splits = table if isinstance(table, Mapping) else {"train": table}
-        own = called[place] or _name(splits, place if len(tables) > 1 else None)
-        if own in found:
-            raise InputError(
-                f"Two tasks would be called {own}. Give each a name: name=['a', 'b']."
-            )
-        recipe = {"input": inputs[place], "target": targets[place]}
-        recipe |= {"labels": labels, "metric": metric}
-        files = {
-            split: _file(folder, f"{own}-{split}", one) for split, one in splits.items()
-        }
-        told = {key: value for key, value in recipe.items() if value is not None}
-        found[own] = {"files": files} | told
-    return found
-
-
-def _each(what: str, value: str | Sequence[str], count: int) -> list[str]:
-    """Returns one value for each task; one alone is that of all."""
-    values = [value] * count if isinstance(value, str) else list(value)
-    if len(values) != count:
-        raise InputError(
-            f"{what} is {value!r}, and there are {count} tasks: give one, or one for "
-            "each."
-        )
-    return values
-
-
-def _name(splits: Mapping[str, Table], place: int | None) -> str:
-    """Returns what a task is called that nobody has named."""
-    first = splits.get("train", next(iter(splits.values()), None))
-    if isinstance(first, str | os.PathLike):
-        return flags.name_of({"train": os.fspath(first)})
-    return "rows" if place is None else f"rows{place}"
-
-
-def _file(folder: pathlib.Path, name: str, table: Table) -> str:
-    """Returns the file of a table; one that is in memory is written."""
-    if isinstance(table, str | os.PathLike):
-        return str(path_of(table).absolute())
-    text = "".join(as_json(row, None) + "\n" for row in _rows_of(name, table))
-    # Other rows are another file, and so another run.
-    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
-    path = folder / "rows" / f"{name}-{digest}.jsonl"
-    storage.replace_text(path, text)
-    return str(path.absolute())
-
-
-def _rows_of(name: str, table: Any) -> list[dict[str, Any]]:
-    if hasattr(table, "to_dict") and hasattr(table, "columns"):
-        table = table.to_dict("records")
-    # The datasets library keeps classes as numbers.
-    classes = {
-        column: feature.names
-        for column, feature in (getattr(table, "features", None) or {}).items()
-        if hasattr(feature, "names")
-    }
-    if not isinstance(table, Iterable):
-        table = [table]
-    found = []
-    for number, row in enumerate(table):
-        if not isinstance(row, Mapping):
-            raise InputError(
-                f"Row {number} of {name} is {row!r}; rows are dicts, {{column: value}}."
-            )
-        found.append({key: _cell(v, classes.get(key)) for key, v in row.items()})
-    return found
-
-
-def _cell(value: Any, classes: Sequence[str] | None) -> Any:
-    if getattr(value, "size", 1) == 1 and hasattr(value, "item"):
-        value = value.item()
-    elif hasattr(value, "tolist"):
-        value = value.tolist()
-    if classes and isinstance(value, int):
-        return files_of_rows.class_of(value, classes, "label of a row")
-    # What no template names may be anything; JSON has no dates.
-    plain = isinstance(value, str | int | float | bool | list | dict | None)
-    return value if plain else str(value)
+    are_several = tables.is_bank(rows) or any(map(tables.is_list, asked))
+    return found if are_several else found[0]
 
 
 def _length(starts: Sequence[AnyStart]) -> int:

@@ -1,12 +1,13 @@
 """A T5 on a mesh: its weights read from a checkpoint, or drawn to be trained."""
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
+from jax.sharding import AbstractMesh, Mesh
 
 from spot_jax import pretrained
 from spot_jax.errors import InputError
@@ -68,19 +69,44 @@ def load(model: Model, devices: Sequence[jax.Device] | None = None) -> LoadedMod
     mesh = sharding.make_mesh(model.num_partitions, devices)
     if model.config is None:
         model = resolved(model)
-    shapes, axes = parameter_shapes(model.config)
+    logger.info("Loading the T5 from %s.", model.checkpoint)
+    expected = expected_on(mesh, model.config, model.weights_dtype)
+    return read(model.checkpoint, model.config, expected, mesh)
+
+
+def expected_on(mesh: Mesh | AbstractMesh, config: T5Config, dtype: str) -> dict:
+    """Returns the parameters of a T5 as jax.ShapeDtypeStructs with shardings."""
+    shapes, axes = shapes_of(config)
     shardings = sharding.parameter_shardings(shapes, axes, mesh)
-    dtype = jnp.dtype(model.weights_dtype)
-    expected = jax.tree.map(
-        lambda s, where: jax.ShapeDtypeStruct(s.shape, dtype, sharding=where),
+    kind = jnp.dtype(dtype)
+    return jax.tree.map(
+        lambda s, where: jax.ShapeDtypeStruct(s.shape, kind, sharding=where),
         dict(shapes),
         shardings,
     )
-    logger.info("Loading the T5 from %s.", model.checkpoint)
-    settings = dataclasses.asdict(model.config)
-    found = pretrained.load(model.checkpoint, expected, settings)
+
+
+@functools.cache
+def shapes_of(config: T5Config) -> tuple[dict, dict]:
+    """Returns `parameter_shapes`, which takes seconds of a deep T5, once."""
+    return parameter_shapes(config)
+
+
+def read(checkpoint: str, config: T5Config, expected: dict, mesh: Mesh) -> LoadedModel:
+    """Reads a checkpoint into the shards that are expected.
+
+    Args:
+        checkpoint: where from.
+        config: the T5's shape.
+        expected: its parameters, as `expected_on` returns them.
+        mesh: which these are of.
+
+    Raises:
+        InputError: see `pretrained.load`.
+    """
+    found = pretrained.load(checkpoint, expected, dataclasses.asdict(config))
     return LoadedModel(
-        model.config,
+        config,
         found.params,
         mesh,
         found.step,
@@ -100,7 +126,7 @@ def draw(
     """
     model = resolved(dataclasses.replace(model, checkpoint=None))
     mesh = sharding.make_mesh(model.num_partitions, devices)
-    shapes, axes = parameter_shapes(model.config)
+    shapes, axes = shapes_of(model.config)
     shardings = sharding.parameter_shardings(shapes, axes, mesh)
     params = jax.jit(
         lambda key: dict(initial_parameters(model.config, key)),

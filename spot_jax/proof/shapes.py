@@ -7,24 +7,17 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
 from spot_jax.data import packing
 from spot_jax.data.packing import Shape
-from spot_jax.model import sharding
-from spot_jax.model.binding import (
-    Binding,
-    model_tuning,
-    prompt_tuning,
-    prompts_of_lengths,
-)
+from spot_jax.model import sharding, weights
+from spot_jax.model.binding import Binding, model_tuning
 from spot_jax.optim import Optimizer
 from spot_jax.prompts.base import slots_of
 from spot_jax.proof.run import Run
-from spot_jax.t5 import T5Config, parameter_shapes
-from spot_jax.training import step
+from spot_jax.training import prepare, step
 
 
 class Parts(NamedTuple):
@@ -47,37 +40,27 @@ class Parts(NamedTuple):
 
 def parts_of(run: Run, mesh: Mesh, optimizer: Optimizer) -> Parts:
     """Returns the shapes of a run's state and weights, each with its sharding."""
-    weights = weights_of(run, mesh)
+    of_t5 = weights_of(run, mesh)
     if not run.prompts:
-        binding, trained, frozen, slots = model_tuning(), weights, {}, 0
+        binding, trained, frozen, slots = model_tuning(), of_t5, {}, 0
     else:
         binding, trained = _bank_of(run)
         trained = _placed(trained, sharding.replicated(mesh))
         slots = slots_of(jax.eval_shape(binding.bundle, trained))
-        frozen = weights
+        frozen = of_t5
     state = jax.eval_shape(
         lambda trained: step.initial_state(trained, optimizer, binding), trained
     )
-    state = _state_on(mesh, state, trained, binding, optimizer)
-    return Parts(binding, state, frozen, slots, bytes_on_a_chip(weights))
-
-
-@functools.cache
-def parameters_of(config: T5Config) -> tuple[dict, dict]:
-    """Returns `parameter_shapes`, which takes seconds of a deep T5, once."""
-    return parameter_shapes(config)
+    where = prepare.places_of(state, trained, binding, optimizer, mesh)
+    if isinstance(where, NamedSharding):
+        where = jax.tree.map(lambda _: where, state)
+    state = jax.tree.map(_placed, state, where)
+    return Parts(binding, state, frozen, slots, bytes_on_a_chip(of_t5))
 
 
 def weights_of(run: Run, mesh: Mesh | AbstractMesh) -> PyTree:
     """Returns the T5's parameters as they would be loaded."""
-    shapes, axes = parameters_of(run.config)
-    shardings = sharding.parameter_shardings(shapes, axes, mesh)
-    dtype = jnp.dtype(run.model.weights_dtype)
-    return jax.tree.map(
-        lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, dtype, sharding=where),
-        dict(shapes),
-        shardings,
-    )
+    return weights.expected_on(mesh, run.config, run.model.weights_dtype)
 
 
 def bytes_on_a_chip(tree: PyTree) -> int:
@@ -101,12 +84,7 @@ def made_on(mesh: Mesh, make: Callable[[], jax.Array]) -> jax.ShapeDtypeStruct:
 
 def _bank_of(run: Run) -> tuple[Binding, PyTree]:
     """Returns the bank's binding, and its arrays with a leading axis of prompts."""
-    bank, kind = run.bank(), run.prompts.kind
-    sources = {n: kind(length=n, model=run.config) for n in run.prompts.lengths}
-    if len(sources) == 1:
-        binding = prompt_tuning(*sources.values(), len(bank))
-    else:
-        binding = prompts_of_lengths(sources, [entry.length for entry in bank])
+    sources, binding = prepare.bound(run.bank(), run.prompts, run.config)
     groups = []
     for source, members in zip(sources.values(), binding.members(), strict=True):
         key = jax.eval_shape(lambda: jax.random.key(0))
@@ -117,31 +95,6 @@ def _bank_of(run: Run) -> tuple[Binding, PyTree]:
 
 def _repeated(count: int, tree: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: jnp.stack([leaf] * count), tree)
-
-
-def _state_on(
-    mesh: Mesh,
-    state: step.TrainState,
-    trained: PyTree,
-    binding: Binding,
-    optimizer: Optimizer,
-) -> step.TrainState:
-    """Places a state as `training.prepare.first_state` does."""
-    whole = sharding.replicated(mesh)
-    if not binding.tunes_model:
-        return _placed(state, whole)
-    where = optax.tree_map_params(
-        optimizer.transformation,
-        lambda leaf, array: array.sharding if leaf.shape == array.shape else whole,
-        state.optimizer,
-        trained,
-        transform_non_params=lambda _: whole,
-    )
-    return step.TrainState(
-        _placed(state.step, whole),
-        trained,
-        jax.tree.map(_placed, state.optimizer, where),
-    )
 
 
 def _placed(tree: PyTree, where: NamedSharding) -> PyTree:

@@ -10,7 +10,8 @@ import jax
 from spot_jax import tables
 from spot_jax.campaign.plan import Study
 from spot_jax.hardware.chips import Chip
-from spot_jax.proof import hours, shapes
+from spot_jax.model import weights
+from spot_jax.proof import hours
 from spot_jax.proof.hours import Hours, Pace
 from spot_jax.proof.programs import Cost
 from spot_jax.proof.run import Run
@@ -188,8 +189,8 @@ def _verdict(proof: Proof) -> str:
 
 
 def _parameters(run: Run) -> int:
-    weights, _ = shapes.parameters_of(run.config)
-    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(weights))
+    arrays, _ = weights.shapes_of(run.config)
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(arrays))
 
 
 def _gib(number: int | None) -> str:

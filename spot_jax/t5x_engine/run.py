@@ -8,11 +8,10 @@ import jax
 from jax.sharding import Mesh
 from jaxtyping import PyTree
 
-from spot_jax import pretrained
 from spot_jax.data import set_up
 from spot_jax.data.model_vocabulary import with_vocabulary
 from spot_jax.errors import InputError
-from spot_jax.model import architecture
+from spot_jax.model import architecture, weights
 from spot_jax.model.weights import LoadedModel
 from spot_jax.prompts.base import PromptSource, slots_of
 from spot_jax.settings import Data, Model, Prompts
@@ -79,17 +78,7 @@ class Run:
         Raises:
             InputError: see `pretrained.load`.
         """
-        settings = dataclasses.asdict(self.config)
-        found = pretrained.load(self.checkpoint, expected, settings)
-        loaded = LoadedModel(
-            self.config,
-            found.params,
-            mesh,
-            found.step,
-            found.fingerprint,
-            found.source,
-            found.earlier_fingerprint,
-        )
+        loaded = weights.read(self.checkpoint, self.config, expected, mesh)
         self.loaded = dataclasses.replace(loaded, params={})
         return loaded
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import optax
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 from jaxtyping import PyTree
 
 from spot_jax.data import eval_tasks, loading
@@ -25,7 +25,7 @@ from spot_jax.model.binding import (
 )
 from spot_jax.model.weights import LoadedModel
 from spot_jax.optim import Optimizer
-from spot_jax.prompts.base import slots_of
+from spot_jax.prompts.base import Dimensions, PromptSource, slots_of
 from spot_jax.settings import Data, Evaluation, Model, Prompts, Training
 from spot_jax.training import bank as banks
 from spot_jax.training import step
@@ -193,11 +193,7 @@ def parts_of(
     """
     if not prompts:
         return Parts(model_tuning(), model.params, {}, 0)
-    sources = {n: prompts.kind(length=n, model=model.config) for n in prompts.lengths}
-    if len(sources) == 1:
-        binding = prompt_tuning(sources[prompts.lengths[0]], len(bank))
-    else:
-        binding = prompts_of_lengths(sources, [entry.length for entry in bank])
+    sources, binding = bound(bank, prompts, model.config)
     starts = banks.starting_values(bank, sources, model, encode)
     stacked = [
         jax.tree.map(lambda *each: np.stack(each), *(starts[i] for i in members))
@@ -207,6 +203,16 @@ def parts_of(
     # Shapes are enough to count the slots.
     slots = slots_of(jax.eval_shape(binding.bundle, trained))
     return Parts(binding, trained, model.params, slots)
+
+
+def bound(
+    bank: Sequence[Entry], prompts: Prompts, model: Dimensions
+) -> tuple[dict[int, PromptSource], Binding]:
+    """Returns what makes prompts of each length, and what binds the bank of them."""
+    sources = {n: prompts.kind(length=n, model=model) for n in prompts.lengths}
+    if len(sources) == 1:
+        return sources, prompt_tuning(*sources.values(), len(bank))
+    return sources, prompts_of_lengths(sources, [entry.length for entry in bank])
 
 
 def base_step(training: Training, model: LoadedModel) -> int:
@@ -224,27 +230,44 @@ def base_step(training: Training, model: LoadedModel) -> int:
 
 
 def first_state(parts: Parts, optimizer: Optimizer, mesh: Mesh) -> TrainState:
-    """Returns the state before the first step, on the mesh.
+    """Returns the state before the first step, on the mesh."""
+    state = step.initial_state(parts.trained, optimizer, parts.binding)
+    places = places_of(state, parts.trained, parts.binding, optimizer, mesh)
+    return sharding.place(state, places)
+
+
+def places_of(
+    state: TrainState,
+    trained: PyTree,
+    binding: Binding,
+    optimizer: Optimizer,
+    mesh: Mesh,
+) -> TrainState | NamedSharding:
+    """Returns where a state lies: a sharding for all of it, or for each array.
 
     Prompts and their statistics are on every device whole; of a model that is tuned, a
     statistic is split as the array that it is of.
+
+    Args:
+        state: arrays, or their shapes.
+        trained: of the same, with shardings.
+        binding: what is trained.
+        optimizer: whose statistics the state has.
+        mesh: where.
     """
     whole = sharding.replicated(mesh)
-    state = step.initial_state(parts.trained, optimizer, parts.binding)
-    if not parts.binding.tunes_model:
-        return sharding.place(state, whole)
+    if not binding.tunes_model:
+        return whole
     of_optimizer = optax.tree_map_params(
         optimizer.transformation,
         # A factored statistic is a row or a column of its array: those are small.
         lambda leaf, array: array.sharding if leaf.shape == array.shape else whole,
         state.optimizer,
-        parts.trained,
+        trained,
         transform_non_params=lambda _: whole,
     )
-    where = TrainState(
-        whole, jax.tree.map(lambda array: array.sharding, parts.trained), of_optimizer
-    )
-    return sharding.place(state, where)
+    of_trained = jax.tree.map(lambda array: array.sharding, trained)
+    return TrainState(whole, of_trained, of_optimizer)
 
 
 def resumed(
