@@ -25,6 +25,7 @@ def test_python_md_runs(tmp_path):
     assert (tmp_path / "library/mood-seed0").is_dir()
 
 
+@pytest.mark.slow
 def test_own_rows_md_runs(tmp_path):
     done = run(["bash", "-euc", "".join(blocks("own_rows.md", "sh"))], tmp_path)
     assert '"prediction"' in done.stdout

@@ -182,6 +182,7 @@ def test_all_that_is_no_flag_of_processes_is_left():
     processes.agree({"nothing": "is compared"})
 
 
+@pytest.mark.slow
 def test_a_model_that_is_split_between_processes_is_written_whole(start, tmp_path):
     tune = ["--gin_file=gin/runs/model_tune.gin", "--gin.NUM_PARTITIONS=2"]
     first, second = end(start(0, steps=2, more=tune), start(1, steps=2, more=tune))
