@@ -3,8 +3,7 @@ r"""Program: what a run needs of a machine, told before the machine is rented.
     spot_jax compile --gin_file=gin/models/t5_1_1_xxl.gin \
       --gin_file=gin/prompts/class_labels.gin --gin_file=gin/runs/prompt_tune.gin \
       --gin.TASK_FEATURE_LENGTHS="{'inputs': 512, 'targets': 8}" \
-      --gin.WEIGHTS_DTYPE=bfloat16 --gin.ACTIVATION_DTYPE=bfloat16 \
-      --gin.NUM_PARTITIONS=16 --gin.MICROBATCHES=4 --topology v5e:4x4
+      --topology v5e:4x4
 
 The steps of training and evaluation that `spot_jax train` would run are compiled for a
 TPU that need not be there, or for the devices that are; no weight, vocabulary or data
@@ -27,6 +26,7 @@ from spot_jax.config.bound import bound_to
 from spot_jax.errors import InputError
 from spot_jax.hardware import chips, topologies
 from spot_jax.model import sharding
+from spot_jax.model.automatic import Place
 from spot_jax.proof import mesh as meshes
 from spot_jax.proof import programs, search, told
 from spot_jax.proof import run as runs
@@ -76,6 +76,8 @@ def compile_run(
     else:
         chip, count = chips.chip_of(jax.devices()[0]), jax.device_count()
         where = f"{count} x {chip.name}"
+    platform = "tpu" if topology else jax.default_backend()
+    run = run.on(Place(platform, count, chip.memory))
     meshes.check(run, count, chip)
     devices = topologies.devices_of(topology) if topology else jax.devices()
     mesh = sharding.make_mesh(run.model.num_partitions, devices)
@@ -131,6 +133,7 @@ def _as_text(asked: Proof, fitting: Proof | None) -> str:
     run = fitting.run
     return (
         f"{text}These settings fit: --gin.NUM_PARTITIONS={run.model.num_partitions} "
+        f"--gin.REMAT_POLICY={run.config.remat_policy} "
         f"--gin.MICROBATCHES={run.training.microbatches} "
         f"--gin.EVAL_BATCH_SIZE={run.evaluation.rows}\n\n{told.as_text(fitting)}"
     )

@@ -167,6 +167,7 @@ def train(
             target_length=data.lengths["targets"],
             microbatches=training.microbatches,
             rates=rate_numbers(bank, moved_by),
+            places=sharding.places(state),
         )
         of_data = data.lengths, parts.slots
         evaluator = Evaluator(loaded, parts.binding, evaluation, *of_data)

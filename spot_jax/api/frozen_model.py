@@ -37,8 +37,8 @@ def load(
     extra_ids: int | None = None,
     config: T5Config | None = None,
     dtype: str | None = None,
-    weights_dtype: str = "float32",
-    num_partitions: int = 1,
+    weights_dtype: str | None = None,
+    num_partitions: int | None = None,
     batch_size: int = 32,
     devices: Sequence[jax.Device] | None = None,
 ) -> "FrozenModel":
@@ -51,9 +51,10 @@ def load(
         extra_ids: sentinels to add to it; None: as many as the model's own has.
         config: the T5's shape; None: what the checkpoint says, which one of T5X does
             not say whole.
-        dtype: what is computed in; None: float32.
-        weights_dtype: what weights are held in; "bfloat16" halves their memory.
-        num_partitions: over how many devices each weight is split.
+        dtype: what is computed in; None: bfloat16 on accelerators, float32 elsewhere.
+        weights_dtype: what weights are held in; None: as dtype.
+        num_partitions: over how many devices each weight is split; None: as few as it
+            fits on.
         batch_size: texts that are answered at once.
         devices: where it computes; None: on all devices there are.
 

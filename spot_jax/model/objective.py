@@ -7,7 +7,7 @@ import jax
 from spot_jax import losses
 from spot_jax.model.binding import Binding
 from spot_jax.settings import Loss
-from spot_jax.t5 import T5, T5Config
+from spot_jax.t5 import T5, T5Config, walk
 
 
 def make_loss(
@@ -33,7 +33,7 @@ def make_loss(
             scales = scales_of(batch, binding, options, target_length)
         params, bundle = binding.bind(trained, frozen)
         logits = model.apply(
-            {"params": params},
+            walk.variables(config, params),
             batch["encoder_input_tokens"],
             batch["decoder_input_tokens"],
             prompt=bundle,

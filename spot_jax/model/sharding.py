@@ -52,7 +52,9 @@ def make_mesh(
     return Mesh(np.reshape(devices, (-1, model_parallel)), ("data", "model"))
 
 
-def parameter_shardings(shapes: Mapping, axes: Mapping, mesh: Mesh) -> dict:
+def parameter_shardings(
+    shapes: Mapping, axes: Mapping, mesh: Mesh, dimensions: int = 1
+) -> dict:
     """Returns a NamedSharding for every parameter.
 
     An axis that the mesh does not divide (the 6 heads of the position bias of T5 1.1
@@ -62,10 +64,16 @@ def parameter_shardings(shapes: Mapping, axes: Mapping, mesh: Mesh) -> dict:
         shapes: tree of arrays or jax.ShapeDtypeStruct.
         axes: a tree of tuples of logical axis names with the same nested keys.
         mesh: the mesh.
+        dimensions: 1 splits over the model axis, 2 also over the data axis, which keeps
+            less on every device and gathers a matrix whenever it is needed (T5X's
+            parameter_partitioning_dims).
     """
+    over_data = (("embed", "data"), *RULES)
 
     def shard(shape: Any, names: tuple[str, ...]) -> NamedSharding:
-        spec = nn.logical_to_mesh_axes(tuple(names), RULES)
+        # Vectors are so small that they are sooner kept than gathered.
+        rules = over_data if dimensions == 2 and len(names) > 1 else RULES
+        spec = nn.logical_to_mesh_axes(tuple(names), rules)
         fitting = [
             axis if axis and size % mesh.shape[axis] == 0 else None
             for size, axis in zip(shape.shape, spec, strict=True)
@@ -74,6 +82,11 @@ def parameter_shardings(shapes: Mapping, axes: Mapping, mesh: Mesh) -> dict:
 
     # Names stand in tuples, which are leaves here.
     return jax.tree.map(shard, dict(shapes), dict(axes))
+
+
+def places(tree: Any) -> Any:
+    """Returns the sharding of every array, or of its shape."""
+    return jax.tree.map(lambda leaf: leaf.sharding, tree)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -1,20 +1,19 @@
 """A T5 on a mesh: its weights read from a checkpoint, or drawn to be trained."""
 
 import dataclasses
-import functools
 import logging
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import AbstractMesh, Mesh
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from spot_jax import pretrained
 from spot_jax.errors import InputError
-from spot_jax.model import sharding
+from spot_jax.model import automatic, sharding
 from spot_jax.model.architecture import resolved
 from spot_jax.settings import Model
-from spot_jax.t5 import T5Config, initial_parameters, parameter_shapes
+from spot_jax.t5 import T5Config, initial_parameters, parameter_shapes, walk
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +50,19 @@ class LoadedModel:
         return told
 
 
-def load(model: Model, devices: Sequence[jax.Device] | None = None) -> LoadedModel:
+def load(
+    model: Model,
+    devices: Sequence[jax.Device] | None = None,
+    *,
+    is_tuned: bool = False,
+) -> LoadedModel:
     """Reads a checkpoint into its shards, array by array.
 
     Args:
         model: what to read.
         devices: where to; None: over all devices there are.
+        is_tuned: whether it is trained. Then its layers stand apart: the optimizer
+            knows every array by itself, as it is saved.
 
     Raises:
         InputError: when it cannot be read or is of another shape; see pretrained.load.
@@ -66,19 +72,29 @@ def load(model: Model, devices: Sequence[jax.Device] | None = None) -> LoadedMod
             "INITIAL_CHECKPOINT_PATH is None: a frozen model needs weights. Give a "
             "folder, a gs:// path or a published name such as 't5_1_1_lm100k_base'."
         )
-    mesh = sharding.make_mesh(model.num_partitions, devices)
     if model.config is None:
         model = resolved(model)
+    place = automatic.place_of(devices)
+    model = automatic.settled(model, place, is_tuned=is_tuned)
+    mesh = sharding.make_mesh(model.num_partitions, devices)
     logger.info("Loading the T5 from %s.", model.checkpoint)
-    expected = expected_on(mesh, model.config, model.weights_dtype)
-    return read(model.checkpoint, model.config, expected, mesh)
+    loaded = read(model.checkpoint, model.config, expected_on(mesh, model), mesh)
+    if model.config.scan_layers and not is_tuned:
+        loaded = dataclasses.replace(loaded, params=_together(loaded.params))
+    return loaded
 
 
-def expected_on(mesh: Mesh | AbstractMesh, config: T5Config, dtype: str) -> dict:
-    """Returns the parameters of a T5 as jax.ShapeDtypeStructs with shardings."""
-    shapes, axes = shapes_of(config)
-    shardings = sharding.parameter_shardings(shapes, axes, mesh)
-    kind = jnp.dtype(dtype)
+def expected_on(mesh: Mesh | AbstractMesh, model: Model) -> dict:
+    """Returns the parameters of a T5 as jax.ShapeDtypeStructs with shardings.
+
+    Args:
+        mesh: where.
+        model: of which nothing is left open.
+    """
+    shapes, axes = parameter_shapes(model.config)
+    dimensions = model.parameter_partitioning_dims
+    shardings = sharding.parameter_shardings(shapes, axes, mesh, dimensions)
+    kind = jnp.dtype(model.weights_dtype)
     return jax.tree.map(
         lambda s, where: jax.ShapeDtypeStruct(s.shape, kind, sharding=where),
         dict(shapes),
@@ -86,10 +102,37 @@ def expected_on(mesh: Mesh | AbstractMesh, config: T5Config, dtype: str) -> dict
     )
 
 
-@functools.cache
-def shapes_of(config: T5Config) -> tuple[dict, dict]:
-    """Returns `parameter_shapes`, which takes seconds of a deep T5, once."""
-    return parameter_shapes(config)
+def together(expected: dict) -> dict:
+    """Returns the shapes of parameters as a scan over layers takes them.
+
+    Args:
+        expected: from `expected_on`.
+    """
+
+    def stack(leaves: Sequence[jax.ShapeDtypeStruct]) -> jax.ShapeDtypeStruct:
+        shape = (len(leaves), *leaves[0].shape)
+        where = _of_layers(leaves[0].sharding)
+        return jax.ShapeDtypeStruct(shape, leaves[0].dtype, sharding=where)
+
+    return walk.stacked(expected, stack)
+
+
+def _together(params: dict) -> dict:
+    """Puts the layers' arrays into one, kind by kind; those before are given up."""
+
+    def stack(leaves: Sequence[jax.Array]) -> jax.Array:
+        where = _of_layers(leaves[0].sharding)
+        whole = jax.jit(lambda *each: jnp.stack(each), out_shardings=where)(*leaves)
+        # Or a model would be in memory twice before it is used once.
+        for leaf in leaves:
+            leaf.delete()
+        return whole
+
+    return walk.stacked(params, stack)
+
+
+def _of_layers(of_one: NamedSharding) -> NamedSharding:
+    return NamedSharding(of_one.mesh, PartitionSpec(None, *of_one.spec))
 
 
 def read(checkpoint: str, config: T5Config, expected: dict, mesh: Mesh) -> LoadedModel:
@@ -125,9 +168,12 @@ def draw(
         InputError: when nothing says its shape.
     """
     model = resolved(dataclasses.replace(model, checkpoint=None))
+    place = automatic.place_of(devices)
+    model = automatic.settled(model, place, is_tuned=True)
     mesh = sharding.make_mesh(model.num_partitions, devices)
-    shapes, axes = shapes_of(model.config)
-    shardings = sharding.parameter_shardings(shapes, axes, mesh)
+    shapes, axes = parameter_shapes(model.config)
+    dimensions = model.parameter_partitioning_dims
+    shardings = sharding.parameter_shardings(shapes, axes, mesh, dimensions)
     params = jax.jit(
         lambda key: dict(initial_parameters(model.config, key)),
         out_shardings=shardings,

@@ -6,9 +6,9 @@ from jax.sharding import AbstractMesh
 
 from spot_jax.errors import InputError
 from spot_jax.hardware.chips import Chip
+from spot_jax.model.automatic import partitions_that_divide
 from spot_jax.proof import shapes
 from spot_jax.proof.run import Run
-from spot_jax.t5 import T5Config
 
 _GIB = 2**30
 
@@ -35,12 +35,6 @@ def check(run: Run, chips: int, chip: Chip) -> None:
         )
     _check_weights(run, chips, chip)
     _check_rows(run, chips)
-
-
-def partitions_that_divide(config: T5Config, chips: int) -> list[int]:
-    """Returns the numbers of chips over which every weight of a T5 can be split."""
-    sizes = (chips, config.heads, config.d_mlp, config.vocab_size)
-    return [n for n in range(1, chips + 1) if not any(size % n for size in sizes)]
 
 
 def weights_on_a_chip(run: Run, chips: int) -> int:

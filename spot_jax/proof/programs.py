@@ -110,6 +110,7 @@ def _training(
         target_length=run.data.lengths["targets"],
         microbatches=run.training.microbatches,
         rates=rate_numbers(run.bank(), optimizer) if run.prompts else None,
+        places=sharding.places(parts.state),
     )
     rows = run.rows(parts.slots, mesh.shape["data"] * run.training.microbatches)
     batch = shapes.batch_of(rows, parts.slots, mesh)

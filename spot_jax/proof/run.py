@@ -7,7 +7,8 @@ from typing import Any
 from spot_jax.data import packing
 from spot_jax.data.packing import Example, Shape
 from spot_jax.errors import InputError
-from spot_jax.model import architecture
+from spot_jax.model import architecture, automatic
+from spot_jax.model.automatic import Place
 from spot_jax.optim import Optimizer
 from spot_jax.settings import Data, Evaluation, Loss, Model, Prompts, Training
 from spot_jax.t5 import T5Config
@@ -54,6 +55,16 @@ class Run:
         """Lists the prompts, or the model as its one entry."""
         rates = self.optimizer(base_step=0).rates
         return prepare.bank_of(self.data, self.prompts, self.seed, rates)
+
+    def on(self, place: Place) -> "Run":
+        """Returns the run as it would be on some devices, with nothing left open."""
+        model = automatic.settled(self.model, place, is_tuned=not self.prompts)
+        return dataclasses.replace(self, model=model)
+
+    def with_remat(self, policy: str) -> "Run":
+        """Returns the run with another REMAT_POLICY."""
+        model = dataclasses.replace(self.model, remat_policy=policy)
+        return dataclasses.replace(self, model=model)
 
     def with_partitions(self, number: int) -> "Run":
         """Returns the run with other NUM_PARTITIONS."""

@@ -8,6 +8,7 @@ import jax
 
 from spot_jax.hardware.chips import Chip
 from spot_jax.model import sharding
+from spot_jax.model.automatic import partitions_that_divide
 from spot_jax.proof import mesh as meshes
 from spot_jax.proof import programs
 from spot_jax.proof.programs import Cost
@@ -22,7 +23,8 @@ def cheapest(
     """Compiles other settings until both programs fit.
 
     First more MICROBATCHES, and a smaller EVAL_BATCH_SIZE, which cost no talk between
-    chips; where these do not do, more NUM_PARTITIONS. Settings that cannot fit, going
+    chips; then REMAT_POLICY "full", which computes layers twice; where these do not do,
+    more NUM_PARTITIONS. Settings that cannot fit, going
     by what was compiled before, are passed over.
 
     Args:
@@ -36,7 +38,7 @@ def cheapest(
         are none.
     """
     known = {cost.name: (run, cost) for cost in costs}
-    for partitions in meshes.partitions_that_divide(run.config, len(devices)):
+    for partitions in partitions_that_divide(run.config, len(devices)):
         if partitions < run.model.num_partitions:
             continue
         here = run.with_partitions(partitions)
@@ -83,8 +85,9 @@ def _smaller(name: str, run: Run, chips: int) -> Iterator[Run]:
     """Yields the run as it is, and with less and less at once."""
     data = chips // run.model.num_partitions
     if name == "training":
-        for number in meshes.microbatches_of(run, data):
-            yield run.with_microbatches(number)
+        for policy in dict.fromkeys((run.config.remat_policy, "full")):
+            for number in meshes.microbatches_of(run, data):
+                yield run.with_remat(policy).with_microbatches(number)
         return
     rows = run.evaluation.rows
     while True:
@@ -107,6 +110,9 @@ def _need(run: Run, chips: int, before: Run, cost: Cost) -> float:
         return float("inf")
     if cost.memory is None:
         return weights
+    if run.config.remat_policy != before.config.remat_policy:
+        # How much less nobody knows before it is compiled.
+        return weights
     rest = cost.memory + cost.code - cost.weights
     return weights + rest * _at_once(cost.name, run) / _at_once(cost.name, before)
 
@@ -120,7 +126,7 @@ def _at_once(name: str, run: Run) -> float:
 def _say(name: str, run: Run) -> None:
     logger.info(
         "It does not fit. Compiling the step of %s with NUM_PARTITIONS %d, "
-        "MICROBATCHES %d and EVAL_BATCH_SIZE %d.",
-        *(name, run.model.num_partitions, run.training.microbatches),
-        run.evaluation.rows,
+        "REMAT_POLICY %s, MICROBATCHES %d and EVAL_BATCH_SIZE %d.",
+        *(name, run.model.num_partitions, run.config.remat_policy),
+        *(run.training.microbatches, run.evaluation.rows),
     )

@@ -60,7 +60,9 @@ def parts_of(run: Run, mesh: Mesh, optimizer: Optimizer) -> Parts:
 
 def weights_of(run: Run, mesh: Mesh | AbstractMesh) -> PyTree:
     """Returns the T5's parameters as they would be loaded."""
-    return weights.expected_on(mesh, run.config, run.model.weights_dtype)
+    expected = weights.expected_on(mesh, run.model)
+    is_scanned = run.config.scan_layers and run.prompts
+    return weights.together(expected) if is_scanned else expected
 
 
 def bytes_on_a_chip(tree: PyTree) -> int:

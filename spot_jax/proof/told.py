@@ -1,7 +1,6 @@
 """What was found out about a run, as a table and as numbers for other programs."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import jax
 from spot_jax import tables
 from spot_jax.campaign.plan import Study
 from spot_jax.hardware.chips import Chip
-from spot_jax.model import weights
+from spot_jax.model import automatic
 from spot_jax.proof import hours
 from spot_jax.proof.hours import Hours, Pace
 from spot_jax.proof.programs import Cost
@@ -85,6 +84,9 @@ def as_numbers(proof: Proof) -> dict[str, Any]:
             "MICROBATCHES": run.training.microbatches,
             "EVAL_BATCH_SIZE": run.evaluation.rows,
             "BATCH_SIZE": run.training.batch_size,
+            "SCAN_LAYERS": run.config.scan_layers,
+            "REMAT_POLICY": run.config.remat_policy,
+            "PARAMETER_PARTITIONING_DIMS": run.model.parameter_partitioning_dims,
             "WEIGHTS_DTYPE": run.model.weights_dtype,
             "ACTIVATION_DTYPE": run.config.dtype,
             "prompts": len(run.bank()) if run.prompts else 0,
@@ -123,7 +125,9 @@ def _what(proof: Proof) -> str:
         f"({run.model.weights_dtype} weights, {run.config.dtype} activations)\n"
         f"on {proof.where}, {proof.chips // partitions} (data) x {partitions} (model); "
         f"{training.batch_size} examples of each a step in {training.microbatches} "
-        f"part{'s' * (training.microbatches > 1)}"
+        f"part{'s' * (training.microbatches > 1)}; layers "
+        f"{'scanned' if run.config.scan_layers else 'unrolled'}, "
+        f"REMAT_POLICY {run.config.remat_policy}"
     )
 
 
@@ -189,8 +193,7 @@ def _verdict(proof: Proof) -> str:
 
 
 def _parameters(run: Run) -> int:
-    arrays, _ = weights.shapes_of(run.config)
-    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(arrays))
+    return automatic.parameters_of(run.config)
 
 
 def _gib(number: int | None) -> str:

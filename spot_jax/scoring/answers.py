@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from spot_jax import losses
 from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
-from spot_jax.t5 import T5, T5Config, masks
+from spot_jax.t5 import T5, T5Config, masks, walk
 from spot_jax.t5.decode import Search, generate
 
 
@@ -49,7 +49,7 @@ def make_rank(config: T5Config, binding: Binding) -> Callable:
 
     def rank(trained, frozen, batch, labels):
         params, bundle = binding.bind(trained, frozen)
-        apply = functools.partial(model.apply, {"params": params})
+        apply = functools.partial(model.apply, walk.variables(config, params))
         encoded, segments = apply(
             batch["encoder_input_tokens"],
             **_encoder_arguments(batch, bundle),
@@ -81,7 +81,7 @@ def make_score(config: T5Config, binding: Binding) -> Callable:
     def score(trained, frozen, batch):
         params, bundle = binding.bind(trained, frozen)
         logits = model.apply(
-            {"params": params},
+            walk.variables(config, params),
             batch["encoder_input_tokens"],
             batch["decoder_input_tokens"],
             prompt=bundle,

@@ -150,7 +150,7 @@ def _grow(
         growing_scores=growing_scores,
         ended=ended,
         ended_scores=ended_scores,
-        cache=_reorder(cache, jnp.take_along_axis(parent, kept, axis=1), beams),
+        cache=_reorder(cache, jnp.take_along_axis(parent, kept, axis=1), scorer),
     )
 
 
@@ -170,8 +170,8 @@ def _best(
     return scores, _take(hypotheses, index)
 
 
-def _reorder(cache: Cache, parent: Int[Array, "batch {beams}"], beams: int) -> Cache:
+def _reorder(cache: Cache, parent: Int[Array, "batch beams"], scorer: Scorer) -> Cache:
     """Gives every growing hypothesis the cache of the one it grew from."""
-    first = jnp.arange(parent.shape[0])[:, None] * beams
+    first = jnp.arange(parent.shape[0])[:, None] * scorer.width
     rows = (first + parent).reshape(-1)
-    return jax.tree.map(lambda x: jnp.take(x, rows, axis=0), cache)
+    return jax.tree.map(lambda x: jnp.take(x, rows, axis=scorer.rows_axis), cache)

@@ -12,6 +12,8 @@ _SIZES = (
     *("vocab_size", "relpos_max_distance"),
 )
 
+REMAT_POLICIES = ("none", "minimal", "full")
+
 
 @dataclasses.dataclass(frozen=True)
 class T5Config:
@@ -41,6 +43,10 @@ class T5Config:
         relpos_in_every_layer: whether every layer has a position bias of its own (umT5)
             in place of one that a stack shares.
         norm_epsilon: what the norms add to the mean of squares.
+        scan_layers: whether one compiled layer is walked through all (T5X's name); its
+            parameters then stand together (walk.py).
+        remat_policy: "none", "minimal" or "full", T5X's names: the backward pass finds
+            all that a layer computed, its products with weights, or nothing.
     """
 
     d_model: int
@@ -58,6 +64,8 @@ class T5Config:
     relpos_max_distance: int = 128
     relpos_in_every_layer: bool = False
     norm_epsilon: float = 1e-6
+    scan_layers: bool = False
+    remat_policy: str = "none"
 
     def __post_init__(self):
         if self.dtype not in ("float32", "bfloat16"):
@@ -75,6 +83,11 @@ class T5Config:
             raise InputError(
                 f"dropout_rate is {self.dropout_rate}; it is the share that is dropped "
                 "while training, from 0 to below 1. Set --gin.DROPOUT_RATE to one."
+            )
+        if self.remat_policy not in REMAT_POLICIES:
+            raise InputError(
+                f"remat_policy is {self.remat_policy!r}; set --gin.REMAT_POLICY to one "
+                f"of {', '.join(map(repr, REMAT_POLICIES))}."
             )
         if not self.norm_epsilon > 0:
             raise InputError(

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from spot_jax.errors import InputError
 from spot_jax.prompts.base import PromptBundle
+from spot_jax.t5 import walk
 from spot_jax.t5.config import T5Config
 from spot_jax.t5.network import T5
 from spot_jax.t5.scorer import Scorer, scorer_maker
@@ -96,9 +97,8 @@ def generate(
         [batch, max_length] tokens, 0 after EOS, and [batch] the score the search
         ranked them by: the sum of log-probabilities, beam search's after its penalty.
     """
-    model = T5(config)
-    encoded, segments = model.apply(
-        {"params": params},
+    encoded, segments = T5(config).apply(
+        walk.variables(config, params),
         tokens,
         prompt=prompt,
         segment_ids=segment_ids,

@@ -23,10 +23,12 @@ KeysValues = tuple[
 ]
 
 
-def on_mesh(
-    x: Float[Array, "batch length features"], *axes: str
-) -> Float[Array, "batch length features"]:
-    """Pins an activation to the mesh by logical axes; nothing happens without one."""
+def on_mesh(x: Float[Array, "*shape"], *axes: str) -> Float[Array, "*shape"]:
+    """Pins an array to the mesh by logical axes; nothing happens without one.
+
+    A matrix that is kept in parts over the data axis is gathered by it, where it is
+    needed and in the dtype that is computed in.
+    """
     return nn.with_logical_constraint(x, axes)
 
 
@@ -46,7 +48,7 @@ class Dense(nn.Module):
         kernel = param_with_axes(
             "kernel", self.kernel_init, shape, jnp.float32, axes=self.axes
         )
-        return x.astype(self.dtype) @ kernel.astype(self.dtype)
+        return x.astype(self.dtype) @ on_mesh(kernel.astype(self.dtype), *self.axes)
 
 
 class RMSNorm(nn.Module):

@@ -4,6 +4,8 @@ Without a prompt this is T5X's T5 (`t5x.examples.t5`), so that published checkpo
 load by name. A prompt arrives as an argument; nothing here is a prompt's parameter.
 """
 
+import dataclasses
+
 import flax
 import flax.linen as nn
 import jax
@@ -11,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from spot_jax.prompts.base import PromptBundle, check_supported
-from spot_jax.t5 import inputs, masks
+from spot_jax.t5 import inputs, masks, walk
 from spot_jax.t5.config import T5Config
 from spot_jax.t5.layers import Embedding, on_mesh
 from spot_jax.t5.stacks import CrossKeysValues, Decoder, Encoder
@@ -112,13 +114,15 @@ class T5(nn.Module):
         else:
             mask = mask & masks.same_segment(decoder_segment_ids, decoder_segment_ids)
             cross_mask = masks.same_segment(decoder_segment_ids, encoder_segment_ids)
-        return self.decode_projected(
-            self.cross_keys_values(encoded),
-            decoder_input_tokens,
+        x = self.decoder(
+            self.token_embedder(decoder_input_tokens),
+            None,
+            encoded=encoded,
             mask=mask,
             cross_mask=cross_mask,
             deterministic=deterministic,
         )
+        return self.logits(x)
 
     def decode_projected(
         self,
@@ -219,6 +223,8 @@ class T5(nn.Module):
 def parameter_shapes(config: T5Config) -> tuple[dict, dict]:
     """Returns the parameter tree and its logical axes, without computing anything.
 
+    Every layer stands apart, as in checkpoints, also where layers are scanned.
+
     Args:
         config: the T5.
 
@@ -227,12 +233,20 @@ def parameter_shapes(config: T5Config) -> tuple[dict, dict]:
         tree of tuples of logical axis names, e.g. ("embed", "joined_kv").
     """
     tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
-    variables = jax.eval_shape(T5(config).init, jax.random.key(0), tokens, tokens)
+    # A deep T5 takes seconds to trace, and its layers are alike.
+    shallow = dataclasses.replace(_apart(config), encoder_layers=1, decoder_layers=1)
+    variables = jax.eval_shape(T5(shallow).init, jax.random.key(0), tokens, tokens)
     axes = nn.partitioning.get_axis_names(variables["params_axes"])
-    return variables["params"], jax.tree.map(tuple, flax.core.unfreeze(axes))
+    axes = jax.tree.map(tuple, flax.core.unfreeze(axes))
+    layers = {"encoder": config.encoder_layers, "decoder": config.decoder_layers}
+    return walk.repeated(variables["params"], layers), walk.repeated(axes, layers)
 
 
 def initial_parameters(config: T5Config, key: Key[Array, ""]) -> dict:
-    """Returns random float32 parameters, T5's own starting values."""
+    """Returns random float32 parameters, T5's own starting values, each layer apart."""
     tokens = jnp.zeros((1, 1), jnp.int32)
-    return T5(config).init(key, tokens, tokens)["params"]
+    return T5(_apart(config)).init(key, tokens, tokens)["params"]
+
+
+def _apart(config: T5Config) -> T5Config:
+    return dataclasses.replace(config, scan_layers=False, remat_policy="none")

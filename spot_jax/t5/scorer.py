@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree, Shaped
 
+from spot_jax.t5 import walk
 from spot_jax.t5.config import T5Config
 from spot_jax.t5.network import T5
 
 # What a T5 remembers of what it wrote.
-Cache = PyTree[Shaped[Array, "rows ..."]]
+Cache = PyTree[Shaped[Array, "..."]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,9 +22,10 @@ class Scorer:
     Attributes:
         next_logits: `(tokens, cache, position) -> (logits, cache)`, tokens [rows] and
             logits [rows, vocab] in the row order of `cache`.
-        cache: the empty cache, every leaf [rows, ...].
+        cache: the empty cache, every leaf [rows, ...] or [layers, rows, ...].
         batch: how many inputs there are; rows = batch * width.
         width: how many rows each input has, next to one another (beams).
+        rows_axis: the axis of the cache's rows.
     """
 
     next_logits: Callable[
@@ -33,6 +35,7 @@ class Scorer:
     cache: Cache
     batch: int
     width: int
+    rows_axis: int = 0
 
 
 def scorer_maker(
@@ -51,17 +54,17 @@ def scorer_maker(
         segments: [batch, longer] likewise.
         max_length: how many positions there will be at most.
     """
-    model = T5(config)
-    cross = model.apply({"params": params}, encoded, method=T5.cross_keys_values)
+    model, variables = T5(config), walk.variables(config, params)
+    cross = model.apply(variables, encoded, method=T5.cross_keys_values)
+    rows_axis = int(config.scan_layers)
 
     def make_scorer(width: int) -> Scorer:
-        wide_cross, wide_segments = jax.tree.map(
-            lambda x: jnp.repeat(x, width, axis=0), (cross, segments)
-        )
+        wide_cross = jax.tree.map(lambda x: jnp.repeat(x, width, axis=rows_axis), cross)
+        wide_segments = jnp.repeat(segments, width, axis=0)
 
         def apply(new_tokens, cache, position):
             return model.apply(
-                {"params": params, **cache},
+                {**variables, **cache},
                 wide_cross,
                 wide_segments,
                 new_tokens,
@@ -81,6 +84,6 @@ def scorer_maker(
             logits, cache = apply(last[:, None], cache, position)
             return logits[:, 0], cache
 
-        return Scorer(next_logits, cache, len(encoded), width)
+        return Scorer(next_logits, cache, len(encoded), width, rows_axis)
 
     return make_scorer

@@ -171,7 +171,7 @@ def load_model(
     """Loads the T5, or draws one where it is trained from scratch."""
     if not prompts and model.checkpoint is None:
         return weights.draw(model, _only(seed), devices)
-    return weights.load(model, devices)
+    return weights.load(model, devices, is_tuned=not prompts)
 
 
 def parts_of(

@@ -56,6 +56,7 @@ def make_train_step(
     target_length: int,
     microbatches: int = 1,
     rates: Sequence[int] | None = None,
+    places: TrainState | None = None,
 ) -> Callable[[TrainState, PyTree, dict, Any], tuple[TrainState, dict]]:
     """Compiles `train_step(state, frozen, batch, key) -> (state, metrics)`.
 
@@ -72,6 +73,8 @@ def make_train_step(
         microbatches: in how many parts a batch is computed, to save memory.
         rates: [bank] which of the optimizer's rates each prompt has; None: there is
             one.
+        places: the shardings that a state arrives with and leaves with; None: the
+            compiler chooses those of a tuned model, and another may follow from it.
 
     Returns:
         The step. Its metrics are arrays [prompts]: those of `losses.prompt_losses`,
@@ -99,7 +102,7 @@ def make_train_step(
             return gradient(trained, frozen, batch, key, scales)
         return _accumulate(gradient, trained, frozen, batch, key, scales, microbatches)
 
-    return jax.jit(train_step, donate_argnums=0)
+    return jax.jit(train_step, donate_argnums=0, out_shardings=(places, None))
 
 
 def _make_update(

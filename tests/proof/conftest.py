@@ -3,11 +3,14 @@
 import pytest
 
 from spot_jax import optim
+from spot_jax.model.automatic import Place
 from spot_jax.prompts.init import random_uniform
 from spot_jax.proof import run as runs
 from spot_jax.settings import Data, Evaluation, Loss, Model, Prompts, Training
 from spot_jax.t5 import T5Config
 
+# What tests run on: eight devices that one machine pretends to have.
+PLACE = Place("cpu", 8, 2**33)
 SMALL = T5Config(
     d_model=64,
     heads=4,
@@ -36,6 +39,6 @@ def make_run():
             "prompts": Prompts(length=6, starts=random_uniform),
             "seed": 0,
         }
-        return runs.of(arguments | changes, bank, expected)
+        return runs.of(arguments | changes, bank, expected).on(PLACE)
 
     return make

@@ -4,6 +4,7 @@ import pytest
 
 from spot_jax.errors import InputError
 from spot_jax.hardware.chips import TPUS, Chip
+from spot_jax.model.automatic import partitions_that_divide
 from spot_jax.proof import mesh
 from spot_jax.t5 import T5Config
 
@@ -14,14 +15,15 @@ XXL = T5Config(
 
 @pytest.fixture
 def xxl(make_run):
-    return make_run(config=XXL, training={"microbatches": 1})
+    model = {"num_partitions": 1, "weights_dtype": "float32"}
+    return make_run(config=XXL, training={"microbatches": 1}, model=model)
 
 
 @pytest.mark.parametrize(
     ("chips", "partitions"), [(16, [1, 2, 4, 8, 16]), (12, [1, 2, 4]), (1, [1])]
 )
 def test_partitions_divide_chips_heads_mlp_and_vocabulary(chips, partitions):
-    assert mesh.partitions_that_divide(XXL, chips) == partitions
+    assert partitions_that_divide(XXL, chips) == partitions
 
 
 def test_weights_that_are_more_than_a_chip_has_are_refused_with_what_fits(xxl):

@@ -24,6 +24,7 @@ def lowered(run, mesh, state, frozen, batch, key, binding) -> str:
             target_length=8,
             microbatches=run.training.microbatches,
             rates=rate_numbers(run.bank(), optimizer),
+            places=sharding.places(state),
         )
         return train_step.lower(state, frozen, batch, key).as_text()
 

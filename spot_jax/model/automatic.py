@@ -1,0 +1,113 @@
+"""What a Model leaves open, decided by how large the T5 is and by what computes it."""
+
+import dataclasses
+import logging
+import math
+from collections.abc import Sequence
+
+import jax
+
+from spot_jax.hardware.chips import chip_of
+from spot_jax.settings import Model
+from spot_jax.t5 import T5Config, parameter_shapes
+
+logger = logging.getLogger(__name__)
+
+# Of T5 1.1 base, 24 layers: its step compiles in a third of the time when scanned.
+_MANY_LAYERS = 24
+# Between T5 1.1 large and XL: beyond, activations need more memory than weights.
+_MANY_PARAMETERS = 2e9
+# How much of a device weights may fill; the rest is for activations.
+_SHARE = 0.5
+# A model that is tuned has weights, gradients and the optimizer's statistics.
+_TUNED = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """What a model will be computed by.
+
+    Attributes:
+        platform: "cpu", "gpu" or "tpu".
+        count: how many devices there are.
+        memory: bytes of one of them.
+    """
+
+    platform: str
+    count: int
+    memory: int
+
+
+def place_of(devices: Sequence[jax.Device] | None = None) -> Place:
+    """Returns what devices are; None: all there are."""
+    devices = jax.devices() if devices is None else devices
+    first = devices[0]
+    return Place(first.platform, len(devices), chip_of(first).memory)
+
+
+def settled(model: Model, place: Place, *, is_tuned: bool = False) -> Model:
+    """Returns a model of which nothing is left open.
+
+    Accelerators compute in bfloat16 and hold frozen weights in it; a model that is
+    tuned is held in float32. Weights are split over as few devices as they fit on.
+
+    Args:
+        model: of which the shape is known.
+        place: what it will be computed by.
+        is_tuned: whether the model itself is trained.
+    """
+    config = model.config
+    fast = "float32" if place.platform == "cpu" else "bfloat16"
+    weights_dtype = model.weights_dtype or ("float32" if is_tuned else fast)
+    layers = config.encoder_layers + config.decoder_layers
+    given = {
+        # Whoever has set it in the shape wants it.
+        "dtype": model.dtype or (fast if config.dtype == "float32" else config.dtype),
+        "scan_layers": _first(model.scan_layers, layers >= _MANY_LAYERS),
+        "remat_policy": model.remat_policy
+        or ("full" if parameters_of(config) > _MANY_PARAMETERS else "none"),
+    }
+    partitions = model.num_partitions
+    if partitions is None:
+        itemsize = 4 if weights_dtype == "float32" else 2
+        bytes_ = parameters_of(config) * itemsize * (_TUNED if is_tuned else 1)
+        partitions = _fewest(config, bytes_, place)
+    settled = dataclasses.replace(
+        model, weights_dtype=weights_dtype, num_partitions=partitions, **given
+    )
+    _tell(model, settled)
+    return settled
+
+
+def parameters_of(config: T5Config) -> int:
+    """Returns how many parameters a T5 has."""
+    shapes, _ = parameter_shapes(config)
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+
+
+def partitions_that_divide(config: T5Config, count: int) -> list[int]:
+    """Returns the numbers of devices over which every weight of a T5 can be split."""
+    sizes = (count, config.heads, config.d_mlp, config.vocab_size)
+    return [n for n in range(1, count + 1) if not any(size % n for size in sizes)]
+
+
+def _fewest(config: T5Config, needed: int, place: Place) -> int:
+    fitting = partitions_that_divide(config, place.count)
+    enough = [n for n in fitting if needed / n <= _SHARE * place.memory]
+    return (enough or fitting[-1:])[0]
+
+
+def _first(given: bool | None, otherwise: bool) -> bool:
+    return otherwise if given is None else given
+
+
+def _tell(asked: Model, settled: Model) -> None:
+    """Says what was decided where another machine would decide otherwise."""
+    said = {
+        "NUM_PARTITIONS": (asked.num_partitions, settled.num_partitions, 1),
+        "WEIGHTS_DTYPE": (asked.weights_dtype, settled.weights_dtype, "float32"),
+        "ACTIVATION_DTYPE": (asked.dtype, settled.config.dtype, "float32"),
+    }
+    for name, (given, value, usual) in said.items():
+        if given is None and value != usual:
+            logger.info("%s is %s here, as nothing sets it.", name, value)

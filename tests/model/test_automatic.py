@@ -1,0 +1,112 @@
+"""What is decided where nothing sets it."""
+
+import dataclasses
+
+import pytest
+
+from spot_jax.model.automatic import Place, settled
+from spot_jax.settings import Model
+from spot_jax.t5 import T5Config
+
+GIB = 2**30
+CPU, GPU = Place("cpu", 1, 24 * GIB), Place("gpu", 8, 80 * GIB)
+V5E = Place("tpu", 16, 16 * GIB)
+
+
+def sized(layers, heads, d_model, d_mlp):
+    return T5Config(
+        d_model=d_model,
+        heads=heads,
+        d_mlp=d_mlp,
+        encoder_layers=layers,
+        decoder_layers=layers,
+    )
+
+
+SIZES = {
+    "small": sized(8, 6, 512, 1024),
+    "base": sized(12, 12, 768, 2048),
+    "large": sized(24, 16, 1024, 2816),
+    "xl": sized(24, 32, 2048, 5120),
+    "xxl": sized(24, 64, 4096, 10240),
+}
+
+
+def on(place, size, is_tuned=False, **given):
+    return settled(Model(SIZES[size], None, **given), place, is_tuned=is_tuned)
+
+
+@pytest.mark.parametrize(
+    ("size", "is_scanned", "policy"),
+    [
+        ("small", False, "none"),
+        ("base", True, "none"),
+        ("large", True, "none"),
+        ("xl", True, "full"),
+        ("xxl", True, "full"),
+    ],
+)
+def test_deep_models_are_scanned_and_large_ones_rematerialised(
+    size, is_scanned, policy
+):
+    config = on(CPU, size).config
+    assert (config.scan_layers, config.remat_policy) == (is_scanned, policy)
+
+
+@pytest.mark.parametrize(
+    ("place", "is_tuned", "dtypes"),
+    [
+        (CPU, False, ("float32", "float32")),
+        (CPU, True, ("float32", "float32")),
+        (GPU, False, ("bfloat16", "bfloat16")),
+        (V5E, False, ("bfloat16", "bfloat16")),
+        # Late updates would be rounded away.
+        (GPU, True, ("float32", "bfloat16")),
+    ],
+)
+def test_accelerators_compute_in_bfloat16(place, is_tuned, dtypes):
+    model = on(place, "small", is_tuned)
+    assert (model.weights_dtype, model.config.dtype) == dtypes
+
+
+@pytest.mark.parametrize(
+    ("place", "size", "is_tuned", "partitions"),
+    [
+        (CPU, "xl", False, 1),
+        (V5E, "large", False, 1),
+        (V5E, "xl", False, 1),
+        (V5E, "xxl", False, 4),
+        (V5E, "xxl", True, 16),
+        (GPU, "xxl", False, 1),
+        # What fits nowhere is split as far as it goes, and the device says the rest.
+        (Place("tpu", 1, 16 * GIB), "xxl", False, 1),
+    ],
+)
+def test_weights_are_split_over_as_few_devices_as_they_fit_on(
+    place, size, is_tuned, partitions
+):
+    assert on(place, size, is_tuned).num_partitions == partitions
+
+
+def test_what_is_given_stays():
+    given = dict(num_partitions=8, weights_dtype="float32", dtype="float32")
+    given |= dict(scan_layers=False, remat_policy="minimal")
+    model = on(V5E, "xxl", **given)
+    config = model.config
+    assert (model.num_partitions, model.weights_dtype, config.dtype) == (
+        *(8, "float32", "float32"),
+    )
+    assert (config.scan_layers, config.remat_policy) == (False, "minimal")
+    shape = dataclasses.replace(SIZES["small"], dtype="bfloat16")
+    assert settled(Model(shape, None), CPU).config.dtype == "bfloat16"
+
+
+def test_what_another_machine_would_decide_otherwise_is_said(caplog):
+    caplog.set_level("INFO")
+    on(CPU, "xxl")
+    assert not caplog.messages
+    on(V5E, "xxl", weights_dtype="bfloat16")
+    assert caplog.messages == [
+        "NUM_PARTITIONS is 4 here, as nothing sets it.",
+        "ACTIVATION_DTYPE is bfloat16 here, as nothing sets it.",
+    ]
