@@ -13,7 +13,8 @@ targets [6, 1] share this row:
 
 The segment ids are the only mask, and T5's position bias depends on differences alone,
 so a packed row gives the losses and gradients of the same examples in rows of their
-own. Only numpy here: this runs on the host.
+own. Keys and values take no slots: they are those of a row, `row_prompts`, whose
+examples are of one prompt then. Only numpy here: this runs on the host.
 """
 
 from collections.abc import Sequence
@@ -61,6 +62,7 @@ def plan(
     row_length: int,
     target_limit: int | None = None,
     rows_multiple: int = 1,
+    mixes: bool = True,
 ) -> Shape:
     """Finds a shape that holds each of these batches.
 
@@ -77,15 +79,22 @@ def plan(
             to its length.
         rows_multiple: the number of rows is a multiple of this (the mesh's data axis
             times the microbatches).
+        mixes: whether a row may hold examples of several prompts.
     """
     room = row_length, target_limit
-    packed = [_first_fit(batch, prompt_length, *room) for batch in batches]
+    packed = [_bins(batch, prompt_length, *room, mixes) for batch in batches]
     rows = max(len(bins) for bins in packed)
     targets = max(_longest_targets(bins) for bins in packed)
     return Shape(-(-rows // rows_multiple) * rows_multiple, row_length, targets)
 
 
-def pack(examples: Sequence[Example], *, prompt_length: int, shape: Shape) -> Batch:
+def pack(
+    examples: Sequence[Example],
+    *,
+    prompt_length: int,
+    shape: Shape,
+    mixes: bool = True,
+) -> Batch:
     """Lays examples out in as few rows as first-fit decreasing finds.
 
     Args:
@@ -93,11 +102,12 @@ def pack(examples: Sequence[Example], *, prompt_length: int, shape: Shape) -> Ba
         prompt_length: slots in front of every example, 0 for none.
         shape: see `plan`. A batch that does not fit takes a multiple of its rows, or
             of its target length.
+        mixes: whether a row may hold examples of several prompts.
 
     Raises:
         InputError: when an example is longer than a row.
     """
-    bins = _first_fit(examples, prompt_length, *shape[1:])
+    bins = _bins(examples, prompt_length, *shape[1:], mixes)
     targets = _longest_targets(bins)
     return lay_out(
         bins,
@@ -109,6 +119,22 @@ def pack(examples: Sequence[Example], *, prompt_length: int, shape: Shape) -> Ba
             shape.target_row_length * -(-targets // shape.target_row_length),
         ),
     )
+
+
+def _bins(
+    examples: Sequence[Example],
+    prompt_length: int,
+    row_length: int,
+    target_limit: int | None,
+    mixes: bool,
+) -> list[list[Example]]:
+    """Divides examples among rows, of one prompt each where they may not mix."""
+    room = prompt_length, row_length, target_limit
+    if mixes:
+        return _first_fit(examples, *room)
+    prompts = sorted({example.prompt for example in examples})
+    of_prompt = [[e for e in examples if e.prompt == number] for number in prompts]
+    return [row for own in of_prompt for row in _first_fit(own, *room)]
 
 
 def _first_fit(
@@ -199,6 +225,7 @@ def lay_out(
         "decoder_loss_weights": empty(shape.target_row_length, np.float32),
         "decoder_segment_ids": empty(shape.target_row_length),
         "decoder_prompt_ids": empty(shape.target_row_length),
+        "row_prompts": np.zeros(shape.rows, np.int32),
     }
     for row, members in enumerate(bins):
         start = target_start = 0
@@ -215,6 +242,7 @@ def lay_out(
             _write(batch, row, (start, end), prompt_length, segment, example)
             _write_target(batch, row, (target_start, target_end), segment, example)
             start, target_start = end, target_end
+            batch["row_prompts"][row] = example.prompt
     return batch
 
 

@@ -41,6 +41,7 @@ def make_loss(
             encoder_prompt_ids=batch["encoder_prompt_ids"],
             encoder_positions=batch["encoder_positions"],
             decoder_segment_ids=batch["decoder_segment_ids"],
+            row_prompts=batch["row_prompts"],
             deterministic=key is None,
             rngs=None if key is None else {"dropout": key},
         )

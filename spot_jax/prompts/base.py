@@ -91,7 +91,10 @@ class PromptBundle:
         mask: [prompt] or [bank, prompt] 1 where a prompt position is visible, so that
             prompts of different lengths share one bank. None: all are.
         hidden_mode: "replace" or "add", how enc_hidden enters the residual stream.
-        bias_mode: "zero" or "contiguous", the position bias of extra keys.
+        bias_mode: the position bias of extra keys: "zero", they are a set; or
+            "contiguous", they stand right before the text.
+        layers: "16:24" where the prompt enters layers 16 to 23 of a stack alone, as
+            Python slices; what the arrays hold for others is not read. "": all.
     """
 
     enc_input: Array | None = None
@@ -102,6 +105,7 @@ class PromptBundle:
     mask: Array | None = None
     hidden_mode: str = flax.struct.field(pytree_node=False, default="replace")
     bias_mode: str = flax.struct.field(pytree_node=False, default="zero")
+    layers: str = flax.struct.field(pytree_node=False, default="")
 
 
 def empty() -> PromptBundle:
@@ -122,7 +126,33 @@ def modes(bundle: PromptBundle) -> dict[str, str]:
         said["hidden_mode"] = bundle.hidden_mode
     if present.keys() & {"enc_self", "dec_self", "cross"}:
         said["bias_mode"] = bundle.bias_mode
+    if bundle.layers:
+        said["layers"] = bundle.layers
     return said
+
+
+def entered(bundle: PromptBundle, count: int) -> list[int]:
+    """Returns the layers, of so many, that a prompt enters.
+
+    Raises:
+        InputError: when its range is none, or holds none of them.
+    """
+    if not bundle.layers:
+        return list(range(count))
+    first, colon, end = bundle.layers.partition(":")
+    numbers = [part or None for part in (first, end)]
+    if not colon or not all(n is None or n.lstrip("-").isdecimal() for n in numbers):
+        raise InputError(
+            f"The layers {bundle.layers!r} of a prompt are no range; '16:24' are "
+            "layers 16 to 23, '12:' all from 12 on."
+        )
+    found = list(range(count))[slice(*(n and int(n) for n in numbers))]
+    if not found:
+        raise InputError(
+            f"The layers {bundle.layers!r} of a prompt are none of the {count} that a "
+            "stack has. Choose others."
+        )
+    return found
 
 
 def length_of(bundle: PromptBundle) -> int:
@@ -138,6 +168,14 @@ def slots_of(bundle: PromptBundle) -> int:
     """
     vectors = (bundle.enc_input, bundle.enc_hidden)
     return max((array.shape[-2] for array in vectors if array is not None), default=0)
+
+
+def mixes_in_rows(bundle: PromptBundle) -> bool:
+    """Whether a row may hold examples of several prompts of a bank.
+
+    Vectors stand in slots, which are an example's own; keys and values are a row's.
+    """
+    return not sites(bundle).keys() & {"enc_self", "dec_self", "cross"}
 
 
 def shapes_of(bundle: PromptBundle) -> dict[str, list[int]]:
@@ -187,18 +225,4 @@ def check_single(bundle: PromptBundle) -> None:
         raise InputError(
             f"This is {described(bundle)}{masked}; a prompt has one length at all of "
             "its sites, and no mask. Take it out of its bank first (algebra.take)."
-        )
-
-
-def check_supported(bundle: PromptBundle) -> None:
-    """Refuses the sites the T5 has no door for yet.
-
-    Raises:
-        InputError: naming the sites and what can be used instead.
-    """
-    unbuilt = [site for site in sites(bundle) if site != "enc_input"]
-    if unbuilt:
-        raise InputError(
-            f"This prompt enters the T5 at {', '.join(unbuilt)}, which is not built "
-            "yet. Only enc_input is: use a SoftPrompt, or set the other sites to None."
         )

@@ -112,7 +112,8 @@ def _training(
         rates=rate_numbers(run.bank(), optimizer) if run.prompts else None,
         places=sharding.places(parts.state),
     )
-    rows = run.rows(parts.slots, mesh.shape["data"] * run.training.microbatches)
+    multiple = mesh.shape["data"] * run.training.microbatches
+    rows = run.rows(parts.slots, multiple, parts.mixes)
     batch = shapes.batch_of(rows, parts.slots, mesh)
     key = shapes.made_on(mesh, lambda: step.dropout_key(run.seed))
     return "training", rows, train_step.lower(parts.state, parts.frozen, batch, key)

@@ -76,26 +76,34 @@ class Run:
         training = dataclasses.replace(self.training, microbatches=number)
         return dataclasses.replace(self, training=training)
 
-    def rows(self, slots: int, multiple: int) -> Shape:
+    def rows(self, slots: int, multiple: int, mixes: bool = True) -> Shape:
         """Returns the rows of a step, as the run would plan them.
 
         Args:
             slots: positions that a prompt takes up in front of every input.
             multiple: what their number is rounded up to.
+            mixes: whether a row may hold examples of several prompts.
         """
         row_length = slots + self.data.lengths["inputs"]
         targets = self.data.lengths["targets"]
-        examples = self.training.batch_size * len(self.bank())
+        prompts = len(self.bank())
+        examples = self.training.batch_size * prompts
         if not self.training.pack:
             return Shape(-(-examples // multiple) * multiple, row_length, targets)
         inside = {name: [0] * length for name, length in self.expected.items()}
         return packing.plan(
-            [[Example(inside["inputs"], inside["targets"])] * examples],
+            [
+                [
+                    Example(inside["inputs"], inside["targets"], number % prompts)
+                    for number in range(examples)
+                ]
+            ],
             prompt_length=slots,
             row_length=row_length,
             # As training/batches.py has it.
             target_limit=max(targets, row_length // 2),
             rows_multiple=multiple,
+            mixes=mixes,
         )
 
 

@@ -15,7 +15,7 @@ from spot_jax.data.packing import Shape
 from spot_jax.model import sharding, weights
 from spot_jax.model.binding import Binding, model_tuning
 from spot_jax.optim import Optimizer
-from spot_jax.prompts.base import slots_of
+from spot_jax.prompts.base import mixes_in_rows, slots_of
 from spot_jax.proof.run import Run
 from spot_jax.training import prepare, step
 
@@ -29,6 +29,7 @@ class Parts(NamedTuple):
         frozen: the parameters that do not move.
         slots: positions that a prompt takes up in front of every input.
         weights: bytes of the T5's parameters on one chip.
+        mixes: whether a row may hold examples of several prompts.
     """
 
     binding: Binding
@@ -36,6 +37,7 @@ class Parts(NamedTuple):
     frozen: PyTree
     slots: int
     weights: int
+    mixes: bool = True
 
 
 def parts_of(run: Run, mesh: Mesh, optimizer: Optimizer) -> Parts:
@@ -43,10 +45,12 @@ def parts_of(run: Run, mesh: Mesh, optimizer: Optimizer) -> Parts:
     of_t5 = weights_of(run, mesh)
     if not run.prompts:
         binding, trained, frozen, slots = model_tuning(), of_t5, {}, 0
+        mixes = True
     else:
         binding, trained = _bank_of(run)
         trained = _placed(trained, sharding.replicated(mesh))
-        slots = slots_of(jax.eval_shape(binding.bundle, trained))
+        bundle = jax.eval_shape(binding.bundle, trained)
+        slots, mixes = slots_of(bundle), mixes_in_rows(bundle)
         frozen = of_t5
     state = jax.eval_shape(
         lambda trained: step.initial_state(trained, optimizer, binding), trained
@@ -55,7 +59,7 @@ def parts_of(run: Run, mesh: Mesh, optimizer: Optimizer) -> Parts:
     if isinstance(where, NamedSharding):
         where = jax.tree.map(lambda _: where, state)
     state = jax.tree.map(_placed, state, where)
-    return Parts(binding, state, frozen, slots, bytes_on_a_chip(of_t5))
+    return Parts(binding, state, frozen, slots, bytes_on_a_chip(of_t5), mixes)
 
 
 def weights_of(run: Run, mesh: Mesh | AbstractMesh) -> PyTree:

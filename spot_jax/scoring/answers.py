@@ -63,6 +63,9 @@ def make_rank(config: T5Config, binding: Binding) -> Callable:
             jnp.tile(beginnings, (len(encoded), 1)),
             mask=own_beginning(*labels.shape),
             cross_mask=masks.visible_keys(segments),
+            positions=jnp.tile(jnp.arange(labels.shape[1]), len(labels))[None],
+            prompt=bundle,
+            row_prompts=batch["row_prompts"],
             method=T5.decode_projected,
         )
         return sharding.whole(label_scores(labels, logits))
@@ -89,6 +92,7 @@ def make_score(config: T5Config, binding: Binding) -> Callable:
             encoder_prompt_ids=batch["encoder_prompt_ids"],
             encoder_positions=batch["encoder_positions"],
             decoder_segment_ids=batch["decoder_segment_ids"],
+            row_prompts=batch["row_prompts"],
         )
         return sharding.whole(losses.sequence_scores(logits, batch))
 
@@ -143,4 +147,5 @@ def _encoder_arguments(batch: dict, bundle: Any) -> dict:
         "segment_ids": batch["encoder_segment_ids"],
         "prompt_ids": batch["encoder_prompt_ids"],
         "positions": batch["encoder_positions"],
+        "row_prompts": batch["row_prompts"],
     }

@@ -66,6 +66,7 @@ def packed(
     input_limit: int,
     rows: int,
     rows_multiple: int = 1,
+    mixes: bool = True,
 ) -> Iterator[Batch]:
     """Yields all examples, several a row, or one where that makes less to compute.
 
@@ -77,17 +78,20 @@ def packed(
         rows: rows of a batch if no two examples shared one; packed rows, which are
             longer, are fewer.
         rows_multiple: their number is a multiple of this, `rows` being rounded up.
+        mixes: whether a row may hold examples of several prompts.
     """
     rows = _round_up(rows, rows_multiple)
+    of_rows = rows, rows_multiple, mixes
     plans = (
-        _plan_packed(examples, prompt_length, input_limit, rows, rows_multiple),
+        _plan_packed(examples, prompt_length, input_limit, *of_rows),
         # Where a row is too short for many examples, as behind long prompts, sorting
         # leaves less padding than packing: 10% of SST-2 as above, and not 27%.
         _plan_alone(examples, prompt_length, input_limit, rows),
     )
     for members, shape in min(plans, key=_positions):
         batch = [examples[index] for index in members]
-        yield packing.pack(batch, prompt_length=prompt_length, shape=shape)
+        options = {"prompt_length": prompt_length, "mixes": mixes}
+        yield packing.pack(batch, shape=shape, **options)
 
 
 def _plan_alone(
@@ -113,6 +117,7 @@ def _plan_packed(
     input_limit: int,
     rows: int,
     rows_multiple: int,
+    mixes: bool,
 ) -> Plan:
     row_length, target_limit = _room(examples, prompt_length, input_limit)
     sizes = [prompt_length + len(example.inputs) for example in examples]
@@ -131,6 +136,7 @@ def _plan_packed(
             prompt_length=prompt_length,
             row_length=row_length,
             target_limit=target_limit,
+            mixes=mixes,
         )
         # This ends: of `most` examples every one may have a row.
         if shape.rows <= most:

@@ -13,6 +13,7 @@ from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
 from spot_jax.model.objective import make_loss
 from spot_jax.model.weights import LoadedModel
+from spot_jax.prompts.base import mixes_in_rows
 from spot_jax.scoring import answers, batches
 from spot_jax.scoring.answerer import Answerer, Question, check_finite
 from spot_jax.scoring.grading import Prediction, score
@@ -152,7 +153,9 @@ class Evaluator:
             for example in task.examples
         ]
         totals, tokens = np.zeros((2, self._binding.prompts))
-        for batch in batches.packed(examples, **self._rows):
+        bundle = jax.eval_shape(self._binding.bundle, trained)
+        mixes = bundle is None or mixes_in_rows(bundle)
+        for batch in batches.packed(examples, **self._rows, mixes=mixes):
             batch = sharding.shard_rows(batch, self._mesh)
             _, sums = jax.device_get(self._loss(trained, frozen, batch, None))
             totals += sums["loss"]

@@ -16,8 +16,8 @@ from spot_jax.prompts import algebra, files
 from spot_jax.prompts.base import (
     Dimensions,
     PromptBundle,
-    check_supported,
     empty,
+    entered,
     misfit,
 )
 from spot_jax.prompts.files import SavedPrompt
@@ -52,7 +52,7 @@ def check(saved: Sequence[SavedPrompt], model: Dimensions) -> None:
                 f"{prompt.path} does not fit: {wrong}. It is a prompt of another size "
                 "of T5."
             )
-        check_supported(prompt.bundle)
+        entered(prompt.bundle, min(model.encoder_layers, model.decoder_layers))
     if saved:
         algebra.check_alike([prompt.bundle for prompt in saved])
         _check_of_one_model(saved)
@@ -107,7 +107,8 @@ def check_vocabulary(
 
     Args:
         saved: what `read` returned.
-        vocabulary: of the run, {"fingerprint", "path"}.
+        vocabulary: of the run, {"fingerprint", "path"}, and "sentinel" where it has one
+            before its targets.
 
     Raises:
         InputError: naming both.
@@ -116,6 +117,12 @@ def check_vocabulary(
         told = prompt.story.get("vocabulary") or {}
         cure = "Name the vocabulary of the model: --gin.VOCABULARY=FILE."
         made_for.check_vocabulary(prompt.path, told, vocabulary, cure)
+        learned, asked = (bool(v.get("sentinel")) for v in (told, vocabulary))
+        if told and learned != asked:
+            raise InputError(
+                f"{prompt.path} was trained with{'' if learned else 'out'} a sentinel "
+                f"before its targets. Use it so: --gin.SENTINEL={learned}."
+            )
 
 
 def names_of(saved: Sequence[SavedPrompt]) -> list[str]:

@@ -78,6 +78,7 @@ def generate(
     segment_ids: Int[Array, "batch length"] | None = None,
     prompt_ids: Int[Array, "batch length"] | None = None,
     positions: Int[Array, "batch length"] | None = None,
+    row_prompts: Int[Array, " batch"] | None = None,
 ) -> Texts:
     """Writes a target for every row; rows are not packed, one example each.
 
@@ -92,6 +93,7 @@ def generate(
         segment_ids: see `T5.encode`.
         prompt_ids: see `T5.encode`.
         positions: see `T5.encode`.
+        row_prompts: see `T5.encode`.
 
     Returns:
         [batch, max_length] tokens, 0 after EOS, and [batch] the score the search
@@ -104,9 +106,14 @@ def generate(
         segment_ids=segment_ids,
         prompt_ids=prompt_ids,
         positions=positions,
+        row_prompts=row_prompts,
         method=T5.encode,
     )
-    make_scorer = scorer_maker(config, params, encoded, segments, max_length)
+    make_scorer = scorer_maker(
+        *(config, params, encoded, segments, max_length),
+        prompt=prompt,
+        row_prompts=row_prompts,
+    )
     search = greedy if search is None else search
     key = jax.random.key(0) if key is None else key
     return search(make_scorer, max_length=max_length, key=key)

@@ -1,87 +1,112 @@
-"""Where a prompt meets the embedded tokens of the encoder."""
+"""Where a prompt's vectors meet the encoder: embedded, and before any of its layers."""
 
+import flax.struct
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from spot_jax.prompts.base import PromptBundle
+from spot_jax.prompts.base import PromptBundle, slots_of
 
 
-def fill_slots(
-    embedded: Float[Array, "rows length d_model"],
-    segment_ids: Int[Array, "rows length"],
-    bundle: PromptBundle,
-    *,
-    prompt_ids: Int[Array, "rows length"],
-    positions: Int[Array, "rows length"],
-) -> tuple[Float[Array, "rows length d_model"], Int[Array, "rows length"]]:
-    """Puts each example's prompt into the positions its row kept free for it.
+@flax.struct.dataclass
+class Slots:
+    """The positions of rows that a prompt's vectors fill.
 
     A row that packs an example of prompt 2 and one of prompt 1, prompts of length 2:
 
         tokens       0 0 7 1 0 0 8 9 1 0
         segment_ids  1 1 1 1 2 2 2 2 2 0
-        positions    0 1 2 3 0 1 2 3 4 0
-        prompt_ids   2 2 0 0 1 1 0 0 0 0
+        is_slot      1 1 0 0 1 1 0 0 0 0
+        prompt       1 1 - - 0 0 - - - -
+        position     0 1 - - 0 1 - - - -
+
+    Attributes:
+        is_slot: [rows, length] whether it is one.
+        prompt: [rows, length] whose, by its number in the bank.
+        position: [rows, length] which vector of it.
+    """
+
+    is_slot: Bool[Array, "rows length"]
+    prompt: Int[Array, "rows length"]
+    position: Int[Array, "rows length"]
+
+    def filled(
+        self,
+        x: Float[Array, "rows length d_model"],
+        vectors: Float[Array, "*bank prompt d_model"],
+        *,
+        adds: bool = False,
+    ) -> Float[Array, "rows length d_model"]:
+        """Returns x with vectors in the slots, or added to what is there."""
+        new = _banked(vectors, 3)[self.prompt, self.position].astype(x.dtype)
+        return jnp.where(self.is_slot[..., None], x + new if adds else new, x)
+
+
+def enter(
+    embedded: Float[Array, "rows length d_model"],
+    segment_ids: Int[Array, "rows length"],
+    bundle: PromptBundle,
+    *,
+    prompt_ids: Int[Array, "rows length"] | None,
+    positions: Int[Array, "rows length"] | None,
+) -> tuple[
+    Float[Array, "rows longer d_model"], Int[Array, "rows longer"], Slots | None
+]:
+    """Puts a prompt's vectors into the slots of its rows, or in front of them.
 
     Args:
         embedded: [rows, length, d_model] the embedded tokens.
         segment_ids: [rows, length] the example each position belongs to, 0: padding.
-        bundle: enc_input [bank, prompt, d_model] or [prompt, d_model], a bank of one.
-        prompt_ids: [rows, length] 1 + the prompt's index in the bank at its slots, 0
-            elsewhere.
-        positions: [rows, length] positions within the example.
+        bundle: a prompt or a bank; where it has enc_hidden alone, zeros are put in.
+        prompt_ids: [rows, length] of rows that kept slots: 1 + the prompt's number in
+            the bank there, 0 elsewhere. None: it is put in front of every row, which
+            are one example each; of a bank each row takes its own.
+        positions: [rows, length] positions within the example; go with prompt_ids.
 
     Returns:
-        embedded with the prompts in it, and segment_ids with 0 where a prompt
-        position is masked.
+        What the encoder reads, the segment ids of it, 0 where a position of a prompt is
+        masked, and where the slots are (None: there are none).
     """
-    bank, mask = _as_bank(bundle)
-    is_slot = prompt_ids > 0
-    # Elsewhere any valid index will do: `where` does not take it.
-    prompt = jnp.maximum(prompt_ids - 1, 0)
-    position = positions * is_slot.astype(positions.dtype)
-    vectors = bank[prompt, position].astype(embedded.dtype)
-    embedded = jnp.where(is_slot[..., None], vectors, embedded)
-    if mask is not None:
-        is_hidden = is_slot & (mask[prompt, position] == 0)
-        segment_ids = jnp.where(is_hidden, 0, segment_ids)
-    return embedded, segment_ids
+    if not slots_of(bundle):
+        return embedded, segment_ids, None
+    if prompt_ids is None:
+        embedded, segment_ids, slots = _in_front(embedded, segment_ids, bundle)
+    else:
+        is_slot = prompt_ids > 0
+        # Elsewhere any valid index will do: it is not taken.
+        prompt = jnp.maximum(prompt_ids - 1, 0)
+        slots = Slots(is_slot, prompt, positions * is_slot.astype(positions.dtype))
+        if bundle.enc_input is not None:
+            embedded = slots.filled(embedded, bundle.enc_input)
+    if bundle.mask is not None:
+        visible = _banked(bundle.mask, 2)[slots.prompt, slots.position]
+        segment_ids = jnp.where(slots.is_slot & (visible == 0), 0, segment_ids)
+    return embedded, segment_ids, slots
 
 
-def prepend(
-    embedded: Float[Array, "batch length d_model"],
-    segment_ids: Int[Array, "batch length"],
+def _in_front(
+    embedded: Float[Array, "rows length d_model"],
+    segment_ids: Int[Array, "rows length"],
     bundle: PromptBundle,
-) -> tuple[Float[Array, "batch longer d_model"], Int[Array, "batch longer"]]:
-    """Puts the prompt in front of every row, one example a row.
-
-    Args:
-        embedded: [batch, length, d_model] the embedded tokens.
-        segment_ids: [batch, length] 1 for tokens, 0 for padding.
-        bundle: enc_input [prompt, d_model] for all rows, or [batch, prompt, d_model],
-            each row its own.
-
-    Returns:
-        [batch, prompt + length, d_model] and [batch, prompt + length].
-    """
-    batch = embedded.shape[0]
-    bank, mask = _as_bank(bundle)
-    vectors = jnp.broadcast_to(bank, (batch, *bank.shape[1:])).astype(embedded.dtype)
-    if mask is None:
-        mask = jnp.ones(bank.shape[:2], segment_ids.dtype)
-    visible = jnp.broadcast_to(mask, (batch, mask.shape[1])).astype(segment_ids.dtype)
-    return (
-        jnp.concatenate([vectors, embedded], axis=1),
-        jnp.concatenate([visible, segment_ids], axis=1),
+) -> tuple[Float[Array, "rows longer d_model"], Int[Array, "rows longer"], Slots]:
+    rows, length = len(embedded), slots_of(bundle)
+    if bundle.enc_input is None:
+        vectors = jnp.zeros((1, length, embedded.shape[2]), embedded.dtype)
+        bank = bundle.enc_hidden.shape[1] if bundle.enc_hidden.ndim == 4 else 1
+    else:
+        vectors = _banked(bundle.enc_input, 3).astype(embedded.dtype)
+        bank = len(vectors)
+    vectors = jnp.broadcast_to(vectors, (rows, *vectors.shape[1:]))
+    ones = jnp.ones((rows, length), segment_ids.dtype)
+    segment_ids = jnp.concatenate([ones, segment_ids], axis=1)
+    places = jnp.broadcast_to(jnp.arange(segment_ids.shape[1]), segment_ids.shape)
+    own = jnp.arange(rows)[:, None] if bank > 1 else jnp.zeros((1, 1), jnp.int32)
+    slots = Slots(
+        is_slot=places < length,
+        prompt=jnp.broadcast_to(own, segment_ids.shape),
+        position=jnp.where(places < length, places, 0),
     )
+    return jnp.concatenate([vectors, embedded], axis=1), segment_ids, slots
 
 
-def _as_bank(
-    bundle: PromptBundle,
-) -> tuple[Float[Array, "bank prompt d_model"], Int[Array, "bank prompt"] | None]:
-    bank, mask = bundle.enc_input, bundle.mask
-    if bank.ndim == 2:
-        bank = bank[None]
-    if mask is not None and mask.ndim == 1:
-        mask = mask[None]
-    return bank, mask
+def _banked(array: Float[Array, "..."], axes: int) -> Float[Array, "..."]:
+    return array[None] if array.ndim < axes else array

@@ -10,6 +10,7 @@ from flax.linen.partitioning import param_with_axes
 from jaxtyping import Array, Bool, Float, Int
 
 from spot_jax.t5.config import T5Config
+from spot_jax.t5.prefix import Prefix
 
 # Large enough to vanish in a softmax, small enough to stay finite in bfloat16.
 MASKED = -1e10
@@ -179,18 +180,26 @@ class Attention(nn.Module):
         mask: Bool[Array, "#batch 1 #query key"],
         bias: Float[Array, "1 heads #query key"] | None,
         deterministic: bool,
+        prefix: Prefix | None = None,
     ) -> Float[Array, "batch query d_model"]:
-        """Attends from x to projected keys and values, each [batch, key, heads, d]."""
+        """Attends from x to projected keys and values, and to a prompt's own."""
         keys, values = keys_values
         queries = self._heads(self.query(x))
         logits = jnp.einsum("bqhd,bkhd->bhqk", queries, keys).astype(jnp.float32)
         if bias is not None:
             logits = _add_bias(logits, bias)
-        weights = jax.nn.softmax(jnp.where(mask, logits, MASKED), axis=-1)
+        logits = jnp.where(mask, logits, MASKED)
+        if prefix is not None:
+            before = prefix.logits(queries, MASKED)
+            logits = jnp.concatenate([before, logits], axis=-1)
+        weights = jax.nn.softmax(logits, axis=-1)
         weights = self.dropout(
             weights.astype(self.config.compute_dtype), deterministic=deterministic
         )
-        joined = jnp.einsum("bhqk,bkhd->bqhd", weights, values)
+        own = weights if prefix is None else weights[..., before.shape[-1] :]
+        joined = jnp.einsum("bhqk,bkhd->bqhd", own, values)
+        if prefix is not None:
+            joined = joined + prefix.weighted(weights[..., : before.shape[-1]])
         return self.out(joined.reshape(*joined.shape[:2], self.config.d_joined))
 
     @nn.compact
@@ -200,6 +209,7 @@ class Attention(nn.Module):
         *,
         position: Int[Array, ""],
         bias: Float[Array, "1 heads 1 key"],
+        prefix: Prefix | None = None,
     ) -> Float[Array, "batch new d_model"]:
         """Attends from one new position to all before it, which the cache remembers.
 
@@ -225,6 +235,7 @@ class Attention(nn.Module):
             mask=so_far[None, None, None, :],
             bias=bias,
             deterministic=True,
+            prefix=prefix,
         )
 
 

@@ -12,10 +12,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from spot_jax.prompts.base import PromptBundle, check_supported
+from spot_jax.prompts.base import PromptBundle
 from spot_jax.t5 import inputs, masks, walk
 from spot_jax.t5.config import T5Config
 from spot_jax.t5.layers import Embedding, on_mesh
+from spot_jax.t5.prefix import positions_in, reading_of
 from spot_jax.t5.stacks import CrossKeysValues, Decoder, Encoder
 
 
@@ -40,6 +41,7 @@ class T5(nn.Module):
         segment_ids: Int[Array, "batch length"] | None = None,
         prompt_ids: Int[Array, "batch length"] | None = None,
         positions: Int[Array, "batch length"] | None = None,
+        row_prompts: Int[Array, " batch"] | None = None,
         deterministic: bool = True,
     ) -> tuple[Float[Array, "batch longer d_model"], Int[Array, "batch longer"]]:
         """Reads the input, with the prompt in front of it or in its slots.
@@ -50,31 +52,41 @@ class T5(nn.Module):
             segment_ids: [batch, length] the example of each position, 0: padding.
                 None: every token but 0 is one example.
             prompt_ids: [batch, length] rows that kept slots for the prompt (see
-                `inputs.fill_slots`). None: the prompt is prepended to every row.
+                `inputs.enter`). None: the prompt is prepended to every row.
             positions: [batch, length] positions in the example; goes with prompt_ids.
+            row_prompts: [batch] the prompt of each row, by its number in a bank of keys
+                and values, which take no slots. None: a bank has one for every row.
             deterministic: False drops out at the configuration's rate.
 
         Returns:
             [batch, longer, d_model] the encoder's output and [batch, longer] its
             segment ids, longer = length, plus the prompt's length if it was prepended.
 
-        Raises:
-            InputError: when the prompt enters where nothing is built yet.
         """
         if segment_ids is None:
             segment_ids = (tokens > 0).astype(jnp.int32)
         x = self.token_embedder(tokens)
+        slots = None
         if prompt is not None:
-            check_supported(prompt)
-        if prompt is not None and prompt.enc_input is not None:
-            if prompt_ids is None:
-                x, segment_ids = inputs.prepend(x, segment_ids, prompt)
-            else:
-                x, segment_ids = inputs.fill_slots(
-                    x, segment_ids, prompt, prompt_ids=prompt_ids, positions=positions
-                )
+            x, segment_ids, slots = inputs.enter(
+                x, segment_ids, prompt, prompt_ids=prompt_ids, positions=positions
+            )
         x = on_mesh(x, "batch", "length", "embed")
-        return self.encoder(x, segment_ids, deterministic=deterministic), segment_ids
+        reading = reading_of(
+            prompt,
+            len(tokens),
+            row_prompts=row_prompts,
+            positions=positions_in(segment_ids),
+            slots=slots,
+        )
+        encoded = self.encoder(
+            x,
+            segment_ids,
+            prompt=prompt,
+            reading=reading,
+            deterministic=deterministic,
+        )
+        return encoded, segment_ids
 
     def logits(
         self, x: Float[Array, "batch length d_model"]
@@ -93,6 +105,8 @@ class T5(nn.Module):
         decoder_input_tokens: Int[Array, "batch target"],
         *,
         decoder_segment_ids: Int[Array, "batch target"] | None = None,
+        prompt: PromptBundle | None = None,
+        row_prompts: Int[Array, " batch"] | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch target vocab"]:
         """Scores the target given its own beginning (teacher forcing).
@@ -103,21 +117,30 @@ class T5(nn.Module):
             decoder_input_tokens: [batch, target] the targets shifted right.
             decoder_segment_ids: [batch, target] for packed rows; None: one example a
                 row.
+            prompt: what enters the decoder; see `encode`, as row_prompts.
+            row_prompts: see `encode`.
             deterministic: False drops out at the configuration's rate.
 
         Returns:
             [batch, target, vocab] float32 logits.
         """
-        mask = masks.causal(decoder_input_tokens.shape[1])
+        batch, length = decoder_input_tokens.shape
+        mask = masks.causal(length)
         if decoder_segment_ids is None:
             cross_mask = masks.visible_keys(encoder_segment_ids)
+            positions = jnp.arange(length)[None]
         else:
+            positions = positions_in(decoder_segment_ids)
             mask = mask & masks.same_segment(decoder_segment_ids, decoder_segment_ids)
             cross_mask = masks.same_segment(decoder_segment_ids, encoder_segment_ids)
         x = self.decoder(
             self.token_embedder(decoder_input_tokens),
             None,
             encoded=encoded,
+            prompt=prompt,
+            reading=reading_of(
+                prompt, batch, row_prompts=row_prompts, positions=positions
+            ),
             mask=mask,
             cross_mask=cross_mask,
             deterministic=deterministic,
@@ -131,6 +154,9 @@ class T5(nn.Module):
         *,
         mask: Bool[Array, "#batch 1 target target"],
         cross_mask: Bool[Array, "batch 1 #target longer"],
+        positions: Int[Array, "#batch target"],
+        prompt: PromptBundle | None = None,
+        row_prompts: Int[Array, " batch"] | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch target vocab"]:
         """Scores the target as `decode` does, with masks of the caller's own.
@@ -140,6 +166,9 @@ class T5(nn.Module):
             decoder_input_tokens: [batch, target] the targets shifted right.
             mask: [#batch, 1, target, target] which targets each may attend to.
             cross_mask: [batch, 1, #target, longer] which inputs.
+            positions: [#batch, target] how far each stands in its target.
+            prompt: see `decode`, as row_prompts.
+            row_prompts: see `decode`.
             deterministic: False drops out at the configuration's rate.
 
         Returns:
@@ -148,6 +177,13 @@ class T5(nn.Module):
         x = self.decoder(
             self.token_embedder(decoder_input_tokens),
             cross,
+            prompt=prompt,
+            reading=reading_of(
+                prompt,
+                len(decoder_input_tokens),
+                row_prompts=row_prompts,
+                positions=positions,
+            ),
             mask=mask,
             cross_mask=cross_mask,
             deterministic=deterministic,
@@ -168,6 +204,8 @@ class T5(nn.Module):
         *,
         position: Int[Array, ""],
         max_length: int,
+        prompt: PromptBundle | None = None,
+        row_prompts: Int[Array, " batch"] | None = None,
     ) -> Float[Array, "batch new vocab"]:
         """Scores the token after `tokens`; the mutable collection "cache" remembers.
 
@@ -176,7 +214,9 @@ class T5(nn.Module):
             encoder_segment_ids: [batch, longer] from `encode`.
             tokens: [batch, 1] the newest token ([batch, max_length] makes the cache).
             position: how many tokens came before it.
-            max_length: room in the cache.
+            max_length: room in the cache, in which a prompt takes none.
+            prompt: see `decode`, as row_prompts.
+            row_prompts: see `decode`.
 
         Returns:
             [batch, 1, vocab] float32 logits.
@@ -184,6 +224,13 @@ class T5(nn.Module):
         x = self.decoder.decode_one(
             self.token_embedder(tokens),
             cross,
+            prompt=prompt,
+            reading=reading_of(
+                prompt,
+                len(tokens),
+                row_prompts=row_prompts,
+                positions=jnp.reshape(position, (1, 1)),
+            ),
             cross_mask=masks.visible_keys(encoder_segment_ids),
             position=position,
             max_length=max_length,
@@ -200,6 +247,7 @@ class T5(nn.Module):
         encoder_prompt_ids: Int[Array, "batch length"] | None = None,
         encoder_positions: Int[Array, "batch length"] | None = None,
         decoder_segment_ids: Int[Array, "batch target"] | None = None,
+        row_prompts: Int[Array, " batch"] | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch target vocab"]:
         """Encodes the input and scores the target; see `encode` and `decode`."""
@@ -209,6 +257,7 @@ class T5(nn.Module):
             segment_ids=encoder_segment_ids,
             prompt_ids=encoder_prompt_ids,
             positions=encoder_positions,
+            row_prompts=row_prompts,
             deterministic=deterministic,
         )
         return self.decode(
@@ -216,6 +265,8 @@ class T5(nn.Module):
             encoder_segment_ids,
             decoder_input_tokens,
             decoder_segment_ids=decoder_segment_ids,
+            prompt=prompt,
+            row_prompts=row_prompts,
             deterministic=deterministic,
         )
 

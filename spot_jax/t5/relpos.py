@@ -101,25 +101,44 @@ class RelativePositionBias(nn.Module):
     config: T5Config
     bidirectional: bool
 
-    @nn.compact
+    def setup(self):
+        self.rel_embedding = param_with_axes(
+            "rel_embedding",
+            nn.initializers.variance_scaling(1.0, "fan_avg", "uniform"),
+            (self.config.heads, self.config.relpos_buckets),
+            jnp.float32,
+            axes=("heads", "relpos_buckets"),
+        )
+
     def __call__(
         self, query: Int[Array, " query"], key: Int[Array, " key"]
     ) -> Float[Array, "1 heads query key"]:
         """Returns what to add to attention logits for these positions."""
-        config = self.config
-        table = param_with_axes(
-            "rel_embedding",
-            nn.initializers.variance_scaling(1.0, "fan_avg", "uniform"),
-            (config.heads, config.relpos_buckets),
-            jnp.float32,
-            axes=("heads", "relpos_buckets"),
-        )
-        bucket = relative_position_buckets(
+        # The logits are float32, also where the weights are held in bfloat16.
+        bias = _look_up(self.rel_embedding, self._buckets(query, key))
+        return bias[None].astype(jnp.float32)
+
+    def before(
+        self, positions: Int[Array, "rows query"], length: int
+    ) -> Float[Array, "rows heads query {length}"]:
+        """Returns the bias of keys that stand right before a text's first position.
+
+        Args:
+            positions: [rows, query] of the queries, in their examples.
+            length: how many such keys there are, at positions -length to -1.
+        """
+        keys = jnp.arange(-length, 0)
+        buckets = jax.vmap(lambda row: self._buckets(row, keys))(positions)
+        bias = jnp.take(self.rel_embedding, buckets, axis=1).astype(jnp.float32)
+        return jnp.moveaxis(bias, 0, 1)
+
+    def _buckets(
+        self, query: Int[Array, " query"], key: Int[Array, " key"]
+    ) -> Int[Array, "query key"]:
+        return relative_position_buckets(
             query,
             key,
             bidirectional=self.bidirectional,
-            buckets=config.relpos_buckets,
-            max_distance=config.relpos_max_distance,
+            buckets=self.config.relpos_buckets,
+            max_distance=self.config.relpos_max_distance,
         )
-        # The logits are float32, also where the weights are held in bfloat16.
-        return _look_up(table, bucket)[None].astype(jnp.float32)

@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree, Shaped
 
+from spot_jax.prompts.base import PromptBundle
 from spot_jax.t5 import walk
 from spot_jax.t5.config import T5Config
 from spot_jax.t5.network import T5
+from spot_jax.t5.prefix import bank_of
 
 # What a T5 remembers of what it wrote.
 Cache = PyTree[Shaped[Array, "..."]]
@@ -44,6 +46,9 @@ def scorer_maker(
     encoded: Float[Array, "batch longer d_model"],
     segments: Int[Array, "batch longer"],
     max_length: int,
+    *,
+    prompt: PromptBundle | None = None,
+    row_prompts: Int[Array, " batch"] | None = None,
 ) -> Callable[[int], Scorer]:
     """Returns what makes a scorer with so many rows for every input.
 
@@ -53,14 +58,20 @@ def scorer_maker(
         encoded: [batch, longer, d_model] what `T5.encode` returns.
         segments: [batch, longer] likewise.
         max_length: how many positions there will be at most.
+        prompt: see `T5.decode`, as row_prompts.
+        row_prompts: see `T5.decode`.
     """
     model, variables = T5(config), walk.variables(config, params)
     cross = model.apply(variables, encoded, method=T5.cross_keys_values)
     rows_axis = int(config.scan_layers)
+    if prompt is not None and bank_of(prompt) > 1 and row_prompts is None:
+        row_prompts = jnp.arange(len(encoded))
 
     def make_scorer(width: int) -> Scorer:
         wide_cross = jax.tree.map(lambda x: jnp.repeat(x, width, axis=rows_axis), cross)
-        wide_segments = jnp.repeat(segments, width, axis=0)
+        wide_segments, wide_prompts = jax.tree.map(
+            lambda x: jnp.repeat(x, width, axis=0), (segments, row_prompts)
+        )
 
         def apply(new_tokens, cache, position):
             return model.apply(
@@ -70,6 +81,8 @@ def scorer_maker(
                 new_tokens,
                 position=position,
                 max_length=max_length,
+                prompt=prompt,
+                row_prompts=wide_prompts,
                 mutable=["cache"],
                 method=T5.decode_one,
             )

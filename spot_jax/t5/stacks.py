@@ -1,16 +1,18 @@
-"""The layers and stacks of a T5, with T5X's parameter names.
+"""The stacks of a T5, with T5X's parameter names."""
 
-A layer's methods return (x, what it leaves), with what is a layer's own in front of
-what all share: the shape that a scan over layers takes; see walk.py.
-"""
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from spot_jax.prompts.base import PromptBundle
 from spot_jax.t5 import masks, walk
+from spot_jax.t5 import prefix as prefixes
+from spot_jax.t5.blocks import DecoderLayer, EncoderLayer, norm_of
 from spot_jax.t5.config import T5Config
-from spot_jax.t5.layers import Attention, Dense, KeysValues, MlpBlock, RMSNorm, on_mesh
+from spot_jax.t5.layers import Dense, KeysValues
+from spot_jax.t5.prefix import Reading
 from spot_jax.t5.relpos import RelativePositionBias
 
 # The projected keys and values of the encoder's output, of every decoder layer: a list,
@@ -22,148 +24,6 @@ CrossKeysValues = (
         Float[Array, "layers batch key heads d_head"],
     ]
 )
-
-
-def norm_of(config: T5Config) -> RMSNorm:
-    """Returns a new norm."""
-    return RMSNorm(config.compute_dtype, config.norm_epsilon)
-
-
-class EncoderLayer(nn.Module):
-    """Self-attention, then feed-forward, each normed before and added after."""
-
-    config: T5Config
-
-    def setup(self):
-        config = self.config
-        self.pre_attention_layer_norm = norm_of(config)
-        self.attention = Attention(config)
-        self.pre_mlp_layer_norm = norm_of(config)
-        self.mlp = MlpBlock(config)
-        self.dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
-        if config.relpos_in_every_layer:
-            self.relpos_bias = RelativePositionBias(config, bidirectional=True)
-
-    def __call__(
-        self,
-        x: Float[Array, "batch length d_model"],
-        own: None,
-        mask: Bool[Array, "batch 1 length length"],
-        bias: Float[Array, "1 heads length length"] | None,
-        deterministic: bool,
-    ) -> tuple[Float[Array, "batch length d_model"], None]:
-        del own
-        if bias is None:
-            places = jnp.arange(x.shape[1])
-            bias = self.relpos_bias(places, places)
-        h = self.pre_attention_layer_norm(x)
-        h = self.attention.attend(
-            h,
-            self.attention.keys_values(h),
-            mask=mask,
-            bias=bias,
-            deterministic=deterministic,
-        )
-        x = x + self.dropout(h, deterministic=deterministic)
-        h = self.mlp(self.pre_mlp_layer_norm(x), deterministic=deterministic)
-        x = x + self.dropout(h, deterministic=deterministic)
-        return on_mesh(x, "batch", "length", "embed"), None
-
-
-class DecoderLayer(nn.Module):
-    """Self-attention, attention to the encoder's output, then feed-forward."""
-
-    config: T5Config
-
-    def setup(self):
-        config = self.config
-        self.pre_self_attention_layer_norm = norm_of(config)
-        self.self_attention = Attention(config)
-        self.pre_cross_attention_layer_norm = norm_of(config)
-        self.encoder_decoder_attention = Attention(config)
-        self.pre_mlp_layer_norm = norm_of(config)
-        self.mlp = MlpBlock(config)
-        self.dropout = nn.Dropout(config.dropout_rate, broadcast_dims=(-2,))
-        if config.relpos_in_every_layer:
-            self.relpos_bias = RelativePositionBias(config, bidirectional=False)
-
-    def _after_self_attention(
-        self,
-        x: Float[Array, "batch length d_model"],
-        cross: KeysValues,
-        *,
-        cross_mask: Bool[Array, "batch 1 #length key"],
-        deterministic: bool,
-    ) -> Float[Array, "batch length d_model"]:
-        h = self.encoder_decoder_attention.attend(
-            self.pre_cross_attention_layer_norm(x),
-            cross,
-            mask=cross_mask,
-            bias=None,
-            deterministic=deterministic,
-        )
-        x = x + self.dropout(h, deterministic=deterministic)
-        h = self.mlp(self.pre_mlp_layer_norm(x), deterministic=deterministic)
-        x = x + self.dropout(h, deterministic=deterministic)
-        return on_mesh(x, "batch", "length", "embed")
-
-    def cross_keys_values(
-        self, _: tuple, own: None, encoded: Float[Array, "batch key d_model"]
-    ) -> tuple[tuple, KeysValues]:
-        """Projects the encoder's output, for any number of targets."""
-        del own
-        return (), self.encoder_decoder_attention.keys_values(encoded)
-
-    def __call__(
-        self,
-        x: Float[Array, "batch length d_model"],
-        cross: KeysValues | None,
-        encoded: Float[Array, "batch key d_model"] | None,
-        mask: Bool[Array, "#batch 1 length length"],
-        cross_mask: Bool[Array, "batch 1 #length key"],
-        bias: Float[Array, "1 heads length length"] | None,
-        deterministic: bool,
-    ) -> tuple[Float[Array, "batch length d_model"], None]:
-        """The layer for whole targets; without `cross` it projects `encoded` itself."""
-        if bias is None:
-            places = jnp.arange(x.shape[1])
-            bias = self.relpos_bias(places, places)
-        if cross is None:
-            # Here, where rematerialisation forgets it: of all layers it is gigabytes.
-            cross = self.encoder_decoder_attention.keys_values(encoded)
-        h = self.pre_self_attention_layer_norm(x)
-        h = self.self_attention.attend(
-            h,
-            self.self_attention.keys_values(h),
-            mask=mask,
-            bias=bias,
-            deterministic=deterministic,
-        )
-        x = x + self.dropout(h, deterministic=deterministic)
-        x = self._after_self_attention(
-            x, cross, cross_mask=cross_mask, deterministic=deterministic
-        )
-        return x, None
-
-    def decode_one(
-        self,
-        x: Float[Array, "batch new d_model"],
-        cross: KeysValues,
-        cross_mask: Bool[Array, "batch 1 1 key"],
-        bias: Float[Array, "1 heads 1 max_length"] | None,
-        position: Int[Array, ""],
-        max_length: int,
-    ) -> tuple[Float[Array, "batch new d_model"], None]:
-        """The layer for one new position; the cache holds the earlier ones."""
-        if bias is None:
-            bias = self.relpos_bias(position[None], jnp.arange(max_length))
-        h = self.self_attention.attend_cached(
-            self.pre_self_attention_layer_norm(x), position=position, bias=bias
-        )
-        x = self._after_self_attention(
-            x + h, cross, cross_mask=cross_mask, deterministic=True
-        )
-        return x, None
 
 
 class Encoder(nn.Module):
@@ -187,6 +47,8 @@ class Encoder(nn.Module):
         x: Float[Array, "batch length d_model"],
         segment_ids: Int[Array, "batch length"],
         *,
+        prompt: PromptBundle | None = None,
+        reading: Reading | None = None,
         deterministic: bool,
     ) -> Float[Array, "batch length d_model"]:
         mask = masks.same_segment(segment_ids, segment_ids)
@@ -195,7 +57,12 @@ class Encoder(nn.Module):
         places = jnp.arange(x.shape[1])
         bias = shared_bias(self, places, places)
         x = self.input_dropout(x, deterministic=deterministic)
-        x, _ = walk.through(self.layers, "__call__", x, None, mask, bias, deterministic)
+        count = self.config.encoder_layers
+        sites = {"hidden": "enc_hidden", "keys_values": "enc_self"}
+        own = prefixes.of_layers(prompt, self.config, count, **sites)
+        reading = with_bias(self, reading, prompt and prompt.enc_self)
+        shared = reading, mask, bias, deterministic
+        x, _ = walk.through(self.layers, "__call__", x, own, *shared)
         x = self.encoder_norm(x)
         return self.output_dropout(x, deterministic=deterministic)
 
@@ -235,6 +102,8 @@ class Decoder(nn.Module):
         cross: CrossKeysValues | None,
         *,
         encoded: Float[Array, "batch key d_model"] | None = None,
+        prompt: PromptBundle | None = None,
+        reading: Reading | None = None,
         mask: Bool[Array, "#batch 1 length length"],
         cross_mask: Bool[Array, "batch 1 #length key"],
         deterministic: bool,
@@ -243,8 +112,9 @@ class Decoder(nn.Module):
         places = jnp.arange(x.shape[1])
         bias = shared_bias(self, places, places)
         x = self.dropout(x, deterministic=deterministic)
-        shared = encoded, mask, cross_mask, bias, deterministic
-        x, _ = walk.through(self.layers, "__call__", x, cross, *shared)
+        own, reading = self._own(cross, prompt, reading)
+        shared = encoded, reading, mask, cross_mask, bias, deterministic
+        x, _ = walk.through(self.layers, "__call__", x, own, *shared)
         x = self.decoder_norm(x)
         return self.dropout(x, deterministic=deterministic)
 
@@ -253,6 +123,8 @@ class Decoder(nn.Module):
         x: Float[Array, "batch new d_model"],
         cross: CrossKeysValues,
         *,
+        prompt: PromptBundle | None = None,
+        reading: Reading | None = None,
         cross_mask: Bool[Array, "batch 1 1 key"],
         position: Int[Array, ""],
         max_length: int,
@@ -260,9 +132,40 @@ class Decoder(nn.Module):
         """One new position [batch, 1, d_model] through all layers."""
         place, places = jnp.reshape(position, (1,)), jnp.arange(max_length)
         bias = shared_bias(self, place, places)
-        shared = cross_mask, bias, position, max_length
-        x, _ = walk.through(self.layers, "decode_one", x, cross, *shared)
+        own, reading = self._own(cross, prompt, reading)
+        shared = reading, cross_mask, bias, position, max_length
+        x, _ = walk.through(self.layers, "decode_one", x, own, *shared)
         return self.decoder_norm(x)
+
+    def _own(
+        self,
+        cross: CrossKeysValues | None,
+        prompt: PromptBundle | None,
+        reading: Reading | None,
+    ) -> tuple[Any, Reading | None]:
+        """Returns what is each layer's own, and what all know of the prompt."""
+        count = self.config.decoder_layers
+        sites = {"keys_values": "dec_self", "cross": "cross"}
+        own = prefixes.of_layers(prompt, self.config, count, **sites)
+        reading = with_bias(self, reading, prompt and prompt.dec_self)
+        if self.config.scan_layers:
+            return (cross, own), reading
+        nothing = [None] * count
+        return list(zip(cross or nothing, own or nothing, strict=True)), reading
+
+
+def with_bias(
+    stack: Encoder | Decoder,
+    reading: Reading | None,
+    keys_values: Float[Array, "layers 2 *bank prompt joined"] | None,
+) -> Reading | None:
+    """Adds the position bias of a prompt's keys that all layers of a stack share."""
+    if keys_values is None or reading is None or reading.positions is None:
+        return reading
+    if stack.config.relpos_in_every_layer:
+        return reading
+    length = keys_values.shape[-2]
+    return reading.replace(bias=stack.relpos_bias.before(reading.positions, length))
 
 
 def shared_bias(

@@ -27,6 +27,7 @@ class Rows:
         training: how many examples, packed or not, in how many parts.
         slots: positions that a prompt takes up in front of every input.
         mesh: over whose data axis rows are split.
+        mixes: whether a row may hold examples of several prompts.
     """
 
     def __init__(
@@ -36,9 +37,10 @@ class Rows:
         training: Training,
         slots: int,
         mesh: Mesh,
+        mixes: bool = True,
     ):
         self._openers, self._lengths, self._training = openers, lengths, training
-        self._slots, self._mesh = slots, mesh
+        self._slots, self._mesh, self._mixes = slots, mesh, mixes
 
     def batches(
         self, positions: Sequence[Position], done: int
@@ -83,5 +85,8 @@ class Rows:
             # one row, and every other row would be padded to its length.
             target_limit=max(self._lengths["targets"], row_length // 2),
             rows_multiple=rows_multiple,
+            mixes=self._mixes,
         )
-        return functools.partial(packing.pack, prompt_length=self._slots, shape=shape)
+        return functools.partial(
+            packing.pack, prompt_length=self._slots, shape=shape, mixes=self._mixes
+        )

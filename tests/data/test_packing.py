@@ -41,7 +41,7 @@ def test_the_batch_of_the_docstring():
         "decoder_segment_ids": "1 1 2 2",
         "decoder_prompt_ids": "1 1 2 2",
     }
-    assert set(batch) == set(expected)
+    assert set(batch) == {*expected, "row_prompts"}
     for name, row in expected.items():
         assert batch[name][0].tolist() == [int(n) for n in row.split()], name
 

@@ -37,23 +37,6 @@ def test_a_bank_can_be_mapped_over():
     assert sums.tolist() == [8.0] * 4
 
 
-def test_the_encoder_input_has_a_door():
-    base.check_supported(base.empty())
-    base.check_supported(base.PromptBundle(enc_input=jnp.ones((2, 3))))
-
-
-@pytest.mark.parametrize("site", SITES[1:])
-def test_other_sites_are_refused_by_name(site):
-    with pytest.raises(ValueError, match=f"at {site}, which is not built yet.*None"):
-        base.check_supported(base.PromptBundle(**{site: jnp.ones((1, 2, 3, 4))}))
-
-
-def test_all_refused_sites_are_named_at_once():
-    bundle = base.PromptBundle(**dict.fromkeys(SITES, jnp.ones((1, 2, 3, 4))))
-    with pytest.raises(ValueError, match="enc_hidden, enc_self, dec_self, cross, "):
-        base.check_supported(bundle)
-
-
 def test_the_sites_are_told_in_one_order_and_without_the_mask():
     bundle = everywhere(2).replace(mask=np.ones(2))
     assert tuple(base.sites(bundle)) == SITES == base.SITES

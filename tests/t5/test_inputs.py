@@ -29,7 +29,7 @@ def bank(config):
 
 def test_slots_of_the_docstring_take_their_prompts():
     prompts = jnp.array([[[11.0], [12.0]], [[21.0], [22.0]]])
-    found, segments = inputs.fill_slots(
+    found, segments, _ = inputs.enter(
         jnp.array([[0.0, 0, 7, 1, 0, 0, 8, 9, 1, 0]])[..., None],
         jnp.array([[1, 1, 1, 1, 2, 2, 2, 2, 2, 0]]),
         PromptBundle(enc_input=prompts, mask=jnp.array([[0, 1], [1, 1]])),
@@ -41,10 +41,12 @@ def test_slots_of_the_docstring_take_their_prompts():
 
 
 def test_a_prompt_is_prepended_to_every_row():
-    found, segments = inputs.prepend(
+    found, segments, _ = inputs.enter(
         jnp.array([[5.0, 6], [7, 0]])[..., None],
         jnp.array([[1, 1], [1, 0]]),
         PromptBundle(enc_input=jnp.array([[11.0], [12.0]])),
+        prompt_ids=None,
+        positions=None,
     )
     np.testing.assert_array_equal(found[..., 0], [[11, 12, 5, 6], [11, 12, 7, 0]])
     np.testing.assert_array_equal(segments, [[1, 1, 1, 1], [1, 1, 1, 0]])
@@ -234,10 +236,3 @@ def test_a_prompt_stays_float32_where_the_model_is_bfloat16(shallow, params, ban
     assert found.dtype == jnp.float32
     cosine = (found * wanted).sum() / jnp.linalg.norm(found) / jnp.linalg.norm(wanted)
     assert cosine > 0.995
-
-
-@pytest.mark.parametrize("site", ["enc_hidden", "enc_self", "dec_self", "cross"])
-def test_a_site_without_a_door_is_refused(site, config, params):
-    bundle = PromptBundle(**{site: jnp.ones((2, 2, 3, 10))})
-    with pytest.raises(ValueError, match=f"at {site}, which is not built.*SoftPrompt"):
-        t5.T5(config).apply({"params": params}, TOKENS, prompt=bundle, method="encode")
