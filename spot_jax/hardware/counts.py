@@ -99,28 +99,79 @@ def _moved(
         return 2 * min(written, _bytes(operands[1].result)) if operands[1] else written
     if each.operation == "fusion":
         (inside,) = each.called["calls"]
-        return _fused(computations[inside], sizes, written)
+        return _fused(computations[inside], sizes, written, computations)
     return sum(sizes) + written
 
 
-def _fused(inside: Computation, sizes: list[int], written: int) -> int:
+def _fused(
+    inside: Computation,
+    sizes: list[int],
+    written: int,
+    computations: Mapping[str, Computation],
+) -> int:
     """Returns what a fusion moves: of some operands no more than a part is touched."""
-    lines = inside.instructions.values()
     moved = 0
-    for line in lines:
+    for line in inside.instructions.values():
         if line.operation != "parameter":
             continue
-        number = int(re.match(r"\d+", line.rest).group())
-        users = [other for other in lines if line.name in other.operands]
+        number = _number(line)
         size = sizes[number] if number < len(sizes) else 0
-        if users and all(_touches_a_part(user, line) for user in users):
-            parts = [_part(user, inside) for user in users]
-            if any(user.operation in _PARTLY_WRITTEN for user in users):
-                # It is changed in its place.
+        touched = _touched(line, inside, computations)
+        if touched is not None:
+            part, is_changed = touched
+            if is_changed:
+                # In its place.
                 written = max(0, written - size)
-            size = min(size, sum(parts))
+            size = min(size, part)
         moved += size
     return moved + written
+
+
+def _touched(
+    line: Instruction, inside: Computation, computations: Mapping[str, Computation]
+) -> tuple[int, bool] | None:
+    """Returns the bytes of a value that are touched, and whether any are changed.
+
+    None where it is touched whole. A layer's part of what is stacked for a scan is
+    often taken by a fusion within a fusion.
+    """
+    bytes_, is_changed, users = 0, False, 0
+    for user in inside.instructions.values():
+        if line.name not in user.operands:
+            continue
+        users += 1
+        if user.operation == "fusion":
+            (called,) = user.called["calls"]
+            for number, name in enumerate(user.operands):
+                if name != line.name:
+                    continue
+                parameter = _parameter(computations[called], number)
+                part = parameter and _touched(
+                    parameter, computations[called], computations
+                )
+                if part is None:
+                    return None
+                bytes_, is_changed = bytes_ + part[0], is_changed or part[1]
+        elif _touches_a_part(user, line):
+            bytes_ += _part(user, inside)
+            is_changed = is_changed or user.operation in _PARTLY_WRITTEN
+        else:
+            return None
+    return (bytes_, is_changed) if users else None
+
+
+def _parameter(computation: Computation, number: int) -> Instruction | None:
+    lines = computation.instructions.values()
+    of_number = (
+        line
+        for line in lines
+        if line.operation == "parameter" and _number(line) == number
+    )
+    return next(of_number, None)
+
+
+def _number(parameter: Instruction) -> int:
+    return int(re.match(r"\d+", parameter.rest).group())
 
 
 def _touches_a_part(user: Instruction, line: Instruction) -> bool:

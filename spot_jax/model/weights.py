@@ -42,6 +42,14 @@ class LoadedModel:
     source: str
     earlier_fingerprint: str | None = None
 
+    def dtypes(self) -> dict[str, str]:
+        """Returns what is computed in, and what the weights are held in."""
+        embedding = self.params["token_embedder"]["embedding"]
+        return {
+            "ACTIVATION_DTYPE": self.config.dtype,
+            "WEIGHTS_DTYPE": str(embedding.dtype),
+        }
+
     def story(self) -> dict[str, str]:
         """Returns what a prompt's file says about its model; see made_for.py."""
         told = {"fingerprint": self.fingerprint, "source": self.source}

@@ -40,8 +40,8 @@ def on(place, size, is_tuned=False, **given):
     ("size", "is_scanned", "policy"),
     [
         ("small", False, "none"),
-        ("base", True, "none"),
-        ("large", True, "none"),
+        ("base", False, "none"),
+        ("large", True, "minimal"),
         ("xl", True, "full"),
         ("xxl", True, "full"),
     ],

@@ -119,11 +119,30 @@ def test_run_json_tells_versions_and_facts(tmp_path):
     assert set(told["versions"]) >= {"python", "jax", "flax", "orbax-checkpoint"}
 
 
-def test_a_folder_of_a_bucket_is_refused_rather_than_made_here(tmp_path, monkeypatch):
+def test_an_address_elsewhere_is_refused_rather_than_made_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="a folder of this machine"):
-        claim.check("gs://bucket/run", CONFIG)
+    with pytest.raises(ValueError, match="to a bucket, gs://BUCKET/FOLDER"):
+        claim.check("s3://bucket/run", CONFIG)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_a_bucket_is_claimed_as_one_of_a_disk(store):
+    url = "gs://bucket/run"
+    claim.claim(claim.check(url, CONFIG), CONFIG)
+    assert store.get(f"{url}/config.gin").decode() == CONFIG
+    with pytest.raises(ValueError, match=f"MODEL_DIR {url} holds a run of another"):
+        claim.check(url, CONFIG.replace("TRAIN", "OTHER") + "SEED = 7\n")
+    assert store.names(url) == ["config.gin"]
+
+
+def test_a_bucket_that_cannot_be_written_is_told_at_once(store):
+    store.make("theirs")
+    store.refuses["theirs", "write"] = 403
+    with pytest.raises(ValueError) as error:
+        claim.check("gs://theirs/run", CONFIG)
+    told = "--gin.MODEL_DIR gs://theirs/run cannot be written (nobody is logged in here"
+    assert str(error.value).startswith(told)
+    assert "the role Storage Object User" in str(error.value)
 
 
 def test_home_is_expanded(tmp_path, monkeypatch):
@@ -144,7 +163,7 @@ def test_what_may_change_may(tmp_path, name):
         *("BATCH_SIZE", "RANDOM_SEED", "MIXTURE_OR_TASK_NAME", "TASK_FEATURE_LENGTHS"),
         *("INITIAL_CHECKPOINT_PATH", "LEARNING_RATE", "OPTIMIZER", "OPTIMIZER_CLOCK"),
         *("PROMPT", "PROMPT_START", "PROMPT_LENGTH", "PACK", "EVAL_PERIOD", "BANK"),
-        *("EMBEDDING_STEP", "DROPOUT_RATE", "WEIGHTS_DTYPE", "EVALUATION"),
+        *("EMBEDDING_STEP", "DROPOUT_RATE", "SCAN_LAYERS", "EVALUATION"),
         # Names that begin as others that may change.
         *("MODEL_DIR_OF_ANOTHER", "STAGES_LEFT", "BEST_KS_TRIED", "TRAIN_STEPS_DONE"),
         *("settings.Training.batch_size", "Training.pack", "spot_jax.optim.steps"),
@@ -182,3 +201,15 @@ def test_rows_that_have_changed_are_another_run(tmp_path):
     # Earlier versions told nothing of rows.
     (tmp_path / "run.json").write_text(json.dumps(facts))
     claim.check_rows(tmp_path, {"mood": "2"})
+
+
+def test_another_machine_goes_on_in_the_dtypes_that_a_run_began_with(tmp_path):
+    begun = {"ACTIVATION_DTYPE": "float32", "WEIGHTS_DTYPE": "float32"}
+    claim.check_dtypes(tmp_path, begun)
+    facts = {"model": {"fingerprint": "0" * 16, "source": "x"}, "dtypes": begun}
+    (tmp_path / "run.json").write_text(json.dumps(facts))
+    claim.check_dtypes(tmp_path, begun)
+    with pytest.raises(InputError) as error:
+        claim.check_dtypes(tmp_path, dict.fromkeys(begun, "bfloat16"))
+    cure = "--gin.ACTIVATION_DTYPE=float32 --gin.WEIGHTS_DTYPE=float32"
+    assert f"set {cure}, or choose" in str(error.value)

@@ -306,7 +306,9 @@ def _fresh(config):
 def _rows_for(mesh, batch):
     """Pads a batch with empty rows until the data axis divides them."""
     missing = -len(batch["encoder_input_tokens"]) % mesh.shape["data"]
-    return {k: np.pad(v, ((0, missing), (0, 0))) for k, v in batch.items()}
+    return {
+        k: np.pad(v, [(0, missing)] + [(0, 0)] * (v.ndim - 1)) for k, v in batch.items()
+    }
 
 
 @pytest.mark.slow
