@@ -12,14 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from spot_jax.data import own_rows, set_up
+from spot_jax.data import own_rows, sentinel, set_up
 from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.length_check import LengthCheck
-from spot_jax.data.orders import MemoryExamples, MixedExamples, Reader, StreamedExamples
+from spot_jax.data.orders import (
+    MemoryExamples,
+    MixedExamples,
+    Position,
+    Reader,
+    StreamedExamples,
+)
+from spot_jax.data.passes import TaskPass, made_of, open_pass, with_features_alone
+from spot_jax.data.sharing import shared
 from spot_jax.data.tokenized_runs import open_tokenized, vocabulary_of
 from spot_jax.errors import InputError
 from spot_jax.settings import Data
-from spot_jax.text.lengths import FEATURES
 from spot_jax.text.postprocessors import HIDDEN
 
 logger = logging.getLogger(__name__)
@@ -28,8 +35,6 @@ logger = logging.getLogger(__name__)
 MAX_EXAMPLES_IN_MEMORY = 2**17
 # How much of a stream is read ahead to see whether examples are too long.
 STREAM_SAMPLE = 2000
-# Examples that TensorFlow hands over at a time.
-_HANDED_OVER = 64
 
 
 def task_names(name: str, data: Data) -> tuple[str, ...]:
@@ -58,18 +63,23 @@ def sequence_lengths(task: Any, data: Data) -> dict[str, int] | None:
     """
     from spot_jax.text.prefix_lm import needs_lengths
 
-    return dict(data.lengths) if needs_lengths(task) else None
+    lengths = sentinel.lengths_before(data.lengths, data)
+    return lengths if needs_lengths(task) else None
 
 
-def training_loader(data: Data) -> Callable[[str], Reader]:
+def training_loader(
+    data: Data, streams: dict[str, LengthCheck] | None = None
+) -> Callable[[str], Reader]:
     """Returns what prepares training splits, and reads what mixtures share once.
 
     Args:
         data: lengths, and where tokenized data is.
+        streams: where every task that is streamed puts what counts its examples.
 
     Returns:
         From the name of a SeqIO task or mixture, or of a folder of tokenized data, to
-        `(seed, position) -> Examples`; several prompts share what was read.
+        `(seed, position) -> Examples`; several prompts share what was read, and those
+        of one seed what is read.
 
     Raises:
         InputError: what is returned does, when the name is unknown, its data is missing
@@ -87,13 +97,13 @@ def training_loader(data: Data) -> Callable[[str], Reader]:
 
         task = open_provider(name)
         if not isinstance(task, seqio.Mixture):
-            return _load_task(task, data)
+            return _load_task(task, data, {} if streams is None else streams)
         members = [member for member in task.tasks if "train" in member.splits]
         rates = [task.get_rate(member) for member in members]
         readers = [load(member.name) for member in members]
         return lambda seed, position: MixedExamples(readers, rates, seed, position)
 
-    return load
+    return functools.cache(lambda name: shared(load(name)))
 
 
 def _pairs(name: str, data: Data) -> Sequence[tuple[np.ndarray, np.ndarray]]:
@@ -107,22 +117,26 @@ def _pairs(name: str, data: Data) -> Sequence[tuple[np.ndarray, np.ndarray]]:
     return [(example["inputs"], example["targets"]) for example in examples]
 
 
-def _load_task(task: Any, data: Data) -> Reader:
-    vocabulary = task.output_features["targets"].vocabulary
-    size = vocabulary.vocab_size
-    check = LengthCheck(task.name, data.lengths, data.truncate, size)
+def _load_task(task: Any, data: Data, streams: dict[str, LengthCheck]) -> Reader:
     if _is_streamed(task, data):
-        return _stream(task, data, check)
-    examples = list(_tokens(task.get_dataset(None, "train", shuffle=False), check))
+        return _stream(task, data, streams)
+    check = _length_check(task, data)
+    dataset = task.get_dataset(None, "train", shuffle=False)
+    examples = list(TaskPass(_begun(dataset, task, data), check))
     if not examples:
         raise InputError(
             f"{task.name} has no training examples: its split 'train' is empty. "
             "Prepare the data again (spot_jax convert), or choose another task."
         )
     check.report()
-    _check_targets(task, examples)
+    _check_targets(task, examples, data)
     logger.info("%s: %d training examples in memory.", task.name, len(examples))
     return lambda seed, position: MemoryExamples(examples, seed, position)
+
+
+def _length_check(task: Any, data: Data, streamed: bool = False) -> LengthCheck:
+    size = task.output_features["targets"].vocabulary.vocab_size
+    return LengthCheck(task.name, data.lengths, data.truncate, size, streamed)
 
 
 def _is_streamed(task: Any, data: Data) -> bool:
@@ -133,36 +147,47 @@ def _is_streamed(task: Any, data: Data) -> bool:
     return size is None or size > MAX_EXAMPLES_IN_MEMORY
 
 
-def _stream(task: Any, data: Data, check: LengthCheck) -> Reader:
-    def read_pass(seed: int) -> Iterator:
-        lengths = sequence_lengths(task, data)
-        dataset = task.get_dataset(lengths, "train", seed=seed, num_epochs=1)
-        return _checked_tokens(dataset, check)
+def _stream(task: Any, data: Data, streams: dict[str, LengthCheck]) -> Reader:
+    lengths = sequence_lengths(task, data)
+    narrow = with_features_alone(task)
+
+    def dataset(seed: int) -> Any:
+        # Each pass is a set of its own: to keep its rows would only take memory.
+        made = narrow.get_dataset(
+            lengths, "train", seed=seed, num_epochs=1, try_in_mem_cache=False
+        )
+        return _begun(made, task, data)
 
     # Most mistakes in the lengths are found here, before a run begins.
-    sample = list(itertools.islice(read_pass(0), STREAM_SAMPLE))
+    first = TaskPass(dataset(0), check := _length_check(task, data))
+    sample = list(itertools.islice(first, STREAM_SAMPLE))
     if not sample:
         raise InputError(f"{task.name} has no training examples: 'train' is empty.")
     check.report()
-    _check_targets(task, sample)
-    logger.info("%s: training examples are streamed.", task.name)
+    _check_targets(task, sample, data)
+    mark_of = made_of(task, lengths) if first.can_be_marked() else ""
+    _tell_of_stream(task, data, bool(mark_of))
+    check = streams[task.name] = _length_check(task, data, streamed=True)
+
+    def read_pass(seed: int, position: Position) -> TaskPass:
+        own = mark_of and f"{mark_of} {seed}"
+        return open_pass(lambda: dataset(seed), check, own, position)
+
     return lambda seed, position: StreamedExamples(read_pass, seed, position)
 
 
-def _tokens(dataset: Any, check: LengthCheck) -> Iterator:
-    check.check_names(dataset.element_spec)
-    # Handing over one example costs TensorFlow more than making it.
-    features = dataset.map(lambda example: (example["inputs"], example["targets"]))
-    batches = features.ragged_batch(_HANDED_OVER).prefetch(1)
-    for inputs, targets in undamaged(check.name, "train", batches):
-        for pair in zip(_rows(inputs), _rows(targets), strict=True):
-            example = check.fit(dict(zip(FEATURES, pair, strict=True)))
-            if not len(example["targets"]):
-                raise InputError(
-                    f"{check.name}: example {check.seen} has no targets to learn. Mend "
-                    "the preprocessors of the task, or leave such rows out."
-                )
-            yield example["inputs"], example["targets"]
+def _tell_of_stream(task: Any, data: Data, is_marked: bool) -> None:
+    """Says before a run what it does with what it meets later."""
+    if data.truncate:
+        about = "An example that is too long is cut and counted."
+    else:
+        about = f"The first {STREAM_SAMPLE:,} fit; a later one that does not is left "
+        about += "out and counted (--gin.TRUNCATE=True cuts it)."
+    logger.info("%s: training examples are streamed. %s", task.name, about)
+    if not is_marked:
+        about = "%s: its rows come from a Python generator, whose place cannot be saved"
+        about += ": a run that goes on reads the examples of its pass again."
+        logger.info(about, task.name)
 
 
 def undamaged(name: str, split: str, items: Iterable) -> Iterator:
@@ -178,33 +203,20 @@ def undamaged(name: str, split: str, items: Iterable) -> Iterator:
         yield from items
 
 
-def _rows(batch: Any) -> Sequence[np.ndarray]:
-    # TensorFlow stacks examples that it knows to be of one length.
-    if not hasattr(batch, "row_splits"):
-        return batch.numpy()
-    return np.split(batch.flat_values.numpy(), batch.row_splits.numpy()[1:-1])
+def _begun(dataset: Any, task: Any, data: Data) -> Any:
+    vocabulary = task.output_features["targets"].vocabulary
+    return sentinel.begin_each(dataset, vocabulary, data)
 
 
-def _checked_tokens(dataset: Any, check: LengthCheck) -> Iterator:
-    """Yields tokens; a stream cannot be read ahead, so it stops where one is too long.
-
-    Where they may be cut, what was cut is logged at the end of every pass.
-    """
-    for example in _tokens(dataset, check):
-        if not check.truncate:
-            check.report()
-        yield example
-    check.report()
-
-
-def _check_targets(task: Any, examples: Sequence[tuple]) -> None:
+def _check_targets(task: Any, examples: Sequence[tuple], data: Data) -> None:
     """Refuses hidden targets, and says how much of the others cannot be written.
 
     Raises:
         InputError: when there are hidden ones: nothing can be learned from them.
     """
     vocabulary = task.output_features["targets"].vocabulary
-    hidden_ids = [*vocabulary.encode(HIDDEN), vocabulary.eos_id]
+    encode = sentinel.answers_of(vocabulary, data).encode
+    hidden_ids = [*encode(HIDDEN), vocabulary.eos_id]
     hidden = [i for i, (_, t) in enumerate(examples) if np.array_equal(t, hidden_ids)]
     if hidden:
         raise InputError(

@@ -2,19 +2,42 @@
 
 A set that fits in memory is permuted anew for every pass; a larger one is streamed in
 passes, each with a seed of its own; a mixture draws from such sets at their rates. A
-position is a pass and an offset in it, so that a run that was killed reads at most a
-part of one pass again.
+position is a pass and an offset in it, which is enough to go on; where its reader tells
+a mark besides, only what is behind the mark is read again, and not all of the pass.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Annotated, NotRequired, Protocol, TypedDict
 
+import msgspec
 import numpy as np
 
 from spot_jax.data.packing import Example
 from spot_jax.errors import InputError
+
+
+class Mark(TypedDict, total=False):
+    """What spares a reader to read a pass again; JSON, and never needed.
+
+    A stream's has the place of an example and the state in which TensorFlow read on
+    from there; that of a mixture has where each of its members stands, by its number.
+    """
+
+    offset: int
+    state: str
+    begins: str
+    made_of: str
+    members: dict[str, "Place"]
+
+
+class Place(TypedDict):
+    """A `Position` as a checkpoint has it."""
+
+    passes: Annotated[int, msgspec.Meta(ge=0)]
+    offset: Annotated[int, msgspec.Meta(ge=0)]
+    reader: NotRequired[Mark | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,10 +47,12 @@ class Position:
     Attributes:
         passes: how often the set was gone through.
         offset: examples taken since.
+        reader: a mark at or before this place, where there is one.
     """
 
     passes: int = 0
     offset: int = 0
+    reader: Mark | None = dataclasses.field(default=None, compare=False)
 
 
 class Examples(Protocol):
@@ -36,6 +61,21 @@ class Examples(Protocol):
     position: Position
 
     def take(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns the next (inputs, targets), each int32 [length]."""
+
+
+class Pass(Protocol):
+    """One pass over a set; its examples come from `next`.
+
+    Attributes:
+        offset: examples given, or passed over, so far.
+        mark: at this place or before it, if there is one.
+    """
+
+    offset: int
+    mark: Mark | None
+
+    def __next__(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the next (inputs, targets), each int32 [length]."""
 
 
@@ -93,27 +133,32 @@ class StreamedExamples:
     """Examples read as they are needed, pass after pass.
 
     Args:
-        read_pass: seed -> one pass of (inputs, targets), always the same for a seed.
+        read_pass: from a seed and a position to a pass, always the same for a seed,
+            that stands at the position or before it.
         seed: decides the seed of every pass.
-        position: where to begin; the examples before it in its pass are skipped.
+        position: where to begin; what the pass still gives before it is skipped.
 
     Raises:
         InputError: when the position is beyond the end: these are other examples.
     """
 
     def __init__(
-        self, read_pass: Callable[[int], Iterator], seed: int, position: Position
+        self,
+        read_pass: Callable[[int, Position], Pass],
+        seed: int,
+        position: Position,
     ):
         self._read_pass, self._seed, self.position = read_pass, seed, position
-        self._pass = self._open(position.passes)
-        for count in range(position.offset):
+        self._pass = self._open(position)
+        for count in range(self._pass.offset, position.offset):
             if next(self._pass, None) is None:
                 raise _changed(position, f"there are only {count}")
 
-    def _open(self, passes: int) -> Iterator:
-        seed = np.random.SeedSequence([self._seed, passes]).generate_state(1)[0]
+    def _open(self, position: Position) -> Pass:
+        words = [self._seed, position.passes]
+        seed = np.random.SeedSequence(words).generate_state(1)[0]
         # SeqIO's seeds are signed 32-bit numbers.
-        return self._read_pass(int(seed) & 0x7FFFFFFF)
+        return self._read_pass(int(seed) & 0x7FFFFFFF, position)
 
     def take(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Returns the next examples; see `Examples`."""
@@ -123,11 +168,11 @@ class StreamedExamples:
             example = next(self._pass, None)
             if example is None:
                 passes, offset = passes + 1, 0
-                self._pass = self._open(passes)
+                self._pass = self._open(Position(passes))
                 continue
             taken.append(example)
             offset += 1
-        self.position = Position(passes, offset)
+        self.position = Position(passes, offset, self._pass.mark)
         return taken
 
 
@@ -155,8 +200,7 @@ class MixedExamples:
         self._members, self._seed, self.position = members, seed, position
         self._rates = np.asarray(rates, np.float64)
         self._begin(position.passes)
-        # Where each member stands is not saved: what was drawn is drawn again.
-        self._draw(0, position.offset)
+        self._go_on(position)
 
     def _begin(self, passes: int) -> None:
         rng = np.random.default_rng([self._seed, passes])
@@ -166,17 +210,35 @@ class MixedExamples:
         self._which = rng.choice(len(share), size, p=share).astype(np.int16)
         seeds = rng.integers(2**31, size=len(share))
         self._open = [
-            functools.partial(member, int(seed), Position())
+            functools.partial(member, int(seed))
             for member, seed in zip(self._members, seeds, strict=True)
         ]
         self._opened: dict[int, Examples] = {}
+
+    def _go_on(self, position: Position) -> None:
+        """Has every member stand where it stood when so many examples were drawn."""
+        known = (position.reader or {}).get("members", {})
+        drawn = np.bincount(self._which[: position.offset], minlength=len(self._open))
+        for member, count in enumerate(drawn):
+            if place := count and known.get(str(member)):
+                self._opened[member] = self._open[member](Position(**place))
+            elif count:
+                self._opened[member] = self._open[member](Position())
+                _skip(self._opened[member], count)
+
+    def _place(self, passes: int, offset: int) -> Position:
+        members = {
+            str(member): dataclasses.asdict(examples.position)
+            for member, examples in self._opened.items()
+        }
+        return Position(passes, offset, Mark(members=members))
 
     def _draw(self, start: int, stop: int) -> list[tuple[np.ndarray, np.ndarray]]:
         which = self._which[start:stop]
         drawn = {}
         for member in np.unique(which):
             if member not in self._opened:
-                self._opened[member] = self._open[member]()
+                self._opened[member] = self._open[member](Position())
             count = int((which == member).sum())
             drawn[member] = iter(self._opened[member].take(count))
         return [next(drawn[member]) for member in which]
@@ -192,8 +254,14 @@ class MixedExamples:
             until = min(len(self._which), offset + count - len(taken))
             taken += self._draw(offset, until)
             offset = until
-        self.position = Position(passes, offset)
+        self.position = self._place(passes, offset)
         return taken
+
+
+def _skip(examples: Examples, count: int) -> None:
+    # What is skipped can be more than fits in memory.
+    while count:
+        count -= len(examples.take(min(count, 1024)))
 
 
 def next_examples(bank: Sequence[Examples], batch_size: int) -> list[Example]:

@@ -8,29 +8,22 @@ import contextlib
 import logging
 import pathlib
 from collections.abc import Iterator
-from typing import Annotated, Any, TypedDict
+from typing import Any, TypedDict
 
 import jax
 import msgspec
 import orbax.checkpoint as ocp
 
 from spot_jax import processes
+from spot_jax.data.orders import Place
 from spot_jax.errors import InputError
-from spot_jax.model_dir import names, storage
+from spot_jax.model_dir import logs, names, storage
 from spot_jax.training.step import TrainState
 
 # What fails in orbax's threads is raised here as well; they would tell it in traces.
 logging.getLogger("absl").addFilter(
     lambda told: not (told.exc_info and "/orbax/" in told.pathname)
 )
-
-
-_Count = Annotated[int, msgspec.Meta(ge=0)]
-
-
-class _Position(TypedDict):
-    passes: _Count
-    offset: _Count
 
 
 class Progress(TypedDict):
@@ -41,7 +34,7 @@ class Progress(TypedDict):
         best: {prompt: its `Best`}, as `Outputs.resume` reads it.
     """
 
-    positions: list[_Position]
+    positions: list[Place]
     best: dict[str, dict[str, Any]]
 
 
@@ -53,13 +46,16 @@ class Checkpoints:
     Args:
         model_dir: MODEL_DIR.
         keep: how many of the newest stay.
+        keep_period: besides them those of every so many steps stay; None: no others.
 
     Raises:
         InputError: when the folder cannot be used.
     """
 
-    def __init__(self, model_dir: pathlib.Path, keep: int):
-        # orbax takes absolute paths alone.
+    def __init__(
+        self, model_dir: pathlib.Path, keep: int, keep_period: int | None = None
+    ):
+        # orbax takes absolute paths alone; one of a bucket is.
         self._folder = storage.make_folder((model_dir / names.CHECKPOINTS).resolve())
         self._manager = ocp.CheckpointManager(
             self._folder,
@@ -67,6 +63,7 @@ class Checkpoints:
             # A temporary folder is what a killed run left half written.
             options=ocp.CheckpointManagerOptions(
                 max_to_keep=keep,
+                keep_period=keep_period,
                 step_prefix="step",
                 cleanup_tmp_directories=True,
             ),
@@ -78,6 +75,7 @@ class Checkpoints:
     def __exit__(self, kind: type | None, *_) -> None:
         try:
             self.close()
+            logs.send()
         except InputError:
             # What ended the run before is told, and this follows from it.
             if kind is None:
@@ -97,6 +95,8 @@ class Checkpoints:
         with self._writing():
             self._manager.wait_until_finished()
             storage.check_room(self._folder, _bytes_here(state))
+            # A run that resumes here writes none of their lines again.
+            logs.send()
             self._manager.save(
                 step,
                 args=ocp.args.Composite(

@@ -13,6 +13,7 @@ from jaxtyping import PyTree
 
 from spot_jax.data import eval_tasks, loading
 from spot_jax.data.eval_tasks import EvalTask
+from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.model_vocabulary import with_vocabulary
 from spot_jax.data.orders import Examples, Position
 from spot_jax.errors import InputError
@@ -25,7 +26,7 @@ from spot_jax.model.binding import (
 )
 from spot_jax.model.weights import LoadedModel
 from spot_jax.optim import Optimizer
-from spot_jax.prompts.base import Dimensions, PromptSource, slots_of
+from spot_jax.prompts.base import Dimensions, PromptSource, mixes_in_rows, slots_of
 from spot_jax.settings import Data, Evaluation, Model, Prompts, Training
 from spot_jax.training import bank as banks
 from spot_jax.training import step
@@ -52,12 +53,14 @@ class Parts(NamedTuple):
         trained: where training begins.
         frozen: the parameters that do not move.
         slots: positions that a prompt takes up in front of every input.
+        mixes: whether a row may hold examples of several prompts.
     """
 
     binding: Binding
     trained: PyTree
     frozen: PyTree
     slots: int
+    mixes: bool = True
 
 
 def bank_of(
@@ -121,10 +124,15 @@ def tell_of_embedding(prompts: Prompts | None, training: Training) -> None:
         )
 
 
-def readers_of(bank: Sequence[Entry], data: Data) -> list[Opener]:
-    """Reads the training examples of every prompt; what prompts share, once."""
+def readers_of(
+    bank: Sequence[Entry], data: Data, streams: dict[str, LengthCheck] | None = None
+) -> list[Opener]:
+    """Reads the training examples of every prompt; what prompts share, once.
+
+    Every task that is streamed puts into `streams` what counts its examples.
+    """
     logger.info("Reading %s.", ", ".join(data.names))
-    load = loading.training_loader(data)
+    load = loading.training_loader(data, streams)
     readers = {name: load(name) for name in data.names}
     return [functools.partial(readers[entry.task], entry.seed) for entry in bank]
 
@@ -201,8 +209,9 @@ def parts_of(
     ]
     trained = sharding.place(binding.joined(stacked), sharding.replicated(model.mesh))
     # Shapes are enough to count the slots.
-    slots = slots_of(jax.eval_shape(binding.bundle, trained))
-    return Parts(binding, trained, model.params, slots)
+    bundle = jax.eval_shape(binding.bundle, trained)
+    slots, mixes = slots_of(bundle), mixes_in_rows(bundle)
+    return Parts(binding, trained, model.params, slots, mixes)
 
 
 def bound(

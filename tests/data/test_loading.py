@@ -1,6 +1,8 @@
 import collections
 import dataclasses
+import json
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -9,10 +11,12 @@ from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.orders import (
     MemoryExamples,
     MixedExamples,
+    Place,
     Position,
     StreamedExamples,
     next_examples,
 )
+from spot_jax.data.passes import TaskPass
 from spot_jax.errors import InputError
 from spot_jax.settings import Data
 from tests import own_tasks
@@ -20,10 +24,34 @@ from tests import own_tasks
 SET = [(np.asarray([i], np.int32), np.asarray([i, 1], np.int32)) for i in range(10)]
 
 
+class PassOfSet:
+    """A pass over SET, with marks at every third example where it is asked for them."""
+
+    def __init__(self, seed, offset, is_marked):
+        self._order = np.random.default_rng(seed).permutation(len(SET))
+        self._is_marked, self.offset = is_marked, offset
+
+    @property
+    def mark(self):
+        return {"offset": self.offset // 3 * 3} if self._is_marked else None
+
+    def __next__(self):
+        if self.offset == len(SET):
+            raise StopIteration
+        self.offset += 1
+        return SET[self._order[self.offset - 1]]
+
+
+def marked_stream(seed, position):
+    def read_pass(seed, position):
+        return PassOfSet(seed, (position.reader or {"offset": 0})["offset"], True)
+
+    return StreamedExamples(read_pass, seed, position)
+
+
 def stream(seed, position):
-    def read_pass(seed):
-        order = np.random.default_rng(seed).permutation(len(SET))
-        return iter([SET[i] for i in order])
+    def read_pass(seed, position):
+        return PassOfSet(seed, 0, False)
 
     return StreamedExamples(read_pass, seed, position)
 
@@ -49,15 +77,28 @@ def test_a_pass_holds_every_example_once_in_an_order_of_its_own(make):
     assert first != second
 
 
-@pytest.mark.parametrize("make", [memory, stream, mixed])
+def mixed_of_marked(seed, position):
+    return MixedExamples([memory, marked_stream], [10, 10], seed, position)
+
+
+ALL = [memory, stream, marked_stream, mixed, mixed_of_marked]
+
+
+@pytest.mark.parametrize("reads_marks", [True, False])
+@pytest.mark.parametrize("make", ALL)
 @pytest.mark.parametrize("taken", [0, 3, 10, 17, 40])
-def test_a_position_is_resumed_exactly(make, taken):
+def test_a_position_is_resumed_exactly(make, taken, reads_marks):
     whole = make(5, Position())
     whole.take(taken)
     rest = numbers(whole.take(25))
     again = make(5, Position())
     again.take(taken)
-    assert numbers(make(5, again.position).take(25)) == rest
+    # As a checkpoint has it; earlier ones have no marks.
+    place = json.loads(json.dumps(dataclasses.asdict(again.position)))
+    if not reads_marks:
+        del place["reader"]
+    assert msgspec.convert(place, Place) == place
+    assert numbers(make(5, Position(**place)).take(25)) == rest
 
 
 @pytest.mark.parametrize("make", [memory, stream])
@@ -97,19 +138,6 @@ def test_a_batch_has_as_many_examples_of_each_prompt():
     assert count == {0: 4, 1: 4}
 
 
-def test_a_stream_stops_at_an_example_that_is_too_long(demo_model, monkeypatch):
-    short = {"inputs": 15, "targets": 8}
-    data = Data("demo_food", short, demo_model["VOCABULARY"])
-    set_up.set_up_tasks(data)
-    monkeypatch.setattr(loading, "MAX_EXAMPLES_IN_MEMORY", 10)
-    monkeypatch.setattr(loading, "STREAM_SAMPLE", 1)
-    with pytest.raises(ValueError, match="longer than 15 tokens"):
-        loading.training_loader(data)("demo_food")(0, Position()).take(2000)
-    may_cut = dataclasses.replace(data, truncate=True)
-    taken = loading.training_loader(may_cut)("demo_food")(0, Position()).take(2000)
-    assert max(len(inputs) for inputs, _ in taken) == 15
-
-
 def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):
     lengths = {"inputs": 32, "targets": 8}
     data = Data("demo_food", lengths, demo_model["VOCABULARY"])
@@ -118,7 +146,6 @@ def test_a_large_task_is_streamed_and_resumed(demo_model, monkeypatch):
     monkeypatch.setattr(loading, "MAX_EXAMPLES_IN_MEMORY", 10)
     streamed = loading.training_loader(data)("demo_food")
     one = streamed(3, Position())
-    assert isinstance(one, StreamedExamples)
     taken = one.take(2100)
     assert one.position == Position(1, 100)
     texts = {tuple(inputs) for inputs, _ in taken[:2000]}
@@ -152,7 +179,7 @@ def test_examples_come_out_of_tensorflow_as_they_went_in(static):
             lambda x: {key: tf.boolean_mask(row, row > 3) for key, row in x.items()}
         )
     check = LengthCheck("a task", {"inputs": 8, "targets": 8}, truncate=False)
-    pairs = list(loading._tokens(dataset, check))
+    pairs = list(TaskPass(dataset, check))
     assert check.seen == len(pairs) == 150
     for (inputs, targets), row in zip(pairs, rows, strict=True):
         expected = row if static else row[row > 3]
