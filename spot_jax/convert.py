@@ -73,13 +73,15 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         "--from",
         dest="published",
         metavar="DIR",
-        type=path_of,
         help="a folder with the publisher's files, instead of --rows",
     )
     parser.add_argument(
         "--columns", action="store_true", help="print the task's columns, and stop"
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    # Not argparse's type, which leaves the reason unsaid.
+    options.published = options.published and path_of(options.published)
+    return options
 
 
 def _columns(info: catalog.TaskInfo) -> str:
@@ -160,6 +162,12 @@ def _split_files(given: list[str], info: catalog.TaskInfo) -> dict[str, pathlib.
             )
         if split in files:
             raise InputError(f"--rows gives {split} twice; put its rows in one file")
+        same = [other for other in files if info.splits[other] == info.splits[split]]
+        if same:
+            raise InputError(
+                f"--rows gives {same[0]} and {split}, which are made of the same rows "
+                f"({info.splits[split]} of {info.tfds}): give one of them"
+            )
         files[split] = path_of(path)
     for path in files.values():
         next(read_lines(path))

@@ -17,12 +17,13 @@ from spot_jax.errors import InputError
 from spot_jax.tasks.catalog_entry import TaskInfo
 from spot_jax.tasks.catalog_members import MEMBERS
 from spot_jax.tasks.catalog_miniature import MINIATURE
+from spot_jax.tasks.catalog_more import MORE
 from spot_jax.tasks.catalog_sources import SOURCES
 from spot_jax.tasks.catalog_targets import TARGETS
 
 # The limit K on the size of a set in a mixture (SPoT §2.1.3).
 MIXING_LIMIT = 2**19
-TASKS = {task.name: task for task in (*SOURCES, *TARGETS, *MEMBERS, *MINIATURE)}
+TASKS = {task.name: task for task in (*SOURCES, *TARGETS, *MEMBERS, *MORE, *MINIATURE)}
 # What a text may not say from which a model of the study learns.
 STUDY_LABELS = frozenset(
     label for task in (*SOURCES, *TARGETS) for label in task.labels

@@ -11,6 +11,12 @@ add_task(
     postprocess=postprocessors.answers,
 )
 add_task(
+    catalog.get("squad_span"),
+    [each_row(questions.squad_span)],
+    [metrics.squad],
+    postprocess=postprocessors.answers,
+)
+add_task(
     catalog.get("drop"),
     [each_row(questions.drop)],
     [metrics.squad],

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spot_jax import reading
-from spot_jax.data import loading, own_rows, set_up
+from spot_jax.data import loading, own_rows, sentinel, set_up
 from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.tokenized_runs import open_tokenized, vocabulary_of
@@ -133,6 +133,7 @@ def load_task(
     check_data(name, (split,))
     check_metrics(task)
     vocabulary = task.output_features["targets"].vocabulary
+    vocabulary = sentinel.answers_of(vocabulary, data)
     labels = loading.labels_of(name) or evaluation.labels or ()
     found = EvalTask(name, task, [], labels, vocabulary)
     if found.needs_answers or not is_scored:
@@ -150,7 +151,7 @@ def _tokenized(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     examples = [
         dict(zip(FEATURES, pairs[place], strict=True)) for place in range(count)
     ]
-    vocabulary = vocabulary_of(data)[0]
+    vocabulary = sentinel.answers_of(vocabulary_of(data)[0], data)
     return EvalTask(name, None, examples, (), vocabulary)
 
 
@@ -172,7 +173,8 @@ def _own(name: str, evaluation: Evaluation, data: Data) -> EvalTask:
     taken = examples[: evaluation.examples]
     labels = task.labels or evaluation.labels or ()
     tell_of_ranking(name, labels, evaluation)
-    return EvalTask(name, task, taken, labels, vocabulary)
+    answers = sentinel.answers_of(vocabulary, data)
+    return EvalTask(name, task, taken, labels, answers)
 
 
 def _examples(
@@ -186,6 +188,7 @@ def _examples(
     vocabulary = task.output_features["targets"].vocabulary
     lengths = loading.sequence_lengths(task, data)
     dataset = task.get_dataset(lengths, evaluation.split, shuffle=False, num_epochs=1)
+    dataset = sentinel.begin_each(dataset, vocabulary, data)
     if evaluation.examples is not None:
         dataset = dataset.take(evaluation.examples)
     check = LengthCheck(name, data.lengths, data.truncate, vocabulary.vocab_size)
@@ -272,7 +275,8 @@ def check_targets(task: EvalTask, split: str) -> None:
     # One may be right to be empty. All are hidden, where nothing tells of questions
     # without an answer.
     is_told = "answers" in task.examples[0]
-    if not is_told and all((e["targets"] <= _EOS_ID).all() for e in task.examples):
+    nothing = (*range(_EOS_ID + 1), getattr(task.vocabulary, "sentinel", _EOS_ID))
+    if not is_told and all(np.isin(e["targets"], nothing).all() for e in task.examples):
         hidden = list(range(len(texts)))
     if hidden:
         raise InputError(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from spot_jax.data import sentinel
 from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.errors import InputError
@@ -192,12 +193,21 @@ def examples_of(
     """
     name = task.name if split == "train" else f"{task.name} ({split})"
     check = LengthCheck(name, data.lengths, data.truncate)
-    examples = list(map(check.fit, encoded(task, split, vocabulary)))
+    examples = list(map(check.fit, _learned(task, split, data, vocabulary)))
     check.report()
     targets = np.concatenate([example["targets"] for example in examples])
     unknown = np.count_nonzero(targets == _UNKNOWN_ID)
     warn_of_unknown(name, int(unknown), len(targets))
     return examples
+
+
+def _learned(
+    task: RowsTask, split: str, data: Data, vocabulary: Any
+) -> Iterator[dict[str, Any]]:
+    """Yields the examples of a split as a run learns them, none of them cut."""
+    for example in encoded(task, split, vocabulary):
+        targets = sentinel.begin(example["targets"], vocabulary, data)
+        yield example | {"targets": targets}
 
 
 def encoded(task: RowsTask, split: str, vocabulary: Any) -> Iterator[dict[str, Any]]:
@@ -236,7 +246,7 @@ def with_lengths(data: Data, vocabulary: Any) -> Data:
     for name in data.rows:
         task = task_of(name, data)
         for split in task.splits:
-            for ids in encoded(task, split, vocabulary):
+            for ids in _learned(task, split, data, vocabulary):
                 longest = {f: max(longest[f], len(ids[f])) for f in FEATURES}
     found = {
         f: min(_LONGEST[f], -(-longest[f] // _STEP[f]) * _STEP[f]) for f in FEATURES

@@ -77,7 +77,8 @@ def vocabulary_story(data: Data) -> dict[str, Any]:
 
         identity = identity_of(VOCABULARY)
     told = dataclasses.asdict(identity)
-    return {key: told[key] for key in ("fingerprint", "path", "extra_ids")}
+    story = {key: told[key] for key in ("fingerprint", "path", "extra_ids")}
+    return story | ({"sentinel": True} if data.sentinel else {})
 
 
 def _check_vocabularies(names: Sequence[str]) -> None:

@@ -33,7 +33,9 @@ class Data:
             which data/model_vocabulary.py finds.
         extra_ids: sentinels to add to it (100 for a plain file of 32,000 pieces that
             is used for span corruption); None: as many as the model's own has.
-        truncate: whether longer examples are cut instead of refused.
+        truncate: whether longer examples are cut instead of refused. A set too large
+            for memory is streamed: its first examples are looked at before step 1, and
+            one further on that may not be cut is left out and counted.
         tokenized: TOKENIZED_DATA_DIR, a folder with NAME/train and NAME/validation that
             `spot_jax tokenize` wrote; None reads SeqIO's tasks. Runs on tokenized data
             need no TensorFlow, and are evaluated by their loss.
@@ -43,6 +45,9 @@ class Data:
             name.
         modules: MIXTURE_OR_TASK_MODULE, one or several Python modules, which register
             tasks of your own; they are programs, and are run.
+        sentinel: SENTINEL, whether <extra_id_0> stands before every target, for models
+            that were pre-trained on span corruption alone (Lester et al. 2021, §3.2);
+            it counts in the length of the targets.
         rows: ROWS, {name: {"files": {split: path}, "input", "target", "labels",
             "metric"}} of tasks made of your own rows, which `names` may name, or all
             of them where it names nothing; see rows/task.py.
@@ -57,6 +62,7 @@ class Data:
     mixing_limit: int = MIXING_LIMIT
     mixtures: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     modules: str | Sequence[str] | None = None
+    sentinel: bool = False
     rows: Mapping[str, OwnRows] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):

@@ -20,6 +20,11 @@ class Evaluation:
         rows: how many rows are computed at once; packed ones are fewer and longer.
         search: what writes the answer (t5/decode.py, t5/beam.py).
         seed: of a search that samples.
+        demonstrations: DEMONSTRATIONS, how many training rows stand, with their
+            answers, in front of every input, as far as TASK_FEATURE_LENGTHS has room;
+            with no prompt (PROMPT_FILES=[]) it is prompt design, the baseline of Lester
+            et al. (2021). Only evaluate shows any.
+        demonstrations_seed: DEMONSTRATIONS_SEED, which rows are drawn.
         labels: CLASS_LABELS, what is ranked of a task that has no labels of its own.
     """
 
@@ -29,6 +34,8 @@ class Evaluation:
     rows: int = 32
     search: Search = greedy
     seed: int = 0
+    demonstrations: int = 0
+    demonstrations_seed: int = 0
     labels: str | Sequence[str] | None = None
 
     def __post_init__(self):
@@ -41,6 +48,12 @@ class Evaluation:
         if self.labels is not None:
             labels = [self.labels] if isinstance(self.labels, str) else self.labels
             object.__setattr__(self, "labels", tuple(labels))
+        if self.demonstrations < 0 or self.demonstrations_seed < 0:
+            raise InputError(
+                f"DEMONSTRATIONS is {self.demonstrations} and DEMONSTRATIONS_SEED "
+                f"{self.demonstrations_seed}; they must be at least 0 (the former 0 "
+                "for none)."
+            )
         if self.rows < 1 or (self.examples is not None and self.examples < 1):
             raise InputError(
                 f"EVAL_BATCH_SIZE is {self.rows} and EVALUATOR_NUM_EXAMPLES "

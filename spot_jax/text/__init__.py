@@ -43,6 +43,11 @@ def without_chatter() -> contextlib.AbstractContextManager[None]:
     return _overheard(lambda line: b" LOG(INFO) " not in line)
 
 
+def without_a_word() -> contextlib.AbstractContextManager[None]:
+    """Keeps all that C++ libraries say off stderr; inside, errors are expected."""
+    return _overheard(lambda line: False)
+
+
 # Two threads that both put stderr aside would put it back in the wrong order.
 _stderr = threading.RLock()
 

@@ -12,6 +12,8 @@ from spot_jax.reading import parse_json, path_of
 
 # Sets that TFDS has no builder for; `spot_jax convert --from` makes them.
 OWN_DATASETS = ("cxc_sts", "customer_reviews", "alpha_nli", "social_i_qa")
+# Sets of which there are rows of one's own alone.
+OWN_ROWS = ("xsum_topics",)
 
 
 class Fault(enum.Enum):
@@ -150,10 +152,12 @@ def _split_sizes(data: bytes, where: str) -> dict[str, int]:
 
 
 def _is_own(dataset: str) -> bool:
-    return dataset.partition(":")[0] in OWN_DATASETS
+    return dataset.partition(":")[0] in (*OWN_DATASETS, *OWN_ROWS)
 
 
 def _cure(task: str, dataset: str) -> str:
+    if dataset.partition(":")[0] in OWN_ROWS:
+        return f"spot_jax convert {task} --rows train=FILE.jsonl"
     if _is_own(dataset):
         return f"spot_jax convert {task} --from FOLDER"
     return f"tfds build {dataset}"

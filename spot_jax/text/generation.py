@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from spot_jax.text.libraries import need
 from spot_jax.text.metrics import Results, check_lengths
 
 
@@ -16,10 +17,9 @@ def bleu(targets: Sequence[str], predictions: Sequence[str]) -> Results:
     As `sacrebleu --tokenize intl` with exponential smoothing, as in the t5 library.
     `["the cat sat on the mat"]`, `["the cat sat on the mat"]` -> `{"bleu": 100.0}`.
     """
-    # Of the few runs that translate.
-    import sacrebleu
-
     check_lengths(targets, predictions)
+    # Of the few runs that translate.
+    sacrebleu = need("sacrebleu", "sacrebleu", "BLEU is")
     score = sacrebleu.corpus_bleu(
         list(predictions),
         [list(targets)],
@@ -38,11 +38,10 @@ def rouge(targets: Sequence[str], predictions: Sequence[str]) -> Results:
     `["the cat sat"]`, `["the cat ran"]` -> `{"rouge1": 66.6..., "rouge2": 50.0,
     "rougeLsum": 66.6...}`. A line is a sentence; ` . ` ends one too. No stemming.
     """
+    check_lengths(targets, predictions)
     # It imports nltk, which would delay every start to serve the few runs that write
     # summaries.
-    from rouge_score import rouge_scorer
-
-    check_lengths(targets, predictions)
+    rouge_scorer = need("rouge_score.rouge_scorer", "rouge-score", "ROUGE is")
     scorer = rouge_scorer.RougeScorer(["rouge1", "rouge2", "rougeLsum"])
     scores = [
         scorer.score(_break_sentences(target), _break_sentences(guess))

@@ -8,12 +8,13 @@ library gives them. TensorFlow is not needed here.
 import collections
 import re
 import string
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from spot_jax.errors import InputError
+from spot_jax.text.libraries import need
 
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -132,6 +133,25 @@ def squad(targets: Sequence[Sequence[str]], predictions: Sequence[str]) -> Resul
     return {"em": 100 * float(np.mean(exact)), "f1": 100 * float(np.mean(overlap))}
 
 
+def entity_f1(
+    targets: Iterable[Iterable[Hashable]], predictions: Iterable[Iterable[Hashable]]
+) -> Results:
+    """F1 of the entities of all sentences together, as conlleval and seqeval have it.
+
+    An entity is right where its type and both its ends are. Of none at all it is 0.
+    `[[("PER", 0, 1), ("LOC", 3, 3)]]`, `[[("PER", 0, 1)]]` -> `{"entity_f1": 66.6...}`.
+
+    Args:
+        targets: of each sentence its entities; see `tagging.entities_of`.
+        predictions: of each sentence those that were found.
+    """
+    wanted, found = [*map(set, targets)], [*map(set, predictions)]
+    check_lengths(wanted, found)
+    right = sum(len(a & b) for a, b in zip(wanted, found, strict=True))
+    total = sum(map(len, [*wanted, *found]))
+    return {"entity_f1": 100 * 2 * right / total if total else 0.0}
+
+
 def exact_match(targets: Sequence, predictions: Sequence) -> Results:
     """100 if everything is equal, else 0: `[1, 0]`, `[1, 0]` -> 100.0."""
     return {"exact_match": 100 * float(list(targets) == list(predictions))}
@@ -224,19 +244,8 @@ def _mean_f1(
 
 
 def _scikit_learn() -> Any:
-    """Returns sklearn.metrics: a second to import, and not everywhere there.
-
-    Raises:
-        InputError: when it is not installed.
-    """
-    try:
-        import sklearn.metrics
-    except ImportError as error:
-        raise InputError(
-            "F1 and Matthews' correlation are computed by scikit-learn, which is not "
-            "here: pip install scikit-learn, or choose another metric."
-        ) from error
-    return sklearn.metrics
+    """Returns sklearn.metrics: a second to import, and not everywhere there."""
+    return need("sklearn.metrics", "scikit-learn", "F1 and Matthews' correlation are")
 
 
 def _is_constant(values: Sequence) -> bool:

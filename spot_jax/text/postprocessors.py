@@ -8,6 +8,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
+from spot_jax.text import tagging
+
 # What stands in place of a target that is not told (see preprocessors.py), and what an
 # answer counts as that is none, in the t5 library too. A hidden target counts as the
 # latter: data/eval_tasks.py lets none be compared.
@@ -98,6 +100,31 @@ def record(
     return {"value": as_texts(example["answers"]), "group": group}
 
 
+def referenced(
+    text: str, example: Mapping | None = None, is_target: bool = False
+) -> dict[str, str]:
+    """Returns a text; for a true target also its input, which may have several.
+
+    `"An inn."` -> `{"value": "An inn."}`; as a target `{"value": "An inn.", "group":
+    "e2e_table name : Aromi"}`.
+    """
+    value = {"value": text}
+    return value | {"group": _input(example)} if is_target else value
+
+
+def entities(
+    text: str, example: Mapping | None = None, is_target: bool = False
+) -> list[tagging.Entity]:
+    """Returns the entities that a text names in the words of its example.
+
+    `"person: Bo"` of `Bo ran` -> `[("PER", 0, 0)]`; of a true target they are those of
+    the example's tags.
+    """
+    if is_target:
+        return tagging.entities_of(as_texts(example["tags"]))
+    return tagging.read_entities(text, as_texts(example["words"]))
+
+
 def multirc(
     text: str, example: Mapping | None = None, is_target: bool = False
 ) -> dict[str, int]:
@@ -134,6 +161,12 @@ def _content(text: str) -> str:
     """Drops capitals and determiners: `"The old Box "` -> `"old box"`."""
     words = text.strip().lower().split(" ")
     return " ".join(word for word in words if word not in _DETERMINERS)
+
+
+def _input(example: Mapping) -> str:
+    """Returns an input; a task need not keep the text that it tokenized."""
+    told = example.get("inputs_pretokenized")
+    return str(list(example["inputs"])) if told is None else as_text(told)
 
 
 def as_text(value: object) -> str:

@@ -35,6 +35,9 @@ _OWN_FEATURES: dict[str, Callable[[], dict]] = {
         **{column: _TEXT() for column in ("answerA", "answerB", "answerC")},
         "label": tfds.features.ClassLabel(names=["1", "2", "3"]),
     },
+    "xsum_topics": lambda: {
+        column: _TEXT() for column in ("document", "summary", "topic")
+    },
 }
 _ROWS_PER_FILE = 20_000
 _ROWS_PER_CALL = 2_000

@@ -11,10 +11,14 @@ score `-1.0`.
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 
-from spot_jax.text.postprocessors import HIDDEN
+from spot_jax.text import tagging
+from spot_jax.text.postprocessors import HIDDEN, as_texts
 
+# What stands in front of the words that are tagged.
+ENTITIES_PREFIX = "conll2003 tokens:"
 Row = Mapping[str, tf.Tensor]
 Example = dict[str, tf.Tensor]
 
@@ -160,6 +164,37 @@ def dialogue(row: Row) -> Example:
         "inputs": tf.strings.join(parts, separator=" "),
         "targets": row["target"],
     }
+
+
+def name_entities(row: Row) -> Example:
+    """Names the entities of a sentence; tagging.py tells how.
+
+    `{"tokens": ["Bo", "ran"], "ner": [1, 0]}` -> `{"inputs": "conll2003 tokens: Bo
+    ran", "targets": "person: Bo", "words": ["Bo", "ran"], "tags": ["B-PER", "O"]}`.
+
+    Args:
+        row: `tokens`, [words] strings, and `ner`, [words] indices of `tagging.TAGS`.
+    """
+    words, tags = row["tokens"], tf.gather(tf.constant(tagging.TAGS), row["ner"])
+    joined = tf.strings.reduce_join(words, separator=" ")
+    text = tf.numpy_function(_entities_text, [words, tags], tf.string)
+    return {
+        "inputs": tf.strings.join([ENTITIES_PREFIX, joined], separator=" "),
+        "targets": tf.ensure_shape(text, []),
+        "words": words,
+        "tags": tags,
+    }
+
+
+def _entities_text(words: np.ndarray, tags: np.ndarray) -> bytes:
+    entities = tagging.entities_of(as_texts(tags.tolist()))
+    text = tagging.write_entities(as_texts(words.tolist()), entities)
+    return text.encode("utf-8")
+
+
+def keep_sentences(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Leaves out rows without words, with which TFDS ends each file of CoNLL-2003."""
+    return dataset.filter(lambda row: tf.size(row["tokens"]) > 0)
 
 
 def keep_labelled(dataset: tf.data.Dataset) -> tf.data.Dataset:

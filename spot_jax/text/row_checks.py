@@ -100,13 +100,26 @@ def _go_emotions(row: Mapping, is_hidden: bool) -> str:
     return "none of the 28 emotions is true; give at least one, which may be neutral"
 
 
+def _tagged(row: Mapping, is_hidden: bool) -> str:
+    words, tags = row["tokens"], row["ner"]
+    if len(words) != len(tags):
+        return f"tokens are {len(words)} and ner has {len(tags)}; each word has a tag"
+    if any(not word.strip() or word.split() != [word] for word in words):
+        return f"tokens has a blank word, or one with a space in it: {words!r:.80}"
+    return ""
+
+
 _MRQA = ("mrqa_squad", "news_qa", "trivia_qa", "search_qa", "hotpot_qa")
 _CHECKS: dict[str, Check] = {
     "stsb": _similarity,
     "cxc": _similarity,
     "sentiment140": _number("polarity", (0, 2, 4)),
     "hellaswag": _hellaswag,
-    "squad": _answered("answers", lambda row: row["answers"]["text"]),
+    **dict.fromkeys(
+        ("squad", "squad_span"),
+        _answered("answers", lambda row: row["answers"]["text"]),
+    ),
+    "conll2003": _tagged,
     "drop": _answered("answer", lambda row: [row["answer"]]),
     "record": _answered("answers", lambda row: row["answers"]),
     **dict.fromkeys(

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from spot_jax.miniature import DATASETS, all_splits, rows
-from spot_jax.miniature.datasets import spread
+from spot_jax.miniature.dataset import spread
 from spot_jax.tasks import catalog
 from tests.miniature.names import NAME, names_of
 

@@ -128,6 +128,37 @@ def _triples(name: str, column: str) -> list[dict]:
     ]
 
 
+def _fields(name: str) -> list[dict]:
+    """Rows of E2E, whose tables TFDS has in two columns."""
+    rows = []
+    for row in _lines(name):
+        named = [part.split(" : ") for part in row["meaning_representation"].split("|")]
+        table = {
+            "column_header": [header.strip() for header, _ in named],
+            "content": [content.strip() for _, content in named],
+            "row_number": [1] * len(named),
+        }
+        rows.append({"input_text": {"table": table}, "target_text": row["target"]})
+    return rows
+
+
+def _triple_tables(name: str) -> list[dict]:
+    """Rows of WebNLG or DART, whose triples TFDS has one part below the other."""
+    rows = []
+    for row in _lines(name):
+        triples = row["triples"]
+        table = {
+            "column_header": ["subject", "predicate", "object"] * len(triples),
+            "content": [part for triple in triples for part in triple],
+            "row_number": [n for n in range(len(triples)) for _ in range(3)],
+        }
+        told = {"table": table}
+        if "category" in row:
+            told["context"] = row["category"]
+        rows.append({"input_text": told, "target_text": row["target"]})
+    return rows
+
+
 def _cnn_dailymail(name: str) -> list[dict]:
     """TFDS joins the highlights of an article by line breaks."""
     return [row | {"highlights": "\n".join(row["highlights"])} for row in _lines(name)]
@@ -219,6 +250,16 @@ def _real_rows() -> dict[str, dict[str, list[dict]]]:
         "web_nlg": {"train": _triples("webnlg/train_from_dev.jsonl.gz", "input")},
         "dart": {"train": _triples("dart/train_from_dev.jsonl.gz", "tripleset")},
         "cnn_dailymail": {"train": _cnn_dailymail("cnn_dailymail/sample.jsonl")},
+        "conll2003": {
+            "train": _renamed("conll03_ner/train.jsonl.gz", ner="ner_tags"),
+            "validation": _renamed("conll03_ner/validation.jsonl", ner="ner_tags"),
+        },
+        "e2e_table": {
+            "train": _fields("e2e/train_from_validation.jsonl.gz"),
+            "validation": _fields("e2e/validation_from_test.jsonl.gz"),
+        },
+        "web_nlg_table": {"train": _triple_tables("webnlg/train_from_dev.jsonl.gz")},
+        "dart_table": {"train": _triple_tables("dart/train_from_dev.jsonl.gz")},
     }
 
 

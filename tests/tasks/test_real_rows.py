@@ -9,6 +9,10 @@ import seqio
 
 from spot_jax.model_dir.score import task_score
 from spot_jax.tasks import catalog
+from spot_jax.text import preprocessors, spans, tagging
+from spot_jax.text.lengths import shorten
+from spot_jax.text.postprocessors import as_texts
+from spot_jax.text.spans import Found
 from spot_jax.text.vocabulary import VOCABULARY
 
 # The prefix and the names of the parts of each input.
@@ -39,6 +43,11 @@ FORMS = {
     "web_nlg": r"web_nlg_en .* \| .* \| .*",
     "dart": r"dart .* \| .* \| .*",
     "cnn_dailymail": r"cnn_dailymail summarize: .*",
+    "conll2003": r"conll2003 tokens: \S+( \S+)*",
+    "squad_span": r"question: .* context: .*",
+    "e2e_table": r"e2e_table name : [^,]+( , [^,:]+ : [^,:]+)*",
+    "web_nlg_table": r"web_nlg_table .* : .* : .*",
+    "dart_table": r"dart_table .* : .* : .*",
 }
 
 
@@ -178,3 +187,56 @@ def test_a_mixture_draws_in_proportion(real_data):
     share = sum(prefix.startswith("r") for prefix in prefixes) / 400
     # Five standard deviations of a binomial with p = 0.75.
     assert abs(share - 0.75) < 0.11
+
+
+def test_entities_come_back_from_what_the_vocabulary_writes(real_data, real_rows):
+    targets, predictions = right_answers("conll2003")
+    assert sum(map(len, targets)) > 300
+    (metric,) = seqio.TaskRegistry.get("conll2003").metric_fns
+    assert metric(targets, predictions)["entity_f1"] > 99.5
+    rows = real_rows["conll2003"]["validation"]
+    assert [
+        tagging.tags_of(e, len(r["tokens"])) for e, r in zip(targets, rows, strict=True)
+    ] == [row["ner"] for row in rows]
+
+
+def test_tags_of_words_stand_at_pieces_of_the_input(real_data):
+    for row in examples("conll2003"):
+        words, tags = as_texts(row["words"]), as_texts(row["tags"])
+        prefix = preprocessors.ENTITIES_PREFIX
+        ids, first, marks = tagging.align(words, tags, VOCABULARY, prefix=prefix)
+        np.testing.assert_array_equal(ids, row["inputs"])
+        assert tagging.tags_at(np.maximum(marks - 1, 0), first, len(words)) == tags
+
+
+def test_answers_of_squad_are_pieces_of_the_input(real_data):
+    rows = [*examples("squad_span"), *examples("squad_span", "validation")]
+    found = []
+    for row in rows:
+        text = row["inputs_pretokenized"].decode()
+        start, end = int(row["answer_start"]), int(row["answer_end"])
+        assert text[start:end] == row["targets_pretokenized"].decode().strip()
+        span = spans.span_of(text, start, end, VOCABULARY, limit=256)
+        np.testing.assert_array_equal(span.ids, shorten(row["inputs"], 256))
+        found.append(span)
+    counts = spans.counted(found)
+    assert counts[Found.INSIDE] > 500 and counts[Found.CUT] > 20
+    inside = [(s, r) for s, r in zip(found, rows, strict=True) if s.start >= 0]
+    predictions = [
+        spans.text_at(r["inputs_pretokenized"].decode(), s.places, s.start, s.end)
+        for s, r in inside
+    ]
+    targets = [as_texts(r["answers"]) for _, r in inside]
+    (metric,) = seqio.TaskRegistry.get("squad_span").metric_fns
+    assert metric(targets, predictions)["em"] > 99
+
+
+def test_inputs_of_one_table_share_their_references(real_data):
+    targets, predictions = right_answers("e2e_table")
+    groups = {target["group"] for target in targets}
+    assert len(groups) < 0.7 * len(targets)
+    results = {}
+    for metric in seqio.TaskRegistry.get("e2e_table").metric_fns:
+        results |= metric(targets, predictions)
+    assert results["bleu"] > 99 and results["rougeL"] > 99
+    assert results["nist"] > 5 and results["cider"] > 1
