@@ -1,6 +1,5 @@
 """Checkpoints of what is trained; the frozen model comes from where it is."""
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,15 +12,14 @@ from jaxtyping import PyTree
 from t5x import checkpoints
 
 from spot_jax.errors import InputError
-from spot_jax.model.binding import prompt_tuning
 from spot_jax.model.weights import LoadedModel
 from spot_jax.model_dir import made_for, names
 from spot_jax.prompts import files
 from spot_jax.prompts.base import described, shapes_of
 from spot_jax.reading import path_of
+from spot_jax.t5x_engine import prompts, saved
 from spot_jax.t5x_engine.module import PROMPT
 from spot_jax.t5x_engine.run import Run
-from spot_jax.training.outputs import Outputs
 
 # T5X's evaluation sorts what it restores from by the number at its end, and has to find
 # one there.
@@ -34,18 +32,19 @@ def numbered(path: str) -> str:
     return path if path.rstrip("/")[-1:].isdigit() else path + _NUMBER
 
 
-def embedding_steps(run: Run, embedding_step: int) -> list[int]:
+def embedding_steps(run: Run) -> list[int]:
     """Returns the step, as T5X counts, at which a checkpoint has the embedding."""
     # After the last of these T5X stops with an error (cc342d4): one that never comes.
-    return [run.base_step + embedding_step, np.iinfo(np.int32).max]
+    return [run.base_step + run.embedding_step, np.iinfo(np.int32).max]
 
 
 class PromptCheckpointer(checkpoints.Checkpointer):
     """T5X's native checkpoints, of the prompt, its optimizer's state and the step.
 
     Beside them MODEL_DIR/prompts/NAME/ has the prompt as this project's file, `last`
-    from the latest checkpoint and `embedding` from that of EMBEDDING_STEP. Of a T5
-    that is tuned checkpoints hold all, as T5X's own do.
+    from the latest checkpoint and `embedding` from that of EMBEDDING_STEP; see
+    prompts.py. Of a T5 that is tuned checkpoints hold all, as T5X's own do, and its
+    vocabulary, so that each is a model that can be tuned further.
 
     It restores from three kinds of places: the frozen model itself, with which a run
     begins; the file of a prompt; a checkpoint of this kind.
@@ -56,7 +55,6 @@ class PromptCheckpointer(checkpoints.Checkpointer):
         checkpoints_dir: MODEL_DIR.
         dataset_iterator: whose place is saved as well.
         run: which T5, data and prompt.
-        embedding_step: of the run's own steps, the one whose prompt embeds the task.
         weights_dtype: what frozen weights are held in.
         options: as T5X's checkpointer has them.
     """
@@ -69,12 +67,10 @@ class PromptCheckpointer(checkpoints.Checkpointer):
         dataset_iterator: Any = None,
         *,
         run: Run,
-        embedding_step: int = 10_000,
         weights_dtype: str = "float32",
         **options,
     ):
-        self._run, self._embedding_step = run, embedding_step
-        self._weights_dtype = jnp.dtype(weights_dtype)
+        self._run, self._weights_dtype = run, jnp.dtype(weights_dtype)
         super().__init__(
             train_state, partitioner, checkpoints_dir, dataset_iterator, **options
         )
@@ -90,33 +86,11 @@ class PromptCheckpointer(checkpoints.Checkpointer):
         fns = list(state_transformation_fns)
         if self._run.source is None:
             super().save(train_state, fns, concurrent_gb=concurrent_gb)
+            step = int(checkpoints.get_local_data(train_state.step))
+            self._run.write_vocabulary(self._get_checkpoint_dir(step))
             return
         super().save(train_state, [*fns, _keep_trained], concurrent_gb=concurrent_gb)
-        self._write_prompt(train_state)
-
-    def _write_prompt(self, train_state: Any) -> None:
-        """Writes the prompt as `spot_jax train` does, from the first process alone."""
-        if jax.process_index() != 0:
-            return
-        run, step = self._run, int(checkpoints.get_local_data(train_state.step))
-        outputs = Outputs(
-            path_of(self.checkpoints_dir),
-            [run.entry],
-            run.loaded,
-            prompt_tuning(run.source, 1),
-            {"vocabulary": run.vocabulary_story()},
-            {},
-            split="validation",
-        )
-        own_step = step - run.base_step
-        trained = jax.tree.map(
-            lambda array: np.asarray(checkpoints.get_local_data(array))[None],
-            flax.core.unfreeze(train_state.params)[PROMPT],
-        )
-        if own_step == self._embedding_step:
-            outputs.write(names.EMBEDDING, trained, own_step)
-        if own_step:
-            outputs.write(names.LAST, trained, own_step)
+        prompts.write_checkpoint(self._run, self.checkpoints_dir, train_state)
 
     def restore(
         self,
@@ -132,13 +106,16 @@ class PromptCheckpointer(checkpoints.Checkpointer):
             InputError: when the weights cannot be read, or the prompt is of others.
         """
         run, path = self._run, path and path.removesuffix(_NUMBER)
+        if run.steps is not None:
+            is_new = path == run.checkpoint
+            prompts.check_folder(self.checkpoints_dir, run.entry.name, is_new=is_new)
         if path == run.checkpoint:
             loaded = self._load()
             prompt = None if run.source is None else run.start(loaded)
             return self._first_state(loaded, prompt, 0)
         if run.source is None:
             return super().restore(step, path, state_transformation_fns, fallback_state)
-        if path and os.path.isfile(path):
+        if path and saved.is_prompt(path):
             return self._from_file(path)
         loaded = self._load()
         self._check_of_this_model(path, loaded)
@@ -199,18 +176,18 @@ class PromptCheckpointer(checkpoints.Checkpointer):
 
     def _from_file(self, path: str) -> Any:
         """Returns the state with the prompt of a file, as it is."""
-        run, saved = self._run, files.read(path)
+        run, found = self._run, files.read(path)
         like = jax.eval_shape(run.source.apply, {"params": self._prompt_shapes()})
-        if shapes_of(saved.bundle) != shapes_of(like):
+        if shapes_of(found.bundle) != shapes_of(like):
             raise InputError(
-                f"{path} holds {described(saved.bundle)}, and the run's prompt is "
-                f"{described(like)}. Set --gin.PROMPT_LENGTH to that of the file."
+                f"{path} holds {described(found.bundle)}, and the run's prompt is "
+                f"{described(like)}. Leave PROMPT_LENGTH out: the file tells it."
             )
         loaded = self._load()
-        self._check(path, saved, loaded)
+        self._check(path, found, loaded)
         generator = np.random.default_rng(0)
-        prompt = run.source.parameters_of(saved.bundle, generator)
-        return self._first_state(loaded, prompt, saved.story.get("step") or 0)
+        prompt = run.source.parameters_of(found.bundle, generator)
+        return self._first_state(loaded, prompt, found.story.get("step") or 0)
 
     def _prompt_shapes(self) -> PyTree:
         return flax.core.unfreeze(self._train_state.params)[PROMPT]
@@ -223,8 +200,13 @@ class PromptCheckpointer(checkpoints.Checkpointer):
             if file.is_file():
                 self._check(str(file), files.read(file), loaded)
 
-    def _check(self, path: str, saved: files.SavedPrompt, loaded: LoadedModel) -> None:
-        told = saved.story
+    def _check(self, path: str, found: files.SavedPrompt, loaded: LoadedModel) -> None:
+        told = found.story
+        if (told.get("vocabulary") or {}).get("sentinel"):
+            raise InputError(
+                f"{path} was trained with a sentinel before every target (SENTINEL), "
+                "which tasks do not have under T5X. Use it with `spot_jax`."
+            )
         made_for.check_made_for(path, told.get("model") or {}, loaded.story(), _CURE)
         ours, cure = self._run.vocabulary_story(), "Name the model's: --gin.VOCABULARY."
         made_for.check_vocabulary(path, told.get("vocabulary") or {}, ours, cure)

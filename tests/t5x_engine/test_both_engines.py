@@ -16,12 +16,12 @@ from spot_jax.prompts.base import PromptBundle
 from spot_jax.prompts.soft import SoftPrompt
 from spot_jax.settings import Loss, Model
 from spot_jax.training import step
-from tests.t5x_engine.conftest import QUICK
+from tests.t5x_engine.conftest import QUICK, TRAINING
 
 pytest.importorskip("t5x", reason="T5X is not installed: make t5x T5X=FOLDER")
 pytestmark = pytest.mark.t5x
 
-BASE, STEPS, LENGTH = 7, 20, QUICK["PROMPT_LENGTH"]
+BASE, STEPS, LENGTH = 7, 20, TRAINING["PROMPT_LENGTH"]
 ROWS, LENGTHS = QUICK["BATCH_SIZE"], QUICK["TASK_FEATURE_LENGTHS"]
 
 
@@ -64,6 +64,7 @@ def laid_out(batch: dict[str, np.ndarray], slots: int) -> packing.Batch:
         has_targets = batch["decoder_segment_ids"] > 0
         return batch | {
             "encoder_prompt_ids": is_slot.astype(np.int32),
+            "row_prompts": np.zeros(len(segments), np.int32),
             "decoder_prompt_ids": has_targets.astype(np.int32),
             "decoder_loss_weights": has_targets.astype(np.float32),
         }

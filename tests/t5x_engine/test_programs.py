@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from flax import serialization, traverse_util
 
-from spot_jax import config, infer, pretrained
+from spot_jax import config, infer, library_program, pretrained
 from spot_jax.pretrained.save import save_t5x
 from spot_jax.prompts import files
-from spot_jax.retrieval import candidates
+from spot_jax.prompts.library import Library
+from spot_jax.retrieval import candidates, recipes
 from spot_jax.t5 import T5Config, initial_parameters, parameter_shapes
 from tests import runs
 
@@ -61,6 +62,29 @@ def test_the_prompt_is_a_file_of_this_project(trained, demo_model):
     assert np.abs(last.bundle.enc_input - early.bundle.enc_input).max() > 0.1
 
 
+def test_its_best_prompt_is_that_of_an_evaluation(trained):
+    best = prompt_of(trained, "best").story
+    file = trained / "inference_eval/demo_food-metrics.jsonl"
+    scores = [json.loads(line) for line in file.read_text().splitlines()]
+    wanted = max(scores, key=lambda line: (line["accuracy"], -line["step"]))
+    assert best["step"] == wanted["step"] - BASE
+    assert best["results"] == {"demo_food": {"accuracy": wanted["accuracy"]}}
+    assert best["score"] == wanted["accuracy"]
+
+
+def test_a_library_takes_the_run_and_transfer_goes_on_from_it(trained, tmp_path):
+    library_program.main(["add", str(tmp_path / "library"), str(trained)])
+    (entry,) = Library(tmp_path / "library").entries()
+    assert (entry.name, entry.task, entry.embedding_step) == (NAME, "demo_food", 3)
+    assert entry.score == prompt_of(trained, "best").story["score"]
+    # What `spot_jax train` is told to go on: no step of the checkpoint's is counted.
+    recipe = recipes.read(entry.configuration)
+    assert recipe.values["TRAIN_STEPS"] == 8
+    assert recipe.left_out == ("from tests import demo_tasks",)
+    (target,) = candidates.read_targets([str(trained)], None)
+    assert (target.name, target.step) == (NAME, 3)
+
+
 def test_resumed_it_is_the_run_that_was_not_stopped(train, trained, tmp_path):
     for steps in (4, 8):
         log = train(tmp_path, BASE + steps, WITH_DROPOUT, "gin/t5x/class_labels.gin")
@@ -95,7 +119,9 @@ def test_a_prompt_is_used_with_its_own_model_alone(call_t5x, trained, tmp_path):
     other = initial_parameters(config.configured(T5Config)(), jax.random.key(1))
     save_t5x(given["INITIAL_CHECKPOINT_PATH"], dict(other), 7)
     told = call_t5x("eval", given, "gin/t5x/eval.gin", fails=True)
-    assert "last.safetensors was trained for the frozen model" in told
+    assert "Traceback" not in told
+    last = told.splitlines()[-1]
+    assert last.startswith("spot_jax: ") and "was trained for the frozen model" in last
 
 
 @pytest.mark.parametrize(
@@ -155,7 +181,9 @@ def test_the_model_is_tuned_and_tuned_again(train, demo_model, tmp_path):
     model = "gin/t5x/model_tune.gin"
     train(first, BASE + 4, {"MIXTURE_OR_TASK_NAME": "demo_topic"}, model)
     tuned = first / f"checkpoint_{BASE + 4}"
-    log = train(second, BASE + 8, {"INITIAL_CHECKPOINT_PATH": str(tuned)}, model)
+    # Its vocabulary lies beside it.
+    again = {"INITIAL_CHECKPOINT_PATH": str(tuned), "VOCABULARY": None}
+    log = train(second, BASE + 8, again, model)
     assert "from scratch" not in log
     before, after = _weights(tuned), _weights(second / f"checkpoint_{BASE + 8}")
     assert before.keys() == after.keys()
@@ -168,3 +196,27 @@ def _weights(folder) -> dict[str, np.ndarray]:
     config.parse(["tests/demo.gin", "gin/runs/shared.gin"], ANYTHING)
     shapes, _ = parameter_shapes(config.configured(T5Config)())
     return traverse_util.flatten_dict(pretrained.load(str(folder), shapes).params)
+
+
+def test_rows_of_ones_own_are_learned_and_answered(train, call_t5x, tmp_path):
+    """Of the form that the prompt tells, where its user does not."""
+    texts = [(f"the {name} was", name) for name in ("good", "bad") for _ in range(20)]
+    file = tmp_path / "mood.csv"
+    lines = [
+        f"{text} {number} {label},{label}"
+        for number, (text, label) in [*enumerate(texts)]
+    ]
+    file.write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+    told = {"files": {"train": str(file)}, "input": "mood: {text}", "target": "{label}"}
+    values = {"MIXTURE_OR_TASK_NAME": "mood", "ROWS": {"mood": told}}
+    train(tmp_path / "run", BASE + 4, values, "gin/t5x/class_labels.gin")
+    best = files.read(tmp_path / "run/prompts/mood-seed0/best.safetensors")
+    assert best.story["rows"]["labels"] == ["bad", "good"]
+    assert best.story["results"]["mood"].keys() >= {"accuracy"}
+    asked = {"MIXTURE_OR_TASK_NAME": "mood", "INFER_OUTPUT_DIR": str(tmp_path)}
+    asked["ROWS"] = {"mood": {"files": {"validation": str(file)}}}
+    call_t5x("infer", asked | {"CHECKPOINT_PATH": best.path}, "gin/t5x/infer.gin")
+    (out,) = tmp_path.glob("mood-predict.jsonl-*-of-00001")
+    answers = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(answers) == 40
+    assert answers[0]["inputs"]["inputs_pretokenized"] == "mood: the good was 0 good"
