@@ -129,7 +129,6 @@ def test_a_model_that_is_tuned_is_proved_as_well(chip, capsys):
         ([*SMALL, "--topology", "v9:2x2"], "v4, v5e, v5p, v6e"),
         ([*SMALL, "--topology", "v5e:5x5"], "v5e:4x4"),
         ([*SMALL, "--gin.NUM_PARTITIONS=3"], "one of 1, 2, 4"),
-        ([*SMALL, "--gin.NUM_PARTITIONS=8"], "one of 1, 2, 4"),
         ([*SMALL, "--gin.MICROBATCHES=4"], "MICROBATCHES to at most 2"),
         ([*SMALL, "--bank", "none"], "number of prompts"),
         ([*SMALL, "--lengths", "inputs=99,targets=8"], "from 1 to 24"),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import jax
 
+from spot_jax.errors import InputError
 from spot_jax.hardware.chips import chip_of
 from spot_jax.settings import Model
 from spot_jax.t5 import T5Config, parameter_shapes
@@ -56,6 +57,9 @@ def settled(model: Model, place: Place, *, is_tuned: bool = False) -> Model:
         model: of which the shape is known.
         place: what it will be computed by.
         is_tuned: whether the model itself is trained.
+
+    Raises:
+        InputError: when NUM_PARTITIONS is given and does not divide the weights.
     """
     config = model.config
     fast = "float32" if place.platform == "cpu" else "bfloat16"
@@ -71,6 +75,7 @@ def settled(model: Model, place: Place, *, is_tuned: bool = False) -> Model:
         "remat_policy": model.remat_policy or _remat_of(config, is_scanned),
     }
     partitions = model.num_partitions
+    check_partitions(partitions, config, place.count)
     if partitions is None:
         itemsize = 4 if weights_dtype == "float32" else 2
         bytes_ = parameters_of(config) * itemsize * (_TUNED if is_tuned else 1)
@@ -82,6 +87,27 @@ def settled(model: Model, place: Place, *, is_tuned: bool = False) -> Model:
     return settled
 
 
+def check_partitions(partitions: int | None, config: T5Config, count: int) -> None:
+    """Refuses to split weights over a number of devices that does not divide them.
+
+    Args:
+        partitions: NUM_PARTITIONS; None: not decided.
+        config: the T5.
+        count: how many devices there are.
+
+    Raises:
+        InputError: with the numbers that do.
+    """
+    fitting = partitions_that_divide(config, count)
+    if partitions is not None and partitions not in fitting:
+        raise InputError(
+            f"NUM_PARTITIONS is {partitions}: over so many of {count} device(s) the "
+            f"{config.d_joined} columns of all heads, d_mlp {config.d_mlp} and "
+            f"vocabulary of {config.vocab_size} of this T5 cannot be split. Set "
+            f"--gin.NUM_PARTITIONS to one of {', '.join(map(str, fitting))}."
+        )
+
+
 def parameters_of(config: T5Config) -> int:
     """Returns how many parameters a T5 has."""
     shapes, _ = parameter_shapes(config)
@@ -89,13 +115,19 @@ def parameters_of(config: T5Config) -> int:
 
 
 def partitions_that_divide(config: T5Config, count: int) -> list[int]:
-    """Returns the numbers of devices over which every weight of a T5 can be split."""
-    sizes = (count, config.heads, config.d_mlp, config.vocab_size)
+    """Returns the numbers of devices over which every weight of a T5 can be split.
+
+    Heads need not divide: they are split while they are joined (T5 1.1 small's 6 heads
+    of 64 over 4 devices).
+    """
+    sizes = (count, config.d_joined, config.d_mlp, config.vocab_size)
     return [n for n in range(1, count + 1) if not any(size % n for size in sizes)]
 
 
 def _fewest(config: T5Config, needed: int, place: Place) -> int:
     fitting = partitions_that_divide(config, place.count)
+    # Whole heads, where there is a choice, are not sent around.
+    fitting = [n for n in fitting if config.heads % n == 0]
     enough = [n for n in fitting if needed / n <= _SHARE * place.memory]
     return (enough or fitting[-1:])[0]
 

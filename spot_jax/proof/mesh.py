@@ -6,7 +6,7 @@ from jax.sharding import AbstractMesh
 
 from spot_jax.errors import InputError
 from spot_jax.hardware.chips import Chip
-from spot_jax.model.automatic import partitions_that_divide
+from spot_jax.model.automatic import check_partitions, partitions_that_divide
 from spot_jax.proof import shapes
 from spot_jax.proof.run import Run
 
@@ -25,14 +25,7 @@ def check(run: Run, chips: int, chip: Chip) -> None:
         InputError: when they cannot be, or the weights alone are more than a chip has,
             with the settings that can.
     """
-    fitting = partitions_that_divide(run.config, chips)
-    if run.model.num_partitions not in fitting:
-        raise InputError(
-            f"NUM_PARTITIONS is {run.model.num_partitions}: over so many of {chips} "
-            f"chips the {run.config.heads} heads, d_mlp {run.config.d_mlp} and "
-            f"vocabulary of {run.config.vocab_size} of this T5 cannot be split. Set "
-            f"--gin.NUM_PARTITIONS to one of {', '.join(map(str, fitting))}."
-        )
+    check_partitions(run.model.num_partitions, run.config, chips)
     _check_weights(run, chips, chip)
     _check_rows(run, chips)
 

@@ -159,3 +159,35 @@ ENTRY %main (a: f32[8,16], b: f32[16,32]) -> f32[8,32] {{
 }}
 """
     assert counts.count(text, trips=1, chips=1).products == 2 * 8 * 16 * 32
+
+
+def test_a_part_that_a_fusion_in_a_fusion_takes_is_all_that_is_read():
+    text = """
+HloModule nested, is_scheduled=true
+
+%inner (a: f32[12,64,64], i: s32[]) -> f32[64,64] {
+  %a = f32[12,64,64]{2,1,0} parameter(0)
+  %i = s32[] parameter(1)
+  %zero = s32[] constant(0)
+  %part = f32[1,64,64]{2,1,0} dynamic-slice(%a, %i, %zero, %zero), SIZES
+  ROOT %flat = f32[64,64]{1,0} bitcast(%part)
+}
+
+%outer (b: f32[12,64,64], j: s32[], x: f32[64,64]) -> f32[64,64] {
+  %b = f32[12,64,64]{2,1,0} parameter(0)
+  %j = s32[] parameter(1)
+  %x = f32[64,64]{1,0} parameter(2)
+  %taken = f32[64,64]{1,0} fusion(%b, %j), kind=kLoop, calls=%inner
+  ROOT %sum = f32[64,64]{1,0} add(%taken, %x)
+}
+
+ENTRY %main (w: f32[12,64,64], k: s32[], y: f32[64,64]) -> f32[64,64] {
+  %w = f32[12,64,64]{2,1,0} parameter(0)
+  %k = s32[] parameter(1)
+  %y = f32[64,64]{1,0} parameter(2)
+  ROOT %out = f32[64,64]{1,0} fusion(%w, %k, %y), kind=kLoop, calls=%outer
+}
+"""
+    one = 64 * 64 * 4
+    # A layer of what is stacked, the other operand, and the result.
+    assert counts.count(text, trips=1, chips=1).traffic == 3 * one
