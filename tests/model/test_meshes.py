@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +26,13 @@ from tests.examples import some_examples
 LENGTH, TARGETS = 3, 4
 ROW = {"prompt_length": LENGTH, "row_length": LENGTH + 9, "target_length": TARGETS}
 LABELS = np.int32([[5, 1, 0], [6, 7, 1], [9, 1, 0]])
-# Over (data x model); over the model axis alone, or over both.
-MESHES = [(1, 1), (2, 1), (4, 1), (8, 1), (1, 2), (2, 2), (4, 2), (8, 2)]
-SCANNED = {"scanned": True, "apart": False}
+# Programs of eight devices compile for seconds: the others are in `make test-slow`.
+FAST = {(1, 1, False), (2, 2, False), (4, 2, True), (8, 1, False)}
+# (model axis, axes that weights are split over, whether layers are scanned).
+SHAPES = [
+    pytest.param(*shape, marks=() if shape in FAST else pytest.mark.slow)
+    for shape in itertools.product((1, 2, 4, 8), (1, 2), (True, False))
+]
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +94,7 @@ def alone(tiny_config, tiny_params, prompts, batch):
     return jax.device_get(state.trained), losses
 
 
-@pytest.mark.parametrize("is_scanned", SCANNED.values(), ids=SCANNED)
-@pytest.mark.parametrize(("model_parallel", "dimensions"), MESHES)
+@pytest.mark.parametrize(("model_parallel", "dimensions", "is_scanned"), SHAPES)
 def test_training_is_the_same(
     model_parallel,
     dimensions,
@@ -111,7 +115,10 @@ def test_training_is_the_same(
         )
 
 
-@pytest.mark.parametrize(("model_parallel", "dimensions"), [(1, 2), (4, 2), (8, 1)])
+@pytest.mark.parametrize(
+    ("model_parallel", "dimensions"),
+    [(4, 2), pytest.param(1, 2, marks=pytest.mark.slow), (8, 1)],
+)
 def test_a_tuned_model_is_the_same_and_stays_in_parts(
     model_parallel, dimensions, tiny_config, tiny_params, batch
 ):
@@ -172,10 +179,7 @@ def answers_alone(tiny_config, tiny_params, prompts, batch):
     return answered(model, prompts, batch)
 
 
-@pytest.mark.parametrize("is_scanned", SCANNED.values(), ids=SCANNED)
-@pytest.mark.parametrize(
-    ("model_parallel", "dimensions"), [(1, 2), (2, 1), (4, 2), (8, 1)]
-)
+@pytest.mark.parametrize(("model_parallel", "dimensions", "is_scanned"), SHAPES)
 def test_answers_are_the_same(
     model_parallel,
     dimensions,
