@@ -77,7 +77,7 @@ def compile_run(
         chip, count = chips.chip_of(jax.devices()[0]), jax.device_count()
         where = f"{count} x {chip.name}"
     platform = "tpu" if topology else jax.default_backend()
-    run = run.on(Place(platform, count, chip.memory))
+    run = run.on(Place(platform, count, chip.memory, chip.name))
     meshes.check(run, count, chip)
     devices = topologies.devices_of(topology) if topology else jax.devices()
     mesh = sharding.make_mesh(run.model.num_partitions, devices)

@@ -14,6 +14,8 @@ from spot_jax.t5 import T5Config, parameter_shapes
 
 logger = logging.getLogger(__name__)
 
+_GIB = 2**30
+
 # Of T5 1.1 large, whose step compiles for minutes. A scan compiles in a fraction of
 # that, and its steps take a little longer: base, of half as many, is quicker without.
 _MANY_LAYERS = 48
@@ -32,19 +34,21 @@ class Place:
     Attributes:
         platform: "cpu", "gpu" or "tpu".
         count: how many devices there are.
-        memory: bytes of one of them.
+        memory: bytes of one of them; 0: nobody knows.
+        name: what one is called.
     """
 
     platform: str
     count: int
     memory: int
+    name: str = "it"
 
 
 def place_of(devices: Sequence[jax.Device] | None = None) -> Place:
     """Returns what devices are; None: all there are."""
     devices = jax.devices() if devices is None else devices
-    first = devices[0]
-    return Place(first.platform, len(devices), chip_of(first).memory)
+    chip = chip_of(devices[0])
+    return Place(devices[0].platform, len(devices), chip.memory, chip.name)
 
 
 def settled(model: Model, place: Place, *, is_tuned: bool = False) -> Model:
@@ -59,7 +63,7 @@ def settled(model: Model, place: Place, *, is_tuned: bool = False) -> Model:
         is_tuned: whether the model itself is trained.
 
     Raises:
-        InputError: when NUM_PARTITIONS is given and does not divide the weights.
+        InputError: see `check`.
     """
     config = model.config
     fast = "float32" if place.platform == "cpu" else "bfloat16"
@@ -75,37 +79,63 @@ def settled(model: Model, place: Place, *, is_tuned: bool = False) -> Model:
         "remat_policy": model.remat_policy or _remat_of(config, is_scanned),
     }
     partitions = model.num_partitions
-    check_partitions(partitions, config, place.count)
     if partitions is None:
-        itemsize = 4 if weights_dtype == "float32" else 2
-        bytes_ = parameters_of(config) * itemsize * (_TUNED if is_tuned else 1)
-        partitions = _fewest(config, bytes_, place)
+        needed = parameters_of(config) * _itemsize(weights_dtype)
+        partitions = _fewest(config, needed * (_TUNED if is_tuned else 1), place)
     settled = dataclasses.replace(
         model, weights_dtype=weights_dtype, num_partitions=partitions, **given
     )
+    check(settled, place)
     _tell(model, settled)
     return settled
 
 
-def check_partitions(partitions: int | None, config: T5Config, count: int) -> None:
-    """Refuses to split weights over a number of devices that does not divide them.
+def check(model: Model, place: Place) -> None:
+    """Refuses a mesh over which weights cannot be split, or that is too small for them.
 
     Args:
-        partitions: NUM_PARTITIONS; None: not decided.
-        config: the T5.
-        count: how many devices there are.
+        model: of which nothing is left open.
+        place: what it will be computed by.
 
     Raises:
-        InputError: with the numbers that do.
+        InputError: with the settings that can be.
     """
-    fitting = partitions_that_divide(config, count)
-    if partitions is not None and partitions not in fitting:
+    config, partitions = model.config, model.num_partitions
+    fitting = partitions_that_divide(config, place.count)
+    if partitions not in fitting:
         raise InputError(
-            f"NUM_PARTITIONS is {partitions}: over so many of {count} device(s) the "
-            f"{config.d_joined} columns of all heads, d_mlp {config.d_mlp} and "
+            f"NUM_PARTITIONS is {partitions}: over so many of {place.count} device(s) "
+            f"the {config.d_joined} columns of all heads, d_mlp {config.d_mlp} and "
             f"vocabulary of {config.vocab_size} of this T5 cannot be split. Set "
             f"--gin.NUM_PARTITIONS to one of {', '.join(map(str, fitting))}."
         )
+    asked = model.weights_dtype
+    here = _on_each(model, place, partitions, asked)
+    if not place.memory or here <= place.memory:
+        return
+    ways = []
+    for dtype in dict.fromkeys((asked, "bfloat16")):
+        enough = [n for n in fitting if _on_each(model, place, n, dtype) < place.memory]
+        if enough:
+            more = f" with --gin.WEIGHTS_DTYPE={dtype}" if dtype != asked else ""
+            listed = ", ".join(map(str, enough))
+            ways.append(f"--gin.NUM_PARTITIONS to one of {listed}{more}")
+    cure = f"Set {', or '.join(ways)}." if ways else "Take more devices."
+    raise InputError(
+        f"The weights alone are {here / _GIB:.1f} GiB on each device (NUM_PARTITIONS "
+        f"{partitions}, {asked}), and {place.name} has {place.memory / _GIB:.1f}. "
+        f"{cure}"
+    )
+
+
+def _on_each(model: Model, place: Place, partitions: int, dtype: str) -> float:
+    """Returns the bytes of weights on each device."""
+    parts = partitions if model.parameter_partitioning_dims == 1 else place.count
+    return parameters_of(model.config) * _itemsize(dtype) / parts
+
+
+def _itemsize(dtype: str) -> int:
+    return 4 if dtype == "float32" else 2
 
 
 def parameters_of(config: T5Config) -> int:

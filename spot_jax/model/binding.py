@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import traverse_util
 from jaxtyping import PyTree
 
+from spot_jax.errors import InputError
 from spot_jax.prompts import algebra
 from spot_jax.prompts.base import BANK_AXES, PromptBundle, PromptSource, sites
+from spot_jax.settings.training import Tuned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Binding:
             there is no prompt.
         bank: number of prompts N, the leading axis of every trained array; None where
             the trained arrays have no such axis.
-        tunes_model: whether the trained arrays are the T5 itself.
+        tunes_model: whether the trained arrays are the T5 itself, or a part of it.
         groups: {name: numbers of its prompts} of a bank whose prompts have parameters
             of several shapes: trained are {name: arrays [its prompts, ...]}. Empty:
             the whole bank is in arrays [bank, ...].
@@ -37,7 +40,8 @@ class Binding:
         self, trained: PyTree, frozen: PyTree
     ) -> tuple[PyTree, PromptBundle | None]:
         """Returns the T5's parameters and the prompts."""
-        return trained if self.tunes_model else frozen, self.bundle(trained)
+        params = _over(frozen, trained) if self.tunes_model else frozen
+        return params, self.bundle(trained)
 
     @property
     def prompts(self) -> int:
@@ -125,5 +129,69 @@ def model_alone() -> Binding:
 
 
 def model_tuning() -> Binding:
-    """Trains the whole model, without a prompt: the baseline."""
+    """Trains the model or a part of it, without a prompt: the baseline."""
     return Binding(lambda _: None, None, tunes_model=True)
+
+
+def apart(params: Mapping, tuned: Tuned) -> tuple[PyTree, PyTree]:
+    """Splits a model in what is trained and what is frozen; `bind` joins the two.
+
+    Args:
+        params: the T5's parameters, or their shapes, each layer apart.
+        tuned: TUNED_LAYERS; None: all of it. A number: so many of the decoder's last
+            layers, its norm and what makes logits of that, as Prefix-Tuning's baseline
+            FT-top2 has it; where logits are made by the embedding, that is trained.
+            Names: just these parts, as in "decoder/layers_11/mlp".
+
+    Raises:
+        InputError: when the model has no such part or not so many layers.
+    """
+    if tuned is None:
+        return params, {}
+    names = _top(params, tuned) if isinstance(tuned, int) else tuned
+    names = [names] if isinstance(names, str) else names
+    for name in names:
+        _check_part(params, name)
+    flat = traverse_util.flatten_dict(params, sep="/")
+    inside = tuple(f"{name}/" for name in names)
+    trained = {name for name in flat if f"{name}/".startswith(inside)}
+    parts = (trained, flat.keys() - trained)
+    return tuple(
+        traverse_util.unflatten_dict({name: flat[name] for name in part}, sep="/")
+        for part in parts
+    )
+
+
+def _top(params: Mapping, count: int) -> list[str]:
+    decoder = params["decoder"]
+    layers = sum(name.startswith("layers_") for name in decoder)
+    if count > layers:
+        raise InputError(
+            f"TUNED_LAYERS is {count}, and the decoder of this T5 has {layers} layers. "
+            "Give at most so many, or no TUNED_LAYERS to tune all of the model."
+        )
+    last = "decoder/logits_dense" if "logits_dense" in decoder else "token_embedder"
+    top = [f"decoder/layers_{number}" for number in range(layers - count, layers)]
+    return [*top, "decoder/decoder_norm", last]
+
+
+def _check_part(params: Mapping, name: str) -> None:
+    """Raises InputError with the names there are, when there is no such part."""
+    here, whose = params, "this T5"
+    for part in name.split("/"):
+        names = here if isinstance(here, Mapping) else {}
+        if part not in names:
+            has = f"it has {', '.join(sorted(names))}" if names else "it is one array"
+            raise InputError(
+                f"TUNED_LAYERS names {name!r}, and {whose} has no part {part!r}: {has}."
+            )
+        here, whose = names[part], f"{part} of {whose}"
+
+
+def _over(frozen: Mapping, trained: Mapping) -> dict:
+    """Returns a model's arrays, those that are trained wherever there are such."""
+    joined = dict(frozen)
+    for name, part in trained.items():
+        is_leaf = not isinstance(part, Mapping)
+        joined[name] = part if is_leaf else _over(frozen.get(name, {}), part)
+    return joined

@@ -1,16 +1,13 @@
 """What is known of a mesh before anything is compiled for it."""
 
-import dataclasses
-
 from jax.sharding import AbstractMesh
 
 from spot_jax.errors import InputError
 from spot_jax.hardware.chips import Chip
-from spot_jax.model.automatic import check_partitions, partitions_that_divide
+from spot_jax.model import automatic
+from spot_jax.model.automatic import Place, partitions_that_divide
 from spot_jax.proof import shapes
 from spot_jax.proof.run import Run
-
-_GIB = 2**30
 
 
 def check(run: Run, chips: int, chip: Chip) -> None:
@@ -25,8 +22,7 @@ def check(run: Run, chips: int, chip: Chip) -> None:
         InputError: when they cannot be, or the weights alone are more than a chip has,
             with the settings that can.
     """
-    check_partitions(run.model.num_partitions, run.config, chips)
-    _check_weights(run, chips, chip)
+    automatic.check(run.model, Place("", chips, chip.memory, chip.name))
     _check_rows(run, chips)
 
 
@@ -56,36 +52,6 @@ def microbatches_of(run: Run, data: int) -> list[int]:
 def slots_of(run: Run) -> int:
     """Returns how many positions of a row a run's prompts take up."""
     return max(run.prompts.lengths) if run.prompts else 0
-
-
-def _check_weights(run: Run, chips: int, chip: Chip) -> None:
-    here = weights_on_a_chip(run, chips)
-    if here <= chip.memory:
-        return
-    asked, ways = run.model.weights_dtype, []
-    for dtype in dict.fromkeys((asked, "bfloat16")):
-        fitting = [
-            partitions
-            for partitions in partitions_that_divide(run.config, chips)
-            if weights_on_a_chip(_as(run, partitions, dtype), chips) < chip.memory
-        ]
-        if fitting:
-            more = f" with --gin.WEIGHTS_DTYPE={dtype}" if dtype != asked else ""
-            listed = ", ".join(map(str, fitting))
-            ways.append(f"--gin.NUM_PARTITIONS to one of {listed}{more}")
-    cure = f"Set {', or '.join(ways)}." if ways else "Take more chips."
-    raise InputError(
-        f"The weights alone are {here / _GIB:.1f} GiB on each chip (NUM_PARTITIONS "
-        f"{run.model.num_partitions}, {asked}), and {chip.name} has "
-        f"{chip.memory / _GIB:.1f}. {cure}"
-    )
-
-
-def _as(run: Run, partitions: int, dtype: str) -> Run:
-    model = dataclasses.replace(
-        run.model, num_partitions=partitions, weights_dtype=dtype
-    )
-    return dataclasses.replace(run, model=model)
 
 
 def _check_rows(run: Run, chips: int) -> None:

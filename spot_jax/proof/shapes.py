@@ -13,7 +13,7 @@ from jaxtyping import PyTree
 from spot_jax.data import packing
 from spot_jax.data.packing import Shape
 from spot_jax.model import sharding, weights
-from spot_jax.model.binding import Binding, model_tuning
+from spot_jax.model.binding import Binding, apart, model_tuning
 from spot_jax.optim import Optimizer
 from spot_jax.prompts.base import mixes_in_rows, slots_of
 from spot_jax.proof.run import Run
@@ -44,8 +44,8 @@ def parts_of(run: Run, mesh: Mesh, optimizer: Optimizer) -> Parts:
     """Returns the shapes of a run's state and weights, each with its sharding."""
     of_t5 = weights_of(run, mesh)
     if not run.prompts:
-        binding, trained, frozen, slots = model_tuning(), of_t5, {}, 0
-        mixes = True
+        binding, slots, mixes = model_tuning(), 0, True
+        trained, frozen = apart(of_t5, run.training.tuned)
     else:
         binding, trained = _bank_of(run)
         trained = _placed(trained, sharding.replicated(mesh))

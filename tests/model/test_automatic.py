@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from spot_jax.errors import InputError
 from spot_jax.model.automatic import Place, settled
 from spot_jax.settings import Model
 from spot_jax.t5 import T5Config
@@ -78,8 +79,8 @@ def test_accelerators_compute_in_bfloat16(place, is_tuned, dtypes):
         (V5E, "xxl", False, 4),
         (V5E, "xxl", True, 16),
         (GPU, "xxl", False, 1),
-        # What fits nowhere is split as far as it goes, and the device says the rest.
-        (Place("tpu", 1, 16 * GIB), "xxl", False, 1),
+        # Nobody knows how much there is.
+        (Place("gpu", 1, 0), "xxl", False, 1),
     ],
 )
 def test_weights_are_split_over_as_few_devices_as_they_fit_on(
@@ -110,3 +111,28 @@ def test_what_another_machine_would_decide_otherwise_is_said(caplog):
         "NUM_PARTITIONS is 4 here, as nothing sets it.",
         "ACTIVATION_DTYPE is bfloat16 here, as nothing sets it.",
     ]
+
+
+def test_weights_that_fit_nowhere_are_refused_before_they_are_read():
+    with pytest.raises(InputError, match="20.7 GiB on each device.*Take more devices"):
+        on(Place("tpu", 1, 16 * GIB, "v5e"), "xxl")
+    with pytest.raises(InputError) as error:
+        on(
+            Place("gpu", 4, 24 * GIB, "L4"),
+            "xxl",
+            num_partitions=1,
+            weights_dtype="float32",
+        )
+    assert "L4 has 24.0. Set --gin.NUM_PARTITIONS to one of 2, 4, or" in str(
+        error.value
+    )
+    # Over both axes every device has a part.
+    both = {"num_partitions": 1, "parameter_partitioning_dims": 2}
+    on(Place("gpu", 4, 24 * GIB), "xxl", weights_dtype="float32", **both)
+
+
+def test_a_number_that_does_not_divide_the_weights_is_refused_with_those_that_do():
+    with pytest.raises(InputError, match="is 5: .* one of 1, 2, 4, 8"):
+        on(Place("gpu", 40, 80 * GIB), "xxl", num_partitions=5, weights_dtype="float32")
+    # Six heads of 64 are 384 columns.
+    assert on(GPU, "small", num_partitions=4).num_partitions == 4

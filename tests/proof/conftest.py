@@ -10,7 +10,7 @@ from spot_jax.settings import Data, Evaluation, Loss, Model, Prompts, Training
 from spot_jax.t5 import T5Config
 
 # What tests run on: eight devices that one machine pretends to have.
-PLACE = Place("cpu", 8, 2**33)
+PLACE = Place("cpu", 8, 2**40)
 SMALL = T5Config(
     d_model=64,
     heads=4,

@@ -36,7 +36,7 @@ def test_weights_that_are_more_than_a_chip_has_are_refused_with_what_fits(xxl):
 
 
 def test_too_few_chips_for_the_weights_ask_for_more(xxl):
-    with pytest.raises(InputError, match="Take more chips"):
+    with pytest.raises(InputError, match="Take more devices"):
         mesh.check(xxl, 1, TPUS["v5e"])
 
 

@@ -32,16 +32,16 @@ def lowered(run, mesh, state, frozen, batch, key, binding) -> str:
 def as_trained(run) -> str:
     """The text of the step that `train` compiles, of real arrays."""
     model = weights.draw(run.model, 0)
-    parts = prepare.parts_of(model, run.bank(), run.prompts, encode=lambda text: [3])
+    of_bank = run.bank(), run.prompts, lambda text: [3]
+    parts = prepare.parts_of(model, *of_bank, run.training.tuned)
     with sharding.on_mesh(model.mesh):
         optimizer = run.optimizer(base_step=0)
         state = prepare.first_state(parts, optimizer, model.mesh)
         key = jax.device_put(step.dropout_key(0), sharding.replicated(model.mesh))
         ids = np.ones(24, np.int32)
         examples = [Example(ids, ids[:8])] * 16 * len(run.bank())
-        batch = one_per_row(
-            examples, prompt_length=parts.slots, row_length=30, target_length=8
-        )
+        row = {"prompt_length": parts.slots, "row_length": parts.slots + 24}
+        batch = one_per_row(examples, **row, target_length=8)
         batch = sharding.shard_rows(batch, model.mesh)
     given = state, parts.frozen, batch, key, parts.binding
     return lowered(run, model.mesh, *given)
@@ -63,8 +63,9 @@ def as_proved(run) -> str:
         {"bank": 3},
         {"model": {"num_partitions": 4}, "training": {"microbatches": 2}},
         {"prompts": Prompts(length=[4, 6], starts=random_uniform)},
+        {"prompts": None, "model": {"num_partitions": 4}, "training": {"tuned": 1}},
     ],
-    ids=["one", "a bank", "a mesh", "lengths"],
+    ids=["one", "a bank", "a mesh", "lengths", "top layers"],
 )
 def test_the_step_that_is_compiled_is_the_one_that_train_runs(make_run, settings):
     run = make_run(**settings)
