@@ -10,8 +10,9 @@ from spot_jax.settings import Model
 from spot_jax.t5 import T5Config
 
 GIB = 2**30
-CPU, GPU = Place("cpu", 1, 24 * GIB), Place("gpu", 8, 80 * GIB)
+CPU, GPU = Place("cpu", 1, 64 * GIB), Place("gpu", 8, 80 * GIB)
 V5E = Place("tpu", 16, 16 * GIB)
+L4 = Place("gpu", 4, 24 * GIB, "L4")
 
 
 def sized(layers, heads, d_model, d_mlp):
@@ -117,18 +118,12 @@ def test_weights_that_fit_nowhere_are_refused_before_they_are_read():
     with pytest.raises(InputError, match="20.7 GiB on each device.*Take more devices"):
         on(Place("tpu", 1, 16 * GIB, "v5e"), "xxl")
     with pytest.raises(InputError) as error:
-        on(
-            Place("gpu", 4, 24 * GIB, "L4"),
-            "xxl",
-            num_partitions=1,
-            weights_dtype="float32",
-        )
-    assert "L4 has 24.0. Set --gin.NUM_PARTITIONS to one of 2, 4, or" in str(
-        error.value
-    )
+        on(L4, "xxl", num_partitions=1, weights_dtype="float32")
+    said = str(error.value)
+    assert "L4 has 24.0. Set --gin.NUM_PARTITIONS to one of 2, 4, or" in said
     # Over both axes every device has a part.
     both = {"num_partitions": 1, "parameter_partitioning_dims": 2}
-    on(Place("gpu", 4, 24 * GIB), "xxl", weights_dtype="float32", **both)
+    on(L4, "xxl", weights_dtype="float32", **both)
 
 
 def test_a_number_that_does_not_divide_the_weights_is_refused_with_those_that_do():
