@@ -16,10 +16,8 @@ logger = logging.getLogger(__name__)
 
 _GIB = 2**30
 
-# Of T5 1.1 large, whose step compiles for minutes. A scan compiles in a fraction of
-# that, and its steps take a little longer: base, of half as many, is quicker without.
-_MANY_LAYERS = 48
-# Between T5 1.1 large and XL: beyond, activations need more memory than weights.
+# Between T5 1.1 large and XL. Beyond, one program of all layers compiles for minutes;
+# below, where it does not, its steps are quicker than those of a scan.
 _MANY_PARAMETERS = 2e9
 # How much of a device weights may fill; the rest is for activations.
 _SHARE = 0.5
@@ -68,15 +66,17 @@ def settled(model: Model, place: Place, *, is_tuned: bool = False) -> Model:
     config = model.config
     fast = "float32" if place.platform == "cpu" else "bfloat16"
     weights_dtype = model.weights_dtype or ("float32" if is_tuned else fast)
-    layers = config.encoder_layers + config.decoder_layers
-    is_scanned = layers >= _MANY_LAYERS
+    is_scanned = parameters_of(config) > _MANY_PARAMETERS
     if model.scan_layers is not None:
         is_scanned = model.scan_layers
+    # A scan writes down whatever the backward pass may look at, layer by layer; in one
+    # program the compiler finds most of it dispensable.
+    usual_remat = "minimal" if is_scanned else "none"
     given = {
         # Whoever has set it in the shape wants it.
         "dtype": model.dtype or (fast if config.dtype == "float32" else config.dtype),
         "scan_layers": is_scanned,
-        "remat_policy": model.remat_policy or _remat_of(config, is_scanned),
+        "remat_policy": model.remat_policy or usual_remat,
     }
     partitions = model.num_partitions
     if partitions is None:
@@ -160,14 +160,6 @@ def _fewest(config: T5Config, needed: int, place: Place) -> int:
     fitting = [n for n in fitting if config.heads % n == 0]
     enough = [n for n in fitting if needed / n <= _SHARE * place.memory]
     return (enough or fitting[-1:])[0]
-
-
-def _remat_of(config: T5Config, is_scanned: bool) -> str:
-    if parameters_of(config) > _MANY_PARAMETERS:
-        return "full"
-    # A scan writes down whatever the backward pass may look at, layer by layer; in one
-    # program the compiler finds most of it dispensable.
-    return "minimal" if is_scanned else "none"
 
 
 def _tell(asked: Model, settled: Model) -> None:

@@ -43,9 +43,9 @@ def on(place, size, is_tuned=False, **given):
     [
         ("small", False, "none"),
         ("base", False, "none"),
-        ("large", True, "minimal"),
-        ("xl", True, "full"),
-        ("xxl", True, "full"),
+        ("large", False, "none"),
+        ("xl", True, "minimal"),
+        ("xxl", True, "minimal"),
     ],
 )
 def test_deep_models_are_scanned_and_large_ones_rematerialised(
