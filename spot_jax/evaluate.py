@@ -29,9 +29,10 @@ from spot_jax import config, tables
 from spot_jax.data import eval_tasks, loading, own_rows, set_up
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.model_vocabulary import chosen, with_vocabulary
+from spot_jax.data.prompt_design import with_demonstrations
 from spot_jax.errors import InputError
-from spot_jax.model import architecture, sharding, weights
-from spot_jax.model_dir import claim
+from spot_jax.model import architecture, compiled, sharding, weights
+from spot_jax.model_dir import claim, storage
 from spot_jax.model_dir.score import measured
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.prompts.base import slots_of
@@ -168,7 +169,8 @@ def _load_tasks(data: Data, evaluation: Evaluation) -> list[EvalTask]:
     names = {
         task: None for name in data.names for task in loading.task_names(name, data)
     }
-    return [eval_tasks.load_task(name, evaluation, data) for name in names]
+    tasks = [eval_tasks.load_task(name, evaluation, data) for name in names]
+    return [with_demonstrations(task, evaluation, data) for task in tasks]
 
 
 def _write_predictions(
@@ -236,8 +238,10 @@ def _write_table(path: pathlib.Path, rows: list[list]) -> None:
 
 
 def _show(rows: list[list]) -> None:
-    # stdout is the metrics as JSON, which other programs read.
-    print(tables.as_text(rows), file=sys.stderr)
+    # stdout is the metrics as JSON, which other programs read. Of processes that share
+    # a run one speaks.
+    if storage.is_writer():
+        print(tables.as_text(rows), file=sys.stderr)
 
 
 def _json(value: object) -> bytes:
@@ -269,6 +273,7 @@ def _plain(value: object) -> object:
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax evaluate`."""
     config.parse_flags("evaluate", argv, flags)
+    config.configured(compiled.keep)()
     table = config.configured(evaluate)()
     if table:
         print(as_json(table))

@@ -17,9 +17,11 @@ from spot_jax.data import eval_tasks
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.loading import labels_of, task_names
 from spot_jax.data.model_vocabulary import with_vocabulary
+from spot_jax.data.sentinel import answers_of
 from spot_jax.data.set_up import set_up_tasks, vocabulary_story
 from spot_jax.errors import InputError
-from spot_jax.model import architecture, sharding, weights
+from spot_jax.model import architecture, compiled, sharding, weights
+from spot_jax.model_dir import storage
 from spot_jax.prompts.base import slots_of
 from spot_jax.prompts.files import SavedPrompt
 from spot_jax.rows import flags
@@ -112,6 +114,7 @@ def infer(
         pairs = [(i, p) for i, its in zip(items, prompts_of, strict=True) for p in its]
         _check_method({p for _, p in pairs}, of_prompts, evaluation, vocabulary)
         found = _of_text(source, pairs, of_prompts, data.truncate, vocabulary)
+        found = found._replace(vocabulary=answers_of(vocabulary, data))
 
     answers = _answers(model, saved, evaluation, found)
     names = saved_prompts.names_of(saved)
@@ -268,7 +271,9 @@ def _answers(
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax infer`."""
     config.parse_flags("infer", argv, flags)
+    config.configured(compiled.keep)()
     lines = config.configured(infer)()
     # The standard output may be what was asked for.
     plural = "" if len(lines) == 1 else "s"
-    print(f"{len(lines)} prediction{plural} written.", file=sys.stderr)
+    if storage.is_writer():
+        print(f"{len(lines)} prediction{plural} written.", file=sys.stderr)

@@ -1,9 +1,10 @@
-"""Ctrl-C and SIGTERM: they end a program, wherever its code stands.
+"""Signals: Ctrl-C and SIGTERM, which end a program wherever its code stands.
 
 Python runs a signal's handler when the main thread comes back from what it computes,
 and raises KeyboardInterrupt there; in a callback of JAX it is swallowed. So a thread
 of its own listens. It ends the process at once, or, of a program that asks in a loop
-whether it is to stop, waits until it asks; a second signal does not wait.
+whether it is to stop, waits until it asks; a second signal does not wait. SIGUSR1 ends
+nothing: it asks for a trace of the steps that follow.
 """
 
 import contextlib
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterator
 from spot_jax.model_dir import storage
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Asks for a trace of the steps that follow; not every system has it.
+_TRACE = getattr(signal, "SIGUSR1", None)
 
 
 class _Listener:
@@ -24,11 +27,13 @@ class _Listener:
     Attributes:
         received: the first signal that waits to be answered.
         is_asked: whether somebody asks for it.
+        trace: whether a trace is wanted.
     """
 
     def __init__(self):
         self.received: signal.Signals | None = None
         self.is_asked = False
+        self.trace = threading.Event()
         # For each signal whose handler may return.
         self._go_on: queue.SimpleQueue = queue.SimpleQueue()
 
@@ -44,6 +49,8 @@ class _Listener:
                 # The main thread stands still until it is known whether it goes on: it
                 # would stumble over what is removed.
                 signal.signal(number, lambda *_: self._go_on.get())
+        if _TRACE and signal.getsignal(_TRACE) is not signal.SIG_IGN:
+            signal.signal(_TRACE, lambda *_: None)
         threading.Thread(target=self._listen, args=[reading], daemon=True).start()
 
     def _listen(self, reading: int) -> None:
@@ -51,6 +58,8 @@ class _Listener:
             (number,) = os.read(reading, 1)
             if number in _SIGNALS:
                 self._take(signal.Signals(number))
+            elif number == _TRACE:
+                self._take_trace()
 
     def _take(self, number: signal.Signals) -> None:
         is_second = self.received is not None
@@ -64,6 +73,13 @@ class _Listener:
         _say(f"{number.name}: stopping after this step; once more ends it at once.")
         self._go_on.put(None)
 
+    def _take_trace(self) -> None:
+        if storage.is_writer():
+            self.trace.set()
+            _say("SIGUSR1: the steps of training that follow are traced.")
+        else:
+            _say("SIGUSR1: process 0 alone is traced; send it to that one.")
+
 
 _listener = _Listener()
 
@@ -76,6 +92,15 @@ def _say(text: str) -> None:
 def listen() -> None:
     """Takes the signals of this process; for a program, which no code calls."""
     _listener.start()
+
+
+def trace_is_wanted() -> bool:
+    """Returns whether SIGUSR1 has come since this was last asked."""
+    is_wanted = _listener.trace.is_set()
+    # Not where it was not set: one that comes in between would be lost.
+    if is_wanted:
+        _listener.trace.clear()
+    return is_wanted
 
 
 @contextlib.contextmanager

@@ -7,9 +7,11 @@ A run reads its tasks, loads the model, trains, evaluates and writes, into MODEL
     prompts/NAME/            best, last and embedding.safetensors of each prompt
     checkpoints/             the state to resume from; never the frozen model
     checkpoint_N/            of model tuning only: the best model, as T5X writes it
+    adapted/checkpoint_N/    and that of every SAVE_MODEL_PERIOD steps
+    profile/                 traces of steps, where they were asked for
 
 The same command continues a run that was stopped, at any moment, to the same end.
-Ctrl-C and SIGTERM stop it after a step, which is saved.
+Ctrl-C and SIGTERM stop it after a step, which is saved; SIGUSR1 traces a few.
 """
 
 import contextlib
@@ -22,8 +24,9 @@ import jax
 
 from spot_jax import config, interrupts, processes
 from spot_jax.data import own_rows, set_up
+from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.prefetch import prefetch
-from spot_jax.model import sharding
+from spot_jax.model import compiled, sharding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.model_dir import claim, in_use, names, storage, story
 from spot_jax.model_dir.described import described
@@ -40,7 +43,7 @@ from spot_jax.settings import (
     Training,
 )
 from spot_jax.t5.decode import check_search
-from spot_jax.training import batches, prepare, step, summary
+from spot_jax.training import batches, prepare, profiling, step, summary
 from spot_jax.training.bank import rate_numbers
 from spot_jax.training.checkpoint import Checkpoints
 from spot_jax.training.outputs import Best, Outputs, best_checkpoint
@@ -113,6 +116,7 @@ def train(
 
         # Which T5 it is, and the vocabulary that is its own.
         model, data = prepare.resolved(model, data)
+        prepare.check_tuned(prompts, training, model)
 
         # The data.
         if evaluation.method == "decode":
@@ -123,7 +127,8 @@ def train(
         of_rows = own_rows.digests(data)
         claim.check_vocabulary(folder, of_vocabulary)
         claim.check_rows(folder, of_rows)
-        readers = prepare.readers_of(bank, data)
+        streams: dict[str, LengthCheck] = {}
+        readers = prepare.readers_of(bank, data, streams)
         tasks = prepare.tasks_of(bank, evaluation, data)
 
         if processes.are_several():
@@ -133,7 +138,9 @@ def train(
         # The model on its mesh, what of it is trained, and what moves that.
         loaded = loaded or prepare.load_model(model, prompts, seed, devices)
         claim.check_model(folder, loaded.story())
-        parts = prepare.parts_of(loaded, bank, prompts, vocabulary.encode)
+        claim.check_dtypes(folder, loaded.dtypes())
+        encode = vocabulary.encode
+        parts = prepare.parts_of(loaded, bank, prompts, encode, training.tuned)
         moved_by = optimizer(base_step=prepare.base_step(training, loaded))
         claim.claim(folder, configuration)
 
@@ -155,9 +162,10 @@ def train(
 
         # The machinery.
         facts = {"model": loaded.story(), "vocabulary": of_vocabulary}
-        facts |= {"rows": of_rows, "resumed_at": done}
+        facts |= {"rows": of_rows, "dtypes": loaded.dtypes(), "resumed_at": done}
         story.describe(folder, facts, loaded.mesh.devices.flat)
-        rows = batches.Rows(readers, data.lengths, training, parts.slots, loaded.mesh)
+        of_parts = parts.slots, loaded.mesh, parts.mixes
+        rows = batches.Rows(readers, data.lengths, training, *of_parts)
         laid_out = prefetch(rows.batches(positions, done))
         train_step = step.make_train_step(
             loaded.config,
@@ -172,34 +180,30 @@ def train(
         of_data = data.lengths, parts.slots
         evaluator = Evaluator(loaded, parts.binding, evaluation, *of_data)
         key = sharding.place(step.dropout_key(seed), sharding.replicated(loaded.mesh))
-        reports = Reports(folder, bank, training, done, moved_by)
+        reports = enter(Reports(folder, bank, training, done, moved_by, streams))
+        train_step = enter(profiling.on_demand(train_step, folder, training, done))
 
         # The steps.
         for number, (batch, positions) in enumerate(laid_out, start=done + 1):
             state, metrics = train_step(state, parts.frozen, batch, key)
             reports.step(metrics)
-            due = training.due(number)
             # Asked for the first time when the step is compiled.
             stopping = is_to_stop(number)
-            if stopping:
-                due |= {"log", "save"}
-            if due:
-                check_still_there()
-            if "log" in due:
-                reports.write(number)
-            if "embed" in due:
-                outputs.write(names.EMBEDDING, state.trained, number)
-            if "evaluate" in due:
-                with reports.paused():
+            due = training.due(number) | ({"log", "save"} if stopping else set())
+            if not due:
+                continue
+            check_still_there()
+            reports.write(number)
+            with reports.paused():
+                if "evaluate" in due:
                     results, _ = evaluator.evaluate(state.trained, parts.frozen, tasks)
                     reports.evaluated(number, results)
                     outputs.keep_best(state.trained, number, results)
-            if "last" in due:
-                # Before the last checkpoint, which says that nothing is left to do.
-                outputs.write(names.LAST, state.trained, number)
-            if "save" in due:
-                progress = {"positions": positions, "best": outputs.progress()}
-                checkpoints.save(state, progress)
+                # Before the checkpoint, after which nothing of it is done again.
+                outputs.write_due(due, state.trained, number)
+                if "save" in due:
+                    progress = {"positions": positions, "best": outputs.progress()}
+                    checkpoints.save(state, progress)
             if stopping:
                 break
         reports.close()
@@ -250,5 +254,6 @@ def mixture_first(
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax train`."""
     config.parse_flags("train", argv, flags)
+    config.configured(compiled.keep)()
     best = config.configured(train)(configuration=config.text())
     print(summary.told(best), end="")

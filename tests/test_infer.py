@@ -131,7 +131,7 @@ def colder(**options):
     [
         ({"output": "{}"}, "INFER_OUTPUT .* is a folder"),
         ({"output": "{}/in.txt", "text_file": "{}/in.txt"}, "INFER_INPUT, whose lines"),
-        ({"output": "gs://bucket/out.jsonl"}, "INFER_OUTPUT is gs://bucket"),
+        ({"output": "s3://bucket/out.jsonl"}, "INFER_OUTPUT is s3://bucket"),
         ({"prompt_files": "{}/typo.safetensors"}, "no prompt file .*typo"),
         ({"prompt_files": "{}/wide.safetensors"}, r"wide.* \[2, 65\].*another size"),
         ({"text_file": "{}"}, "cannot be read"),

@@ -145,6 +145,25 @@ def test_a_signal_after_the_last_question_is_answered_too():
     assert (process.returncode, out) == (143, "")
 
 
+WANTS_A_TRACE = """
+ready()
+for _ in range(200):
+    if interrupts.trace_is_wanted():
+        break
+    time.sleep(0.05)
+print("traced", interrupts.trace_is_wanted(), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there is no such signal")
+def test_a_trace_is_asked_for_and_nothing_ends():
+    process = begun(WANTS_A_TRACE)
+    process.send_signal(signal.SIGUSR1)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "traced False\n")
+    assert err == "\nspot_jax: SIGUSR1: the steps of training that follow are traced.\n"
+
+
 def test_what_nohup_has_ignored_stays_ignored():
     process = begun(
         ASKS, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -37,7 +37,7 @@ FLOORS = (
     # What everything may stand on.
     ("interrupts", "processes"),
     ("config", "hardware", "host_memory", "model_dir", "spot_tiny", "tables"),
-    *(("reading", "typed"), ("errors",)),
+    *(("reading", "typed"), ("buckets",), ("errors",)),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 TENSORFLOW = {"tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio"}

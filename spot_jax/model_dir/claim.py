@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
+from spot_jax import buckets
 from spot_jax.errors import InputError
 from spot_jax.model_dir import made_for, names, storage
 from spot_jax.model_dir.made_for import is_same_model, named
@@ -24,13 +25,22 @@ MAY_CHANGE = frozenset(
         *("STAGES", "BEST_KS"),
         # On which machine it goes on, and what fits there. Sums are then rounded
         # otherwise, and a search that samples draws otherwise.
-        *("NUM_PARTITIONS", "MICROBATCHES", "EVAL_BATCH_SIZE"),
+        *("NUM_PARTITIONS", "PARAMETER_PARTITIONING_DIMS", "REMAT_POLICY"),
+        *("MICROBATCHES", "EVAL_BATCH_SIZE", "COMPILATION_CACHE_DIR", "keep.folder"),
+        # What they come to is compared, for machines decide it otherwise: check_dtypes.
+        *("ACTIVATION_DTYPE", "WEIGHTS_DTYPE", "Model.dtype", "Model.weights_dtype"),
         # How often it is written down.
         *("LOG_PERIOD", "CHECKPOINT_PERIOD"),
+        *("CHECKPOINT_KEEP", "CHECKPOINT_KEEP_PERIOD", "Training.keep_period"),
+        # How it is looked after.
+        *("HANG_AFTER", "HANG_ENDS", "PROFILE_STEP", "PROFILE_STEPS"),
+        *("Training.hang_after", "Training.hang_ends"),
+        *("Training.profile_step", "Training.profile_steps"),
         # The same, as parameters: of a run begun from Python, or bound without a macro.
         *("Training.steps", "Target.steps", "train.model_dir", "study.study_dir"),
         *("Study.stages", "Study.best_ks"),
         *("Model.num_partitions", "Training.microbatches", "Evaluation.rows"),
+        *("Model.parameter_partitioning_dims", "Model.remat_policy"),
         *("Training.log_period", "Training.checkpoint_period", "Training.keep"),
     }
 )
@@ -51,6 +61,11 @@ def check(model_dir: str, configuration: str, macro: str = "MODEL_DIR") -> pathl
         InputError: when it cannot be written, or holds a run of another configuration.
     """
     folder = writable(model_dir, f"--gin.{macro}")
+    if buckets.is_inside(folder):
+        from spot_jax.buckets.path import check_known
+
+        # Checkpoints will ask for it, after the model is loaded.
+        check_known(folder)
     path = folder / names.CONFIG
     if path.exists():
         _compare(path, configuration, macro)
@@ -80,18 +95,23 @@ def writable(path: str, option: str) -> pathlib.Path:
     Raises:
         InputError: when it cannot be made or written.
     """
-    if "://" in path:
+    if "://" in path and not buckets.is_inside(path):
         raise InputError(
-            f"{option} is {path}: a run writes to a folder of this machine. Mount the "
-            "bucket, or copy the folder there afterwards."
+            f"{option} is {path}: what is written goes to a folder of this machine, or "
+            f"to a bucket, {buckets.SCHEME}BUCKET/FOLDER."
         )
     folder = path_of(path)
     try:
         storage.check_writable(folder)
     except OSError as error:
+        yours = "Choose a folder of yours."
+        if buckets.is_inside(folder):
+            yours = (
+                "Have the bucket's owner give you the role Storage Object User, or "
+                "choose another."
+            )
         raise InputError(
-            f"{option} {path} cannot be written ({error.strerror}). Choose a folder of "
-            "yours."
+            f"{option} {path} cannot be written ({error.strerror}). {yours}"
         ) from error
     return folder
 
@@ -162,6 +182,7 @@ class _Story(TypedDict):
     model: _Model
     vocabulary: NotRequired[_Vocabulary]
     rows: NotRequired[dict[str, str]]
+    dtypes: NotRequired[dict[str, str]]
 
 
 def check_model(folder: pathlib.Path, model: Mapping[str, str]) -> None:
@@ -179,6 +200,27 @@ def check_model(folder: pathlib.Path, model: Mapping[str, str]) -> None:
         raise InputError(
             f"MODEL_DIR {folder} holds a run over the model {named(before)}; this one "
             f"is {named(model)}. Choose another MODEL_DIR, or put the old model back."
+        )
+
+
+def check_dtypes(folder: pathlib.Path, dtypes: Mapping[str, str]) -> None:
+    """Refuses to go on in other dtypes, which nothing need have set.
+
+    Args:
+        folder: MODEL_DIR.
+        dtypes: {macro: what it is here}.
+
+    Raises:
+        InputError: when run.json tells others.
+    """
+    before = _told(folder).get("dtypes", {})
+    other = [name for name in dtypes if before.get(name, dtypes[name]) != dtypes[name]]
+    if other:
+        ways = " ".join(f"--gin.{name}={before[name]}" for name in other)
+        raise InputError(
+            f"The run in MODEL_DIR {folder} began with {before[other[0]]} as "
+            f"{other[0]}, and here it is {dtypes[other[0]]}. To go on as it began set "
+            f"{ways}, or choose another MODEL_DIR."
         )
 
 

@@ -1,19 +1,23 @@
 """What a run says while it goes on: metrics, evaluations, progress."""
 
+import contextlib
 import logging
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
 
+from spot_jax.data.length_check import LengthCheck
 from spot_jax.errors import InputError
 from spot_jax.model_dir import names
 from spot_jax.model_dir.records import Metrics, Progress
 from spot_jax.model_dir.score import measured
 from spot_jax.optim import Optimizer
 from spot_jax.settings import Training
+from spot_jax.training import memory, watchdog
 from spot_jax.training.bank import Entry, rate_numbers
+from spot_jax.training.clock import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -21,12 +25,15 @@ logger = logging.getLogger(__name__)
 class Reports:
     """Collects the metrics of steps, and writes and shows what they come to.
 
+    As a context it looks whether steps go on finishing.
+
     Args:
         folder: MODEL_DIR.
         bank: the prompts.
         training: how long the run is.
         done: steps done before.
         optimizer: has the learning rates.
+        streams: {task: what counts its examples} of those that are streamed.
     """
 
     def __init__(
@@ -36,26 +43,43 @@ class Reports:
         training: Training,
         done: int,
         optimizer: Optimizer,
+        streams: Mapping[str, LengthCheck] | None = None,
     ):
-        self._folder, self._bank = folder, bank
+        self._folder, self._bank, self._streams = folder, bank, streams or {}
         self._rate_at = optimizer.learning_rate
         self._rates = rate_numbers(bank, optimizer)
         self._metrics = Metrics(folder, done)
         examples = training.batch_size * len(bank)
         self._progress = Progress(training.steps, done, examples)
         self._recent: list[Mapping[str, jax.Array]] = []
+        self._begun, self._clock = done, Clock()
+        self._hang = training.hang_after, training.hang_ends
+        self._until_the_end = contextlib.ExitStack()
         about = "Training %d prompt(s) for %d steps; the first step compiles."
         logger.info(about, len(bank), training.steps - done)
 
+    def __enter__(self) -> "Reports":
+        self._until_the_end.enter_context(self._clock)
+        watch = watchdog.watching(self._clock, *self._hang)
+        self._until_the_end.enter_context(watch)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._until_the_end.close()
+
     def step(self, metrics: Mapping[str, jax.Array]) -> None:
         """Takes the metrics [bank] of one step, without waiting for them."""
+        self._begun += 1
+        self._clock.begin(self._begun, metrics["loss"])
         # They stay on the device: to read them would be to wait for the step.
         self._recent.append(metrics)
         self._progress.step()
 
-    def paused(self):
-        """Returns a context whose time does not count as that of steps."""
-        return self._progress.paused()
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leaves what happens inside out of the time of steps."""
+        with self._progress.paused(), self._clock.paused():
+            yield
 
     def write(self, number: int) -> None:
         """Writes the means over the steps since the last line.
@@ -75,8 +99,15 @@ class Reports:
         for index, entry in enumerate(self._bank):
             its_own = {name: float(v[index]) for name, v in values.items()}
             self._metrics.write(number, entry.name, "train", its_own)
-        self._metrics.write(number, "", "speed", self._progress.speed() | shared)
-        self._progress.report(f"loss {values['loss'].mean():.4f}")
+        speed, peaks = self._clock.speed(), memory.peaks()
+        shared |= self._progress.speed() | speed | peaks
+        # Since this start, as they are read anew.
+        shared |= {f"unfit/{name}": s.unfit for name, s in self._streams.items()}
+        self._metrics.write(number, "", "speed", shared)
+        said = [f"loss {values['loss'].mean():.4f}"]
+        said += [f"{seconds:.3g} s/step" for seconds in speed.values()]
+        said += [f"{[*peaks.values()][-1]:.1f} GiB"]
+        self._progress.report("  ".join(said))
 
     def _summary(self) -> dict[str, np.ndarray]:
         """Returns metrics [bank] of the steps since the last line."""
@@ -117,9 +148,12 @@ class Reports:
             logger.info("step %d  %s: %s", number, entry.name, _told(results[index]))
 
     def close(self) -> None:
-        """Ends the progress bar and the files."""
+        """Ends the progress bar and the files; no step is waited for any more."""
+        self._until_the_end.close()
         self._progress.close()
         self._metrics.close()
+        for stream in self._streams.values():
+            stream.conclude()
         logger.info(
             "Metrics are in %s; as curves: pip install tensorboard, then tensorboard "
             "--logdir %s",

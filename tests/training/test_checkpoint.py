@@ -9,6 +9,8 @@ import pytest
 from spot_jax.errors import InputError
 from spot_jax.model import sharding
 from spot_jax.model_dir import storage
+from spot_jax.reading import path_of
+from spot_jax.settings import Training
 from spot_jax.training.checkpoint import Checkpoints
 from spot_jax.training.step import TrainState
 
@@ -130,3 +132,55 @@ def test_scores_that_are_no_number_come_back(tmp_path):
         checkpoints.save(state(1), PROGRESS | {"best": json.loads(json.dumps(best))})
     _, progress = Checkpoints(tmp_path, keep=1).restore(state(0))
     assert progress["best"] == best
+
+
+def kept(folder):
+    return sorted(int(p.name.partition("_")[2]) for p in folder.iterdir())
+
+
+def test_besides_the_newest_those_of_a_period_are_kept(tmp_path):
+    with Checkpoints(tmp_path, keep=2, keep_period=4) as checkpoints:
+        for step in range(1, 12):
+            checkpoints.save(state(step), PROGRESS)
+    assert kept(tmp_path / "checkpoints") == [4, 8, 10, 11]
+    # A run that goes on keeps them as well.
+    with Checkpoints(tmp_path, keep=1, keep_period=4) as checkpoints:
+        checkpoints.restore(state(0))
+        for step in (12, 13):
+            checkpoints.save(state(step), PROGRESS)
+    assert kept(tmp_path / "checkpoints") == [4, 8, 12, 13]
+
+
+def test_a_period_of_steps_without_checkpoints_is_refused():
+    with pytest.raises(InputError, match="CHECKPOINT_KEEP_PERIOD is 1500, and CHECKPO"):
+        Training(steps=10, checkpoint_period=1000, keep_period=1500)
+    with pytest.raises(InputError, match="keep_period .* is 0, not at least 1"):
+        Training(steps=10, keep_period=0)
+    Training(steps=10, checkpoint_period=1000, keep_period=3000)
+
+
+def test_in_a_bucket_a_checkpoint_that_is_not_whole_is_none(store):
+    run = path_of("gs://bucket/run")
+    with Checkpoints(run, keep=2) as checkpoints:
+        for step in (1, 2, 3):
+            checkpoints.save(state(step), PROGRESS)
+    # Of a process that was killed while it wrote.
+    for name in store.names("gs://bucket/run/checkpoints/step_3"):
+        data = store.get(f"gs://bucket/run/checkpoints/step_3/{name}")
+        if name != "commit_success.txt":
+            store.put(f"gs://bucket/run/checkpoints/step_4/{name}", data)
+    with Checkpoints(run, keep=2) as checkpoints:
+        restored, progress = checkpoints.restore(state(0))
+    jax.tree.map(np.testing.assert_array_equal, restored, state(3))
+    assert progress == PROGRESS
+    names = store.names("gs://bucket/run/checkpoints")
+    assert {name.partition("/")[0] for name in names} == {"step_2", "step_3"}
+
+
+def test_a_bucket_that_refuses_a_checkpoint_is_one_message(store):
+    with Checkpoints(path_of("gs://bucket/run"), keep=2) as checkpoints:
+        checkpoints.save(state(1), PROGRESS)
+    with pytest.raises(InputError, match="gs://bucket/run/checkpoints cannot be w"):
+        with Checkpoints(path_of("gs://bucket/run"), keep=2) as checkpoints:
+            store.refuses["bucket", "write"] = 403
+            checkpoints.save(state(2), PROGRESS)

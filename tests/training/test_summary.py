@@ -1,8 +1,12 @@
 """What a run comes to, as people read it."""
 
+import dataclasses
 import functools
+import itertools
 import math
 import re
+
+import pytest
 
 from spot_jax.prompts import init
 from spot_jax.training import summary
@@ -50,6 +54,47 @@ def test_the_best_of_each_task_is_named():
     assert "\nBest on rte: rte-seed1, and 1 as good\nBest on c4: c4-seed1\n" in told
     assert "validation, which chose" in told and "optimistic" in told
     assert "EVAL_SPLIT" in told
+
+
+def test_what_differs_in_more_than_its_seed_is_a_mean_over_seeds():
+    best = {}
+    scores = {
+        (20, 0): 70.0,
+        (20, 1): 74.0,
+        (5, 0): 60.0,
+        (5, 1): math.nan,
+        (1, 0): 50.0,
+    }
+    for (length, seed), score in scores.items():
+        made = entry("rte", seed)
+        name = f"{made.name}-length{length}"
+        made = dataclasses.replace(made, name=name, length=length)
+        best |= best_of(made, 4, accuracy=score)
+    best |= best_of(entry("cb", 0), 4, f1=30.0) | best_of(entry("cb", 3), 4, f1=40.0)
+    head, *lines = summary.over_seeds(best)
+    assert head == ["task", "start", "length", "rate", "seeds", "mean", "std", "metric"]
+    assert lines[0] == ["rte", "class_labels", 20, "0.3", 2, 72.0, 2.0, "accuracy"]
+    assert lines[1][:5] == ["rte", "class_labels", 5, "0.3", 2]
+    assert math.isnan(lines[1][5]) and math.isnan(lines[1][6])
+    assert lines[2][2:7] == [1, "0.3", 1, 50.0, 0.0]
+    assert lines[3] == ["cb", "class_labels", 20, "0.3", 2, 35.0, 5.0, "f1"]
+    told = summary.told(best)
+    assert " ".join(map(str, head)) in " ".join(told.split())
+    assert "rte class_labels 20 0.3 2 72.00 2.00 accuracy" in " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    ("seeds", "lengths", "is_told"),
+    [((0, 1), (5, 9), True), ((0, 1), (5,), False), ((0,), (5, 9), False)],
+)
+def test_means_are_told_where_there_is_something_to_compare(seeds, lengths, is_told):
+    best = {}
+    for seed, length in itertools.product(seeds, lengths):
+        made = dataclasses.replace(
+            entry("rte", seed), length=length, name=f"{seed, length}"
+        )
+        best |= best_of(made, 4, accuracy=60.0)
+    assert ("std" in summary.told(best)) == is_told
 
 
 def test_one_prompt_is_a_line():
