@@ -34,11 +34,17 @@ ROWS = [
 TASKS = [
     # tensorflow-datasets imports it without declaring it.
     "importlib_resources>=6",
+    # NIST and METEOR; rouge-score brings it in as well.
+    "nltk>=3.9,<4",
     "rouge-score>=0.1.2,<0.2",
     "sacrebleu>=2.5,<3",
     "scikit-learn>=1.5,<2",
     "seqio>=0.0.20,<0.1",
     "tensorflow-datasets>=4.9.10,<5",
+]
+# What reads and writes in Google Cloud Storage, gs://.
+GCS = [
+    "gcsfs>=2026.9,<2027",
 ]
 # What shows a study.
 REPORT = [
@@ -62,6 +68,7 @@ setuptools.setup(
         "spot_jax",
         "spot_jax.api",
         "spot_jax.analysis",
+        "spot_jax.buckets",
         "spot_jax.campaign",
         "spot_jax.config",
         "spot_jax.data",
@@ -71,6 +78,7 @@ setuptools.setup(
         "spot_jax.model",
         "spot_jax.model_dir",
         "spot_jax.pretrained",
+        "spot_jax.processes",
         "spot_jax.prompts",
         "spot_jax.proof",
         "spot_jax.retrieval",
@@ -94,7 +102,9 @@ setuptools.setup(
     },
     install_requires=[*LEAN, *ROWS, *TASKS, *REPORT],
     extras_require={
+        "gcs": GCS,
         "test": [
+            *GCS,
             "beartype>=0.20,<0.24",
             "playwright>=1.50,<2",
             "pytest>=8,<10",

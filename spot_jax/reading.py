@@ -9,21 +9,48 @@ from typing import Any
 
 import msgspec
 
+from spot_jax import buckets
 from spot_jax.errors import InputError
 
 _BOM = b"\xef\xbb\xbf"
 
 
 def path_of(text: str | os.PathLike) -> pathlib.Path:
-    """Returns a path that a user gave, with ~ expanded.
+    """Returns a path that a user gave: on this machine, or in a bucket.
+
+    Args:
+        text: a path, whose ~ is expanded; gs://BUCKET/... is one that does the same in
+            a bucket (`buckets.path.BucketPath`).
 
     Raises:
-        InputError: when it is the home of nobody: ~nobody/file.
+        InputError: when it is the home of nobody, ~nobody/file, or of a bucket that
+            cannot be read.
     """
+    if buckets.is_inside(text):
+        return buckets.path_of(os.fspath(text))
+    if os.fspath(text).startswith("gs:"):
+        raise InputError(f"{text} is no path: a bucket is written gs://BUCKET/FOLDER.")
     try:
         return pathlib.Path(text).expanduser()
     except RuntimeError as error:
         raise InputError(f"{text}: there is no such home. Give its path.") from error
+
+
+def as_path(path: str | os.PathLike) -> pathlib.Path:
+    """Returns a path, or the text of one that `path_of` has seen."""
+    if not isinstance(path, os.PathLike) and buckets.is_inside(path):
+        return buckets.path_of(path)
+    return path if isinstance(path, pathlib.PurePath) else pathlib.Path(path)
+
+
+def is_file(path: str) -> bool:
+    """Whether there is such a file, on this machine or in a bucket."""
+    return as_path(path).is_file() if buckets.is_inside(path) else os.path.isfile(path)
+
+
+def in_full(path: str | os.PathLike) -> str:
+    """Returns a path from the root on, or with the bucket it is in."""
+    return os.fspath(path) if buckets.is_inside(path) else os.path.abspath(path)
 
 
 def read_text(path: str | os.PathLike, cure: str) -> str:
@@ -134,7 +161,7 @@ def read_bytes(path: str | os.PathLike, cure: str) -> bytes:
         InputError: when it cannot be read.
     """
     try:
-        return pathlib.Path(path).read_bytes()
+        return as_path(path).read_bytes()
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{path} cannot be read ({reason}). {cure}") from error

@@ -62,22 +62,23 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         "run_dir",
         metavar="STUDY_DIR",
         nargs="?",
-        type=path_of,
         help="the folder of a `spot_jax study`, finished or not",
     )
     parser.add_argument(
         "--scores",
         metavar="FILE.csv",
-        type=path_of,
         help="a table: source, target, mean, std; no source is the baseline",
     )
     parser.add_argument(
         "--out",
         metavar="DIR",
-        type=path_of,
         help="where the report goes (STUDY_DIR/report)",
     )
     options = parser.parse_args(argv)
+    # Not argparse's types, which leave the reason unsaid.
+    for name in ("run_dir", "scores", "out"):
+        if text := getattr(options, name):
+            setattr(options, name, path_of(text))
     if (options.run_dir is None) == (options.scores is None):
         raise InputError("Give either STUDY_DIR or --scores FILE.csv.")
     if options.scores and not options.out:

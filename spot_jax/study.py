@@ -30,7 +30,7 @@ from collections.abc import Sequence
 import jax
 
 import spot_jax.tasks
-from spot_jax import config, text
+from spot_jax import buckets, config, text
 from spot_jax.campaign import cost, estimate
 from spot_jax.campaign.diary import Diary
 from spot_jax.campaign.plan import STAGES, Run, Study, asked_for
@@ -162,7 +162,9 @@ def open_data(folder: pathlib.Path, plan: Study, data: Data, miniature: bool) ->
     if miniature and not os.environ.get("TFDS_DATA_DIR"):
         from spot_jax.text.registration import use_data_dir
 
-        made = folder.absolute() / "data"
+        # What makes it, and TensorFlow, write and read on a disk.
+        is_far = buckets.is_inside(folder)
+        made = (storage.scratch() if is_far else folder.absolute()) / "data"
         every = [catalog.get(task) for task in DATASETS]
         miniature_folder.write_once(made, every, catalog.STUDY_LABELS)
         use_data_dir(str(made))

@@ -237,7 +237,7 @@ def _write(out: pathlib.Path, asked: dict[str, Any], results: list[Result]) -> N
     """Makes DIR appear in one step, complete."""
     record = as_json(explanation.record(asked, results), 2) + "\n"
     try:
-        with storage.new_folder(out) as temporary:
+        with storage.new_folder(out, last="ranking.json") as temporary:
             for result in results:
                 folder = temporary / result.folder.relative_to(out)
                 for name, prompt in result.start.prompts.items():

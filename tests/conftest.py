@@ -64,6 +64,37 @@ def shared() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def _served():
+    from tests import bucket
+
+    with bucket.served() as served:
+        yield served
+
+
+@pytest.fixture
+def store(bare_store):
+    """A stand-in for Google Cloud Storage, with a bucket gs://bucket and nothing else.
+
+    Programs that are started find it as well.
+    """
+    pytest.importorskip("gcsfs", reason="gcsfs, of the extra gcs, is not installed")
+    return bare_store
+
+
+@pytest.fixture
+def bare_store(_served, monkeypatch):
+    """The same for what does without gcsfs: tensorstore."""
+    from tests import bucket
+
+    kept, url = _served
+    for name, value in bucket.where(url).items():
+        monkeypatch.setenv(name, value)
+    kept.clear()
+    kept.make("bucket")
+    return kept
+
+
+@pytest.fixture(scope="session")
 def tiny_config() -> T5Config:
     """A T5 1.1 whose heads together are not as wide as the model."""
     return T5Config(

@@ -148,7 +148,7 @@ def test_a_mistyped_macro(demo_model, tmp_path, capsys):
         {"LOSS_NORMALIZING_FACTOR": "mean"},
         {"OPTIMIZER_CLOCK": "zero"},
         {"TRUNCATE": "yes"},
-        {"MODEL_DIR": "gs://bucket/run"},
+        {"MODEL_DIR": "s3://bucket/run"},
         {"MIXTURE_OR_TASK_NAME": "[demo_food, demo_food]"},
     ],
     ids=str,

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -68,7 +69,8 @@ def _cells(path: pathlib.Path, names: list[str]) -> tuple[list[list[str]], list[
     cells, lines = [], []
     try:
         # Spreadsheets put a byte order mark in front of UTF-8.
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        text = path.read_bytes().decode("utf-8-sig")
+        with io.StringIO(text, newline="") as file:
             reader = csv.reader(file, strict=True)
             heads = next(reader, [])
             places = _places(path, heads, names)

@@ -2,7 +2,6 @@
 
 import importlib
 import io
-import os
 import pathlib
 import re
 import tokenize
@@ -91,4 +90,4 @@ def reach(bindings: Sequence[str]) -> None:
 
 
 # gin asks its readers in order, and the first of its own opens every file there is.
-gin.config._FILE_READERS.insert(0, (open_file, os.path.isfile))
+gin.config._FILE_READERS.insert(0, (open_file, reading.is_file))

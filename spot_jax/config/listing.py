@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from gin import config_parser
 
+from spot_jax import reading
 from spot_jax.config import code, files, parsing
 from spot_jax.errors import InputError
 
@@ -130,7 +131,7 @@ def _read_file(
     path: str, folders: Sequence[str], read: _Read, including: tuple[str, ...]
 ) -> None:
     found = [os.path.join(folder, path) for folder in folders]
-    found = [candidate for candidate in found if os.path.isfile(candidate)]
+    found = [candidate for candidate in found if reading.is_file(candidate)]
     if not found:
         raise InputError(f"There is no gin file {path}.")
     if path in including:

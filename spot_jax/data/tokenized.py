@@ -23,6 +23,7 @@ import numpy as np
 
 from spot_jax.data.vocabularies import Identity
 from spot_jax.errors import InputError
+from spot_jax.model_dir import at_hand
 from spot_jax.reading import path_of, read_json
 from spot_jax.text.lengths import FEATURES
 
@@ -90,8 +91,9 @@ class TokenizedExamples:
         """
         self.folder = path_of(folder)
         self.header = _read_header(self.folder)
+        here = _here(self.folder)
         if self.header["format"] == FORMAT:
-            _compare_checksums(self.folder, self.header)
+            _compare_checksums(self.folder, here, self.header)
         else:
             logger.warning(
                 "%s was written by an earlier version, without checksums: an id that "
@@ -101,8 +103,8 @@ class TokenizedExamples:
         self._tokens: dict[str, np.ndarray] = {}
         self._offsets: dict[str, np.ndarray] = {}
         for name in FEATURES:
-            self._tokens[name] = _open(self.folder / f"{name}.npy")
-            self._offsets[name] = _open(self.folder / f"{name}_offsets.npy")
+            self._tokens[name] = _open(here / f"{name}.npy")
+            self._offsets[name] = _open(here / f"{name}_offsets.npy")
             self._check_arrays(name)
         self.largest_id = max(self._check_ids(name) for name in FEATURES)
 
@@ -179,10 +181,22 @@ def _read_header(folder: pathlib.Path) -> Header:
     return read_json(path, Header, _CURE)
 
 
-def _compare_checksums(folder: pathlib.Path, header: Header) -> None:
+def _here(folder: pathlib.Path) -> pathlib.Path:
+    """Returns where the arrays are on a disk, as numpy opens them."""
+    try:
+        return at_hand.several(folder, ARRAYS)
+    except OSError as error:
+        raise InputError(
+            f"{error.filename} cannot be read ({error.strerror}). {_CURE}"
+        ) from error
+
+
+def _compare_checksums(
+    folder: pathlib.Path, here: pathlib.Path, header: Header
+) -> None:
     expected = header.get("checksums", {})
     for name in ARRAYS:
-        if checksum(folder / name) != expected.get(name):
+        if checksum(here / name) != expected.get(name):
             raise InputError(
                 f"{folder / name} is not what was written: its checksum is not the "
                 f"header's. Copy it again from where it was written. {_CURE}"
@@ -192,7 +206,7 @@ def _compare_checksums(folder: pathlib.Path, header: Header) -> None:
 def checksum(path: pathlib.Path) -> str:
     """Returns a file's SHA-256, which `sha256sum` gives as well."""
     try:
-        with open(path, "rb") as file:
+        with at_hand.one(path) as here, open(here, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(

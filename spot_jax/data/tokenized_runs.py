@@ -1,11 +1,12 @@
 """Tokenized examples of a run: what their header says is compared with its settings."""
 
 import logging
+from typing import Any
 
 import numpy as np
 import sentencepiece
 
-from spot_jax.data import vocabularies
+from spot_jax.data import sentinel, vocabularies
 from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.tokenized import TokenizedExamples
 from spot_jax.errors import InputError
@@ -26,15 +27,15 @@ def vocabulary_of(
 class TokenizedPairs:
     """Tokenized examples as (inputs, targets), read from disk one by one."""
 
-    def __init__(self, examples: TokenizedExamples):
-        self._examples = examples
+    def __init__(self, examples: TokenizedExamples, vocabulary: Any, data: Data):
+        self._examples, self._told = examples, (vocabulary, data)
 
     def __len__(self) -> int:
         return len(self._examples)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         example = self._examples[index]
-        return example["inputs"], example["targets"]
+        return example["inputs"], sentinel.begin(example["targets"], *self._told)
 
 
 def open_tokenized(name: str, split: str, data: Data) -> TokenizedPairs:
@@ -54,19 +55,20 @@ def open_tokenized(name: str, split: str, data: Data) -> TokenizedPairs:
             f"{vocabulary} does not have. Name the one that it was tokenized with: "
             "--gin.VOCABULARY=FILE."
         )
+    limits = sentinel.lengths_before(data.lengths, data)
     for feature in FEATURES:
-        _check_lengths(examples, feature, data.lengths[feature])
+        _check_lengths(examples, feature, limits[feature])
     unknown = examples.count("targets", processor.unk_id())
     warn_of_unknown(f"{name} ({split})", unknown, examples.header["tokens"]["targets"])
-    limits = examples.header.get("lengths", "other lengths")
+    made_for = examples.header.get("lengths", "other lengths")
     logger.info(
         "%s: %d tokenized examples (%s), made for %s.",
         name,
         len(examples),
         split,
-        limits,
+        made_for,
     )
-    return TokenizedPairs(examples)
+    return TokenizedPairs(examples, processor, data)
 
 
 def _check_header(

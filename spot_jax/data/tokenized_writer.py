@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from spot_jax import buckets
 from spot_jax.data.ids import as_ids
 from spot_jax.data.tokenized import ARRAYS, FORMAT, HEADER, Header, checksum
 from spot_jax.errors import InputError
@@ -39,11 +40,12 @@ def write_tokenized(
             one has other ids or no targets. Nothing is left of it then.
     """
     folder = path_of(folder)
-    if folder.exists():
+    # In a bucket it is there with its header, which `new_folder` looks for.
+    if not buckets.is_inside(folder) and folder.exists():
         raise InputError(f"{folder} is already there; move or remove it first")
     dtype = np.dtype(np.uint16 if vocabulary_size <= 2**16 else np.int32)
     try:
-        with storage.new_folder(folder) as unfinished:
+        with storage.new_folder(folder, last=HEADER) as unfinished:
             checked = (_ids(example, vocabulary_size) for example in examples)
             counts = _write_arrays(unfinished, checked, dtype)
             checksums = {name: checksum(unfinished / name) for name in ARRAYS}

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import jax
 
+from spot_jax import buckets
 from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
 
@@ -45,12 +46,13 @@ def alone_in(folder: pathlib.Path, option: str) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     path = folder / names.LOCK
+    if buckets.is_inside(path):
+        with _alone_in_bucket(path, option) as check:
+            yield check
+        return
     with locked(path) as holder:
         if holder:
-            raise InputError(
-                f"{option} {folder} is in use by {holder}. Wait until that ends, or "
-                f"choose another {option}."
-            )
+            raise _in_use(folder, option, holder)
         check = functools.partial(_check_still_there, path, _which(path), option)
         try:
             yield check
@@ -60,13 +62,43 @@ def alone_in(folder: pathlib.Path, option: str) -> Iterator[Callable[[], None]]:
             raise
 
 
+def _in_use(folder: pathlib.Path, option: str, holder: str) -> InputError:
+    return InputError(
+        f"{option} {folder} is in use by {holder}. Wait until that ends, or choose "
+        f"another {option}."
+    )
+
+
+@contextlib.contextmanager
+def _alone_in_bucket(path: pathlib.Path, option: str) -> Iterator[Callable[[], None]]:
+    from spot_jax.model_dir import lease
+
+    with lease.held(path) as found:
+        if isinstance(found, str):
+            raise _in_use(path.parent, option, found)
+
+        def check() -> None:
+            is_held = True
+            # One that cannot be asked now is asked again: nothing is lost by that.
+            with contextlib.suppress(ValueError, TimeoutError):
+                is_held = found.is_held()
+            if not is_held:
+                raise _gone(path, option)
+
+        yield check
+
+
 def _check_still_there(path: pathlib.Path, which: object, option: str) -> None:
     if _which(path) != which:
-        raise InputError(
-            f"{option} {path.parent} was removed or replaced while this process wrote "
-            "to it, so that what it has done is lost. Begin again, and leave the "
-            "folder where it is until the end."
-        )
+        raise _gone(path, option)
+
+
+def _gone(path: pathlib.Path, option: str) -> InputError:
+    return InputError(
+        f"{option} {path.parent} was removed or replaced while this process wrote to "
+        "it, so that what it has done is lost. Begin again, and leave the folder where "
+        "it is until the end."
+    )
 
 
 def _which(path: pathlib.Path) -> tuple[int, int] | None:

@@ -11,6 +11,8 @@ MODEL_DIR/checkpoint_N/            of model tuning: the best model
 
 import pathlib
 
+from spot_jax import buckets
+
 CONFIG = "config.gin"
 RUN = "run.json"
 ABOUT = "about.json"
@@ -59,5 +61,7 @@ def tuned_models(model_dir: pathlib.Path) -> list[pathlib.Path]:
         int(path.name.removeprefix("checkpoint_")): path
         for path in model_dir.glob("checkpoint_*")
         if path.name.removeprefix("checkpoint_").isdecimal()
+        # Written last: in a bucket a folder is there before it is whole.
+        and (not buckets.is_inside(path) or (path / "checkpoint").is_file())
     }
     return [found[step] for step in sorted(found)]

@@ -17,7 +17,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.summary import scalar
 
 from spot_jax.errors import InputError
-from spot_jax.model_dir import names, storage
+from spot_jax.model_dir import logs, names, storage
 from spot_jax.reading import as_json, parse_json
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Metrics:
     def __init__(self, model_dir: pathlib.Path, step: int):
         path = model_dir / names.METRICS
         _forget_after(path, step)
-        self._lines = storage.Lines(path)
+        self._lines = logs.Lines(path)
         # Of processes that share a run one has the board, as it has the lines.
         board = model_dir / names.TENSORBOARD
         self._board = _Board(board, step) if storage.is_writer() else None
@@ -86,10 +86,12 @@ class _Board:
     def __init__(self, folder: pathlib.Path, step: int):
         self._folder, self._synced = storage.make_folder(folder), time.monotonic()
         now = time.time()
+        # Named as TensorBoard looks for them, and no two alike.
+        name = f"events.out.tfevents.{now:.6f}.{socket.gethostname()}"
+        self._log = logs.Log(folder / name)
         with storage.writing(folder):
-            # Named as TensorBoard looks for them, and no two alike.
-            path = f"{folder}/events.out.tfevents.{now:.6f}.{socket.gethostname()}"
-            self._writer = tensorboardX.RecordWriter(path)
+            self._writer = tensorboardX.RecordWriter(str(self._log.here))
+            self._log.flush = self._writer.flush
             self._write(Event(wall_time=now, file_version="brain.Event:2"))
             # TensorBoard forgets as well what was written after this step.
             begin = SessionLog(status=SessionLog.START)
@@ -107,10 +109,12 @@ class _Board:
             if now - self._synced > self._LATEST:
                 self._writer.flush()
                 self._synced = now
+        self._log.has_grown()
 
     def close(self) -> None:
         with storage.writing(self._folder):
             self._writer.flush()
+            self._log.close()
             self._writer.close()
 
 

@@ -5,10 +5,16 @@ in spot_jax writes, makes, renames or deletes anything (tests/test_layout.py loo
 for libraries that fill a folder that was made here: orbax, tensorstore, TFDS and
 TensorBoard. Where processes share a run, or paths are in a bucket, this is the one
 place that has to know. What cannot be written is a `WriteError`, whoever writes it.
+
+In a bucket an object appears as a whole by itself, and there are no folders: one that
+is filled here is whole when the file is there that is written last, by which whoever
+reads it looks for it.
 """
 
+import atexit
 import contextlib
 import errno
+import functools
 import os
 import pathlib
 import re
@@ -18,6 +24,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from spot_jax import buckets
 from spot_jax.errors import InputError
 
 # A disk, a quota or a file that is full: of what writes alone can meet.
@@ -66,17 +73,27 @@ class WriteError(InputError, OSError):
 def writing(path: pathlib.Path) -> Iterator[None]:
     """Makes of an OSError inside a `WriteError` that names the path and the cure."""
     try:
-        yield
+        with _in_a_disks_words(path):
+            yield
     except WriteError:
         raise
     except OSError as error:
         raise WriteError(path, error) from error
 
 
-def check_room(folder: pathlib.Path, needed: int) -> None:
-    """Makes sure that a disk has room.
+def _in_a_disks_words(path: pathlib.Path) -> contextlib.AbstractContextManager:
+    if not buckets.is_inside(path):
+        return contextlib.nullcontext()
+    from spot_jax.buckets.path import as_on_a_disk
 
-    Libraries that write in threads tell of a full disk in many ways; this tells before.
+    return as_on_a_disk(path)
+
+
+def check_room(folder: pathlib.Path, needed: int) -> None:
+    """Makes sure that a disk has room, or that a bucket, which has, may be written.
+
+    Libraries that write in threads tell of a full disk in many ways, and of a bucket
+    that refuses minutes later; this tells before.
 
     Args:
         folder: where something will be written.
@@ -85,6 +102,9 @@ def check_room(folder: pathlib.Path, needed: int) -> None:
     Raises:
         WriteError: when there is less room.
     """
+    if buckets.is_inside(folder):
+        check_writable(folder)
+        return
     with writing(folder):
         free = shutil.disk_usage(folder).free
         # Beside its arrays a checkpoint has files that say what they are.
@@ -101,6 +121,10 @@ def replace_file(path: pathlib.Path, data: bytes) -> None:
         WriteError: when it cannot be written; what was there is there still.
     """
     if not _is_writer:
+        return
+    if buckets.is_inside(path):
+        with writing(path):
+            path.write_bytes(data)
         return
     with writing(path), _temporary_for(path, data) as temporary:
         os.replace(temporary, path)
@@ -119,6 +143,15 @@ def create_file(path: pathlib.Path, data: bytes) -> bool:
     """
     if not _is_writer:
         return False
+    if buckets.is_inside(path):
+        try:
+            with writing(path):
+                path.create_bytes(data)
+        except WriteError as error:
+            if error.errno == errno.EEXIST:
+                return False
+            raise
+        return True
     with writing(path), _temporary_for(path, data) as temporary:
         try:
             # A link, not a rename, which would replace what another process has made.
@@ -167,6 +200,9 @@ def leftovers(folder: pathlib.Path, of: str | None = None) -> list[pathlib.Path]
         folder: the folder; those in it are not searched.
         of: the name of what they were writing; None: whatever it was.
     """
+    if buckets.is_inside(folder):
+        # Objects are whole or not there.
+        return []
     found = {path: _TEMPORARY.fullmatch(path.name) for path in folder.glob(".*.tmp")}
     return sorted(p for p, name in found.items() if name and of in (None, name[1]))
 
@@ -182,6 +218,10 @@ def _remove(path: pathlib.Path) -> None:
     """Deletes a file, or a folder with all that is in it; none is no mistake."""
     if not _is_writer:
         return
+    if buckets.is_inside(path):
+        with contextlib.suppress(OSError):
+            path.rmtree(missing_ok=True)
+        return
     with contextlib.suppress(OSError):
         path.unlink()
         return
@@ -189,16 +229,24 @@ def _remove(path: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
+def new_folder(path: pathlib.Path, last: str = "") -> Iterator[pathlib.Path]:
     """Gives a folder to fill, which then appears at `path` in one step.
 
     A process that is killed leaves what it had written, under the name `beside`; one
-    that fails leaves nothing.
+    that fails leaves nothing. In a bucket it is filled where it will be.
+
+    Args:
+        path: the folder, which is made.
+        last: the file in it that is written last; "" where it is none of all.
 
     Raises:
         FileExistsError: something is there already; it is left alone.
         WriteError: when it cannot be made, or the disk is full before it is filled.
     """
+    if buckets.is_inside(path):
+        with _filled_in_place(path, last):
+            yield path
+        return
     with _temporary_for(path) as temporary:
         with writing(path):
             temporary.mkdir(parents=True)
@@ -212,6 +260,19 @@ def new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
         with writing(path):
             _sync_folder(temporary)
         _appear(temporary, path)
+
+
+@contextlib.contextmanager
+def _filled_in_place(path: pathlib.Path, last: str) -> Iterator[None]:
+    if (path / last).exists():
+        raise FileExistsError(f"{path} is there already")
+    # What a process left that was killed before it had written the last.
+    _remove(path)
+    try:
+        yield
+    except BaseException:
+        _remove(path)
+        raise
 
 
 def _appear(temporary: pathlib.Path, path: pathlib.Path) -> None:
@@ -240,6 +301,9 @@ def make_folder(path: pathlib.Path) -> pathlib.Path:
     Raises:
         WriteError: when it cannot be made.
     """
+    if buckets.is_inside(path):
+        # It is there with the first thing in it.
+        return path
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
     return path
@@ -260,12 +324,30 @@ def temporary_folder() -> Iterator[pathlib.Path]:
         yield pathlib.Path(name)
 
 
+@functools.cache
+def scratch() -> pathlib.Path:
+    """Makes a folder that is there until this process ends.
+
+    Raises:
+        WriteError: when it cannot be made.
+    """
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(temporary_folder())
+
+
 def check_writable(folder: pathlib.Path) -> None:
     """Makes a folder, and makes sure that files can be written in it.
 
     Raises:
         WriteError: when they cannot.
     """
+    if buckets.is_inside(folder):
+        tried = folder / f".tried-{secrets.token_hex(4)}"
+        with writing(folder):
+            tried.write_bytes(b"")
+            tried.unlink()
+        return
     make_folder(folder)
     # Of a name of its own: several machines may look at once.
     with writing(folder), tempfile.TemporaryFile(dir=folder):
@@ -285,45 +367,33 @@ def remove_file(path: pathlib.Path) -> None:
 
 def remove_folder(path: pathlib.Path) -> None:
     """Deletes a folder with all that is in it; none is no mistake."""
-    if not _is_writer:
-        return
-    shutil.rmtree(path, ignore_errors=True)
+    if _is_writer:
+        _remove(path)
 
 
-class Lines:
-    """A file to which lines are added, of which a crash may cut the last one short.
-
-    Args:
-        path: the file.
+def open_to_add(path: pathlib.Path) -> BinaryIO:
+    """Opens a file of this machine that grows.
 
     Raises:
-        WriteError: when it cannot be written, then or later.
+        WriteError: when it cannot be written.
     """
-
-    def __init__(self, path: pathlib.Path):
-        self._path = path
-        with writing(path):
-            # Without a buffer, which would be written once more at the end.
-            self._file = open(path, "ab", buffering=0)
-
-    def add(self, line: str) -> None:
-        """Writes a line, which does not end in a line break yet."""
-        if not _is_writer:
-            return
-        data = memoryview(line.encode("utf-8") + b"\n")
-        with writing(self._path):
-            while data:
-                # As much as there is room for.
-                data = data[self._file.write(data) :]
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+    with writing(path):
+        # Without a buffer, which would be written once more at the end.
+        return open(path, "ab", buffering=0)
 
 
-def open_to_fill(path: pathlib.Path) -> BinaryIO:
+@contextlib.contextmanager
+def open_to_fill(path: pathlib.Path) -> Iterator[BinaryIO]:
     """Opens a file of a `new_folder` that is too large to be in memory as a whole."""
-    return open(path, "wb")
+    if not buckets.is_inside(path):
+        with open(path, "wb") as file:
+            yield file
+        return
+    with temporary_folder() as folder:
+        with open(folder / path.name, "wb") as file:
+            yield file
+        with writing(path):
+            path.fill_from(folder / path.name)
 
 
 def open_lock(path: pathlib.Path) -> BinaryIO:

@@ -123,13 +123,14 @@ def find(path: str) -> tuple[Folder, str | None]:
     """
     if path == spot_tiny.NAME:
         return Folder(str(spot_tiny.FOLDER)), None
-    local = pathlib.Path(os.path.abspath(path_of(path)))
-    # Not pathlib's: a name that no disk can have is one that is not there.
-    if os.path.isdir(local):
-        return Folder(str(local)), None
-    if os.path.isfile(local):
-        return Folder(str(local.parent)), local.name
     url = PUBLISHED.get(path, path).rstrip("/")
+    if not path.startswith(_GS):
+        local = pathlib.Path(os.path.abspath(path_of(path)))
+        # Not pathlib's: a name that no disk can have is one that is not there.
+        if os.path.isdir(local):
+            return Folder(str(local)), None
+        if os.path.isfile(local):
+            return Folder(str(local.parent)), local.name
     if url.startswith(_GS):
         # As in T5X, the url may name the index file of a native checkpoint.
         whole = not url.endswith("/checkpoint")

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import os
 import pathlib
 import re
 from collections.abc import Iterator, Mapping
@@ -13,11 +12,13 @@ import numpy as np
 import tensorstore as ts
 from flax import serialization, traverse_util
 
+from spot_jax import buckets
 from spot_jax.errors import InputError
 from spot_jax.model_dir import storage
 from spot_jax.pretrained.fingerprint import sum_of
+from spot_jax.pretrained.folder import Folder
 from spot_jax.pretrained.t5x_native import SETTINGS, STEP, SUMS, UNSHOWN
-from spot_jax.reading import as_json, path_of
+from spot_jax.reading import as_json, as_path, in_full, path_of
 
 # Version 3 keeps bfloat16 as bfloat16.
 _VERSION = 3
@@ -42,22 +43,23 @@ def save_t5x(
     its shapes do not tell.
 
     Args:
-        path: The local folder to create. T5X looks in a MODEL_DIR for folders named
-            `checkpoint_<step>`.
+        path: The folder to create, of this machine or in a bucket. T5X looks in a
+            MODEL_DIR for folders named `checkpoint_<step>`.
         params: Nested dict of arrays of any shape, the tree under `target`; written a
             few at a time, shard by shard.
         step: The step that the checkpoint says it is of.
         settings: The model's T5Config as a dict; None leaves it to the reader.
 
     Raises:
-        InputError: if the path exists, is a url, or an array is spread over processes.
+        InputError: if the path exists or is another url, or an array is spread over
+            processes.
     """
-    if re.match(r"\w+://", path):
+    if re.match(r"\w+://", path) and not buckets.is_inside(path):
         raise InputError(
-            f"cannot write to {path}: save_t5x renames the folder once it is whole, so "
-            "it writes to local disks only. Give a local path and copy the folder"
+            f"cannot write to {path}: give a folder of this machine, or one of a "
+            f"bucket, {buckets.SCHEME}BUCKET/FOLDER"
         )
-    final = pathlib.Path(os.path.abspath(path_of(path)))
+    final = as_path(in_full(path_of(path)))
     flat = traverse_util.flatten_dict(dict(params), sep="/")
     for name, array in flat.items():
         if not getattr(array, "is_fully_addressable", True):
@@ -99,10 +101,11 @@ def _ours(
 def _appearing(final: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a folder to fill, which gets its name when it is full."""
     problem = f"{final} exists: choose another path, or remove it first"
-    if final.exists():
+    # In a bucket it is there with its index, which `new_folder` looks for.
+    if not buckets.is_inside(final) and final.exists():
         raise InputError(problem)
     try:
-        with storage.new_folder(final) as folder:
+        with storage.new_folder(final, last="checkpoint") as folder:
             yield folder
     except FileExistsError as error:
         raise InputError(problem) from error
@@ -121,7 +124,7 @@ def _write(folder: pathlib.Path, name: str, array: jax.Array | np.ndarray) -> di
             "compressor": {"id": "gzip", "level": 1},
         },
     }
-    here = {"kvstore": {"driver": "file", "path": f"{folder}/{directory}"}}
+    here = {"kvstore": Folder(str(folder)).kvstore(directory)}
     store = ts.open(spec | here, create=True).result()
     for index, data in shards:
         store[index].write(np.asarray(data)).result()

@@ -41,7 +41,7 @@ def write(
             files.write_numpy(out, bundle)
         else:
             vectors = files.only_input(bundle, "a PEFT adapter")
-            with storage.new_folder(out) as folder:
+            with storage.new_folder(out, last=peft.CONFIG_FILE) as folder:
                 for name, data in peft.contents(vectors, base_model).items():
                     storage.replace_file(folder / name, data)
     except OSError as error:

@@ -20,7 +20,9 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from spot_jax import buckets
 from spot_jax.errors import InputError
+from spot_jax.model_dir import at_hand
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.prompts import foreign, header, peft
 from spot_jax.prompts.base import (
@@ -164,8 +166,7 @@ def read_all(path: str | os.PathLike) -> list[SavedPrompt]:
         raise InputError("The path of a prompt is empty. Give that of its file.")
     file = _file(path_of(path))
     try:
-        with open(file, "rb") as opened:
-            start = opened.read(foreign.START)
+        start = _start(file)
     except OSError as error:
         raise InputError(
             f"{file} cannot be read ({error.strerror or error}). Give a file that you "
@@ -181,6 +182,14 @@ def read_all(path: str | os.PathLike) -> list[SavedPrompt]:
         return [_saved(str(file), {"enc_input": foreign.read_npy(file)}, {})]
     foreign.refuse(file, start)
     return [_saved(str(file), *_read_safetensors(file))]
+
+
+def _start(file: pathlib.Path) -> bytes:
+    """Returns as much of a file as tells what it is; it may be one of gigabytes."""
+    if buckets.is_inside(file):
+        return file.read_bytes(foreign.START)
+    with open(file, "rb") as opened:
+        return opened.read(foreign.START)
 
 
 def _file(path: pathlib.Path) -> pathlib.Path:
@@ -217,7 +226,10 @@ def _saved(
 
 def _read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
+        with (
+            at_hand.one(path) as here,
+            safetensors.safe_open(here, framework="numpy") as file,
+        ):
             metadata, names = dict(file.metadata() or {}), set(file.keys())
             if names and names <= set(SITES):
                 arrays = {site: file.get_tensor(site) for site in sorted(names)}

@@ -51,7 +51,7 @@ def is_npz(path: pathlib.Path, start: bytes) -> bool:
     if not start.startswith((b"PK\3\4", b"PK\5\6")):
         return False
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             members = archive.namelist()
     except _DAMAGE as error:
         raise damaged(path, error) from error
@@ -76,7 +76,7 @@ def read_npz(path: pathlib.Path) -> list[tuple[str, np.ndarray]]:
         InputError: when it is damaged, holds Python objects, or more than prompts.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             size = sum(member.file_size for member in archive.infolist())
             if size > _MOST_BYTES:
                 raise InputError(

@@ -7,6 +7,7 @@ known is checked, and the rest is kept as it is.
 import json
 import math
 import pathlib
+import re
 import typing
 import unicodedata
 from collections.abc import Mapping
@@ -20,7 +21,10 @@ FORMAT = "spot_jax prompt 1"
 MODES = {
     "hidden_mode": ("replace", "add"),
     "bias_mode": ("zero", "contiguous"),
+    # Any range of layers, "16:24".
+    "layers": (),
 }
+_RANGE = re.compile(r"-?\d*:-?\d*", re.ASCII)
 _CURE = "Copy the file again from where it was written."
 # A file system takes no more.
 _LONGEST_NAME = 200
@@ -42,6 +46,8 @@ class VocabularyStory(TypedDict, total=False):
     fingerprint: str | None
     path: str | None
     extra_ids: int | None
+    # Where <extra_id_0> stood before every target.
+    sentinel: bool | None
 
 
 class RowsStory(TypedDict, total=False):
@@ -123,10 +129,11 @@ def _value(key: str, text: str, path: str) -> Any:
         # As it is, with what later versions may have put into it.
         return parse(text, object, where, _CURE)
     value = parse(text, str, where, _CURE)
-    if value not in MODES[key]:
+    is_one = value in MODES[key] if MODES[key] else _RANGE.fullmatch(value)
+    if not is_one:
+        there = " and ".join(MODES[key]) or "ranges such as '16:24'"
         raise InputError(
-            f"{path} has the {key} {printable(value)!r}; there are "
-            f"{' and '.join(MODES[key])}. {_CURE}"
+            f"{path} has the {key} {printable(value, 60)!r}; there are {there}. {_CURE}"
         )
     return value
 

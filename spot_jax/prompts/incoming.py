@@ -13,7 +13,7 @@ from spot_jax.model_dir.score import overall_score
 from spot_jax.prompts import files, peft
 from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.files import SavedPrompt
-from spot_jax.reading import printable
+from spot_jax.reading import in_full, printable
 
 _NEEDED = ("name", "task", "model")
 # What a prompt's header says besides; the rest is kept as its provenance.
@@ -80,8 +80,8 @@ def from_saved(
         score=told.get("score"),
         configuration=saved.story.get("configuration", ""),
         provenance={
-            "prompt": os.path.abspath(saved.path),
-            "embedding": None if early is None else os.path.abspath(early.path),
+            "prompt": in_full(saved.path),
+            "embedding": None if early is None else in_full(early.path),
             "said": {k: v for k, v in saved.story.items() if k not in _KNOWN},
         },
     )

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from spot_jax import buckets
 from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
 from spot_jax.model_dir.made_for import is_same_model, named
@@ -65,6 +66,11 @@ class Library:
 
     def names(self) -> list[str]:
         """Returns the names of all entries, sorted; none where there is no folder."""
+        if buckets.is_inside(self.folder):
+            # What is told last is there when all of it is.
+            found = self.folder.glob(f"*/{entry_folder.STORY}")
+            named = (path.parent.name for path in found)
+            return sorted(name for name in named if not name.startswith("."))
         if not self.folder.is_dir():
             return []
         return sorted(
@@ -121,9 +127,15 @@ class Library:
         _check_name(entry.name)
         entry_folder.check(entry)
         try:
-            with storage.new_folder(self.folder / entry.name) as folder:
-                entry_folder.write(folder, entry)
-                self._join(entry)
+            place, last = self.folder / entry.name, entry_folder.STORY
+            with storage.new_folder(place, last) as folder:
+                if buckets.is_inside(folder):
+                    # Where it is seen as soon as it is written.
+                    self._join(entry)
+                    entry_folder.write(folder, entry)
+                else:
+                    entry_folder.write(folder, entry)
+                    self._join(entry)
         except FileExistsError:
             self._expect_same(entry)
         except OSError as error:
@@ -144,7 +156,7 @@ class Library:
         problems = [
             f"{path} was left by an add that was killed, unless one is running now. "
             "Delete it."
-            for path in storage.leftovers(self.folder)
+            for path in self._unfinished()
         ]
         if not self.names():
             problems.append(f"{self.folder} holds no prompts.")
@@ -154,6 +166,13 @@ class Library:
             except ValueError as error:
                 problems.append(str(error))
         return problems
+
+    def _unfinished(self) -> list[pathlib.Path]:
+        if not buckets.is_inside(self.folder):
+            return storage.leftovers(self.folder)
+        whole = {*self.names()}
+        others = (path for path in self.folder.iterdir() if path.name not in whole)
+        return sorted(path for path in others if path.is_dir())
 
     def _join(self, entry: LibraryEntry) -> None:
         """Makes library.json where there is none yet; then compares."""

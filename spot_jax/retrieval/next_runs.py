@@ -6,7 +6,6 @@ says stands in capitals in the command.
 """
 
 import ast
-import pathlib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ import msgspec
 
 from spot_jax.model_dir import names
 from spot_jax.prompts.base import length_of
+from spot_jax.reading import as_path
 from spot_jax.retrieval import recipes
 from spot_jax.retrieval.candidates import Source, Target
 from spot_jax.retrieval.operators import multi_task_mixture
@@ -193,7 +193,7 @@ def mixture_run(chosen: Sequence[Source], target: Target, folder: str) -> str:
 def mixture_prompt(target: Target, k: int, folder: str) -> str:
     """Returns where the mixture's final prompt will be: the target's start."""
     name = f"{mixture_name(target.task, k)}-seed{target.seed}"
-    return str(names.prompt_file(pathlib.Path(folder, "mixture"), name, names.LAST))
+    return str(names.prompt_file(as_path(folder) / "mixture", name, names.LAST))
 
 
 def _longest(chosen: Sequence[Source], target: Target) -> dict[str, int]:

@@ -11,6 +11,7 @@ import dataclasses
 import keyword
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from spot_jax.model_dir.described import as_gin
@@ -21,16 +22,20 @@ _IMPORTS = """from __gin__ import dynamic_registration
 from spot_jax import optim
 from spot_jax import settings
 from spot_jax import train
-from spot_jax.prompts import soft
+from spot_jax.model import compiled
 from spot_jax.t5 import beam
 from spot_jax.t5 import config as t5
 from spot_jax.t5 import decode
 """
+# The kinds of prompts, of which a run has one.
+_KINDS = ("deep_kv", "deep_prompt", "p_tuning", "prefix_mlp", "soft")
 # Functions that a value may refer to, and whose parameters may be set. None of them
 # does anything but compute.
 _FUNCTIONS = {
     *("settings.Model", "settings.Data", "settings.Prompts", "settings.Training"),
     *("settings.Evaluation", "settings.Loss", "t5.T5Config", "soft.SoftPrompt"),
+    *("deep_kv.DeepKV", "prefix_mlp.PrefixMLP", "p_tuning.PTuning"),
+    *("deep_prompt.DeepPrompt", "optim.linear_decay", "optim.exponential_decay"),
     *("optim.adafactor", "optim.adamw", "optim.constant", "optim.linear_warmup"),
     *("optim.linear_warmup_decay", "optim.linear_warmup_rsqrt"),
     *("optim.reciprocal_square_root", "decode.greedy", "decode.sample"),
@@ -47,9 +52,10 @@ _OF_TRAIN = {
     "train.train.optimizer = %OPTIMIZER",
     "train.train.prompts = @settings.Prompts()",
     "train.train.seed = %RANDOM_SEED",
+    "compiled.keep.folder = %COMPILATION_CACHE_DIR",
 }
 # What the next run has of its own: where it writes and begins.
-_OF_ITS_OWN = {"MODEL_DIR", "PROMPT_START", "PROMPT_FILE"}
+_OF_ITS_OWN = {"MODEL_DIR", "PROMPT_START", "PROMPT_FILE", "COMPILATION_CACHE_DIR"}
 # Modules that a run imports: code, which no header may name.
 _MODULES = "MIXTURE_OR_TASK_MODULE"
 _OF_MODULES = f"settings.Data.modules = %{_MODULES}"
@@ -106,8 +112,15 @@ def read(configuration: str) -> Recipe:
             kept.append(f"{name} = {written}")
         else:
             left_out.append(printable(statement, _LONGEST))
-    text = "\n".join([_IMPORTS, *kept, ""]) if kept else ""
+    text = "\n".join([*_imports(kept), *kept, ""]) if kept else ""
     return Recipe(text, values, tuple(left_out))
+
+
+def _imports(kept: Sequence[str]) -> list[str]:
+    """Returns what imports the functions that statements name."""
+    named = "\n".join(kept)
+    kinds = [kind for kind in _KINDS if re.search(rf"\b{kind}\.", named)]
+    return [_IMPORTS + "".join(f"from spot_jax.prompts import {k}\n" for k in kinds)]
 
 
 def _is_of_others(name: str, text: str) -> bool:

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from spot_jax.errors import InputError
-from spot_jax.model_dir import storage
+from spot_jax.model_dir import logs, storage
 
 
 def full(*_):
@@ -84,7 +84,7 @@ def test_leftovers_are_those_of_this_storage_alone(tmp_path):
 
 
 def test_a_line_is_written_whole_though_a_disk_takes_it_in_parts(tmp_path, monkeypatch):
-    lines = storage.Lines(tmp_path / "lines")
+    lines = logs.Lines(tmp_path / "lines")
 
     class Parts(io.FileIO):
         def write(self, data):

@@ -162,8 +162,24 @@ def test_an_existing_path_is_left_alone(tmp_path):
 
 
 def test_a_url_is_refused():
-    with pytest.raises(ValueError, match="gs://bucket/c.*Give a local path"):
-        save_t5x("gs://bucket/c", {}, step=0)
+    with pytest.raises(ValueError, match="s3://bucket/c: give a folder of this machi"):
+        save_t5x("s3://bucket/c", {}, step=0)
+
+
+def test_a_checkpoint_in_a_bucket_is_there_when_its_index_is(
+    store, t5_tree, random_params, assert_same
+):
+    tree, url = t5_tree(), "gs://bucket/run/checkpoint_5"
+    params = random_params(tree)
+    # What a process left that was killed.
+    store.put(f"{url}/target.gone/.zarray", b"{}")
+    save_t5x(url, params, step=5)
+    assert "target.gone/.zarray" not in store.names(url)
+    loaded = pretrained.load(url, tree)
+    assert_same(loaded.params, params)
+    assert (loaded.step, loaded.source) == (5, url)
+    with pytest.raises(ValueError, match=f"{url} exists: choose another path"):
+        save_t5x(url, params, step=5)
 
 
 def test_nothing_is_left_when_writing_fails(tmp_path):

@@ -322,7 +322,8 @@ def test_what_holds_no_vectors_of_numbers_is_refused(array, tmp_path):
 
 def test_a_prompt_of_every_site_comes_back_bit_for_bit(tmp_path):
     path = tmp_path / "prompt.safetensors"
-    prompt = everywhere(5).replace(hidden_mode="add", bias_mode="contiguous")
+    modes = {"hidden_mode": "add", "bias_mode": "contiguous", "layers": "-2:"}
+    prompt = everywhere(5).replace(**modes)
     files.write(path, prompt, STORY)
     saved = files.read(path)
     assert_same(saved.bundle, prompt)
@@ -332,6 +333,7 @@ def test_a_prompt_of_every_site_comes_back_bit_for_bit(tmp_path):
         assert set(file.keys()) == set(SITES)
     assert header.pop("hidden_mode") == '"add"'
     assert header.pop("bias_mode") == '"contiguous"'
+    assert header.pop("layers") == '"-2:"'
     assert set(header) == {"format", "checksum", *STORY}
 
 
@@ -417,6 +419,9 @@ def test_a_numpy_file_holds_vectors_in_front_of_the_input_alone(prompt, tmp_path
             "bias_mode 'sideways'; there are zero and",
         ),
         ({"hidden_mode": '"foo"'}, "hidden_mode 'foo'; there are replace and add"),
+        ({"layers": '"foo"'}, "layers 'foo'; there are ranges such as '16:24'"),
+        ({"layers": '"1:2:3"'}, "layers '1:2:3'; there are ranges"),
+        ({"layers": "3"}, "layers in the header of"),
     ],
 )
 def test_a_header_that_cannot_be_is_refused(tmp_path, header, words):
