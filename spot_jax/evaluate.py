@@ -26,6 +26,7 @@ import msgspec
 import numpy as np
 
 from spot_jax import config, tables
+from spot_jax.config.bound import bound_to
 from spot_jax.data import eval_tasks, loading, own_rows, set_up
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.model_vocabulary import chosen, with_vocabulary
@@ -273,7 +274,7 @@ def _plain(value: object) -> object:
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax evaluate`."""
     config.parse_flags("evaluate", argv, flags)
-    config.configured(compiled.keep)()
+    compiled.keep(**bound_to(compiled.keep))
     table = config.configured(evaluate)()
     if table:
         print(as_json(table))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spot_jax import config
+from spot_jax.config.bound import bound_to
 from spot_jax.data import eval_tasks
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.loading import labels_of, task_names
@@ -271,7 +272,7 @@ def _answers(
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax infer`."""
     config.parse_flags("infer", argv, flags)
-    config.configured(compiled.keep)()
+    compiled.keep(**bound_to(compiled.keep))
     lines = config.configured(infer)()
     # The standard output may be what was asked for.
     plural = "" if len(lines) == 1 else "s"

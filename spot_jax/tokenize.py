@@ -69,7 +69,7 @@ def main(argv: list[str]) -> None:
             "Name a task (`spot_jax inspect_tasks` lists them), or give rows of your "
             "own (--rows train=my.csv): one of the two."
         )
-    if "://" in options.output:
+    if "://" in options.output and not options.output.startswith("gs://"):
         raise InputError(
             f"--output {options.output}: arrays are written on this machine. Name a "
             "folder here, and copy it there afterwards"

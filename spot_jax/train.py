@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 import jax
 
 from spot_jax import config, interrupts, processes
+from spot_jax.config.bound import bound_to
 from spot_jax.data import own_rows, set_up
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.prefetch import prefetch
@@ -150,7 +151,7 @@ def train(
         told = {"vocabulary": of_vocabulary, "configuration": configuration}
         made = folder, bank, loaded, parts.binding, told
         outputs = Outputs(*made, own_rows.stories(data), split=evaluation.split)
-        checkpoints = enter(Checkpoints(folder, training.keep))
+        checkpoints = enter(Checkpoints(folder, training.keep, training.keep_period))
         # Left before the checkpoints are, which would wait for a process that is gone.
         enter(processes.watched())
         state = prepare.first_state(parts, moved_by, loaded.mesh)
@@ -254,6 +255,6 @@ def mixture_first(
 def main(argv: Sequence[str]) -> None:
     """Runs `spot_jax train`."""
     config.parse_flags("train", argv, flags)
-    config.configured(compiled.keep)()
+    compiled.keep(**bound_to(compiled.keep))
     best = config.configured(train)(configuration=config.text())
     print(summary.told(best), end="")

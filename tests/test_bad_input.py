@@ -72,7 +72,7 @@ CASES = {
     "devices that do not divide": (
         {"NUM_PARTITIONS": 3},
         None,
-        ["NUM_PARTITIONS is 3", "divisor"],
+        ["NUM_PARTITIONS is 3", "one of 1, 2, 4, 8"],
     ),
     "unknown evaluation": (
         {"EVALUATION": "guess"},
