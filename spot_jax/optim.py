@@ -240,6 +240,41 @@ def linear_warmup_decay(peak: Rate, warmup_steps: int, total_steps: int) -> Sche
     return functools.partial(_linear_warmup_decay, peak, warmup_steps, total_steps)
 
 
+def linear_decay(peak: Rate, total_steps: int) -> Schedule:
+    """Returns a schedule that begins at `peak` and falls to 0 at `total_steps`.
+
+    Raises:
+        InputError: when the run has no steps.
+    """
+    peak = _checked(peak)
+    if total_steps < 1:
+        raise InputError(
+            f"The schedule ends at step {total_steps}. Raise --gin.TRAIN_STEPS."
+        )
+    return functools.partial(_linear_decay, peak, total_steps)
+
+
+def exponential_decay(base: Rate, decay: float = 0.95, every: int = 1000) -> Schedule:
+    """Returns a schedule that is multiplied by `decay` after every epoch.
+
+    Args:
+        base: LEARNING_RATE.
+        decay: DECAY_RATE, of what is left of the learning rate; 0.95 in P-Tuning v2 for
+            tagging and questions.
+        every: DECAY_EVERY, steps from one fall to the next: those of an epoch.
+
+    Raises:
+        InputError: when it would grow, or never fall.
+    """
+    base = _checked(base)
+    if not 0 < decay <= 1 or every < 1:
+        raise InputError(
+            f"DECAY_RATE is {decay} and DECAY_EVERY {every}; the rate is multiplied by "
+            "a number above 0 and up to 1, after 1 step or more."
+        )
+    return functools.partial(_exponential_decay, base, decay, every)
+
+
 def reciprocal_square_root(base: Rate, warmup_steps: int) -> Schedule:
     """Returns T5X's `constant * rsqrt_decay`: base / sqrt(max(step, warmup_steps))."""
     base = _checked(base)
@@ -268,6 +303,15 @@ def _linear_warmup_decay(peak, warmup_steps, total_steps, step):
     return _array(peak) * jnp.clip(jnp.minimum(step / warmup_steps, fall), 0.0, 1.0)
 
 
+def _linear_decay(peak, total_steps, step):
+    return _array(peak) * jnp.clip(1.0 - step / total_steps, 0.0, 1.0)
+
+
+def _exponential_decay(base, decay, every, step):
+    falls = jnp.asarray(step // every, jnp.float32)
+    return _array(base) * jnp.power(jnp.float32(decay), falls)
+
+
 def _reciprocal_square_root(base, warmup_steps, step):
     return _array(base) / jnp.sqrt(jnp.maximum(step, warmup_steps))
 
@@ -279,7 +323,7 @@ def _linear_warmup_rsqrt(base, warmup_steps, step):
 
 _SCHEDULES = (
     *(_constant, _linear_warmup, _linear_warmup_decay, _reciprocal_square_root),
-    _linear_warmup_rsqrt,
+    *(_linear_warmup_rsqrt, _linear_decay, _exponential_decay),
 )
 
 

@@ -128,13 +128,15 @@ def train(
         of_rows = own_rows.digests(data)
         claim.check_vocabulary(folder, of_vocabulary)
         claim.check_rows(folder, of_rows)
+        prepare.check_starts(bank, prompts, model, vocabulary.encode)
         streams: dict[str, LengthCheck] = {}
         readers = prepare.readers_of(bank, data, streams)
         tasks = prepare.tasks_of(bank, evaluation, data)
 
         if processes.are_several():
             begins = prepare.beginnings(readers)
-            processes.agree(prepare.facts(configuration, of_vocabulary, begins))
+            mesh = prepare.mesh_of(model, prompts, devices)
+            processes.agree(prepare.facts(configuration, of_vocabulary, begins, mesh))
 
         # The model on its mesh, what of it is trained, and what moves that.
         loaded = loaded or prepare.load_model(model, prompts, seed, devices)

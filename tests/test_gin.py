@@ -52,7 +52,11 @@ def test_every_model_makes_a_t5_config(path):
 
 
 # Studies say themselves where their prompts start.
-STUDIES = {"gin/runs/study.gin", "gin/runs/study_miniature.gin"}
+STUDIES = {
+    f"gin/runs/{study}{world}.gin"
+    for study in ("study", "prompt_study")
+    for world in ("", "_miniature")
+}
 
 
 @pytest.mark.parametrize("path", sorted({*files("runs")} - STUDIES))
@@ -66,6 +70,23 @@ def test_the_order_of_model_prompt_and_run_does_not_matter(path):
     assert len(texts) == 1
 
 
+KINDS = {"p_tuning_v2", "prefix_tuning", "p_tuning", "deep_prompt"}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_optimizer_of_a_kind_wins_wherever_its_file_stands(kind, tmp_path):
+    run, kind = "gin/runs/prompt_tune.gin", f"gin/prompts/{kind}.gin"
+    config.parse([MODEL, run, kind], GIVEN)
+    after = config.text()
+    config.parse([kind, MODEL, run], GIVEN)
+    assert config.text() == after
+    rate = config.value("LEARNING_RATE")
+    assert (rate < 0.3) == ("deep_prompt" not in kind)
+    (tmp_path / "own.gin").write_text("LEARNING_RATE = 7.0\n")
+    config.parse([kind, MODEL, run, str(tmp_path / "own.gin")], GIVEN)
+    assert config.value("LEARNING_RATE") == 7.0
+
+
 @pytest.mark.parametrize("path", files("prompts"))
 def test_every_starting_value_is_a_function(path):
     from spot_jax.settings import Prompts
@@ -73,7 +94,9 @@ def test_every_starting_value_is_a_function(path):
     # A kind of prompt need not say where it starts.
     config.parse([MODEL, PROMPT, path, "gin/runs/prompt_tune.gin"], GIVEN)
     made = config.configured(Prompts)()
-    assert made.length == 100
+    length = config.value("PROMPT_LENGTH")
+    assert made.length == length
+    assert (length == 100) == (path.split("/")[-1].removesuffix(".gin") not in KINDS)
     assert all(callable(start) for start in made.starts)
 
 
@@ -102,6 +125,8 @@ def test_the_papers_steps_are_what_runs_ask_for():
         "SCHEDULE=@optim.linear_warmup()",
         "SCHEDULE=@optim.reciprocal_square_root()",
         "SCHEDULE=@optim.linear_warmup_rsqrt()",
+        "SCHEDULE=@optim.linear_decay()",
+        "SCHEDULE=@optim.exponential_decay()",
     ],
 )
 def test_searches_optimizers_and_schedules_are_chosen_on_the_command_line(value):
@@ -212,6 +237,13 @@ EXPECTED = {
     "pretrain_tiny": TINY | {"TRAIN_STEPS": 2600, "LEARNING_RATE": 0.02},
     "adapt_tiny": TINY | {"TRAIN_STEPS": 13_500, "LEARNING_RATE": 0.01},
     "revise_tiny": TINY | {"TRAIN_STEPS": 3600, "LEARNING_RATE": 0.005},
+    "lm_adapt": {
+        **{"TRAIN_STEPS": 100_000, "SAVE_MODEL_PERIOD": 10_000, "BATCH_SIZE": 128},
+        **{"LEARNING_RATE": 0.001, "DROPOUT_RATE": 0.0},
+    },
+    "model_tune_top": {"TUNED_LAYERS": 2, "LEARNING_RATE": 0.001},
+    "prompt_study": PROMPT_TUNING
+    | {"PROMPT_LENGTH": [5, 20, 100, 150], "RANDOM_SEED": [0, 1, 2]},
     "miniature_prompt": {"BATCH_SIZE": 8, "PROMPT_LENGTH": 32, "Z_LOSS": 1e-4},
     "miniature_model": {"BATCH_SIZE": 16, "LEARNING_RATE": 0.003, "PACK": True},
     "demo": {"EVALUATOR_NUM_EXAMPLES": 128, "EMBEDDING_STEP": 30, "RANDOM_SEED": 0},

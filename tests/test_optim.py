@@ -305,6 +305,23 @@ def test_a_decaying_schedule_equals_optax():
         assert float(ours(step)) == pytest.approx(float(expected), abs=1e-7)
 
 
+def test_a_schedule_that_only_falls_equals_optax():
+    ours = optim.linear_decay(5e-3, total_steps=50)
+    theirs = optax.linear_schedule(5e-3, 0.0, 50)
+    for step in (0, 1, 49, 50, 60):
+        assert float(ours(step)) == pytest.approx(float(theirs(step)), abs=1e-9)
+    assert float(ours(0)) == pytest.approx(5e-3)
+
+
+def test_a_rate_falls_after_every_epoch_as_torch_has_it():
+    ours = optim.exponential_decay(6e-3, decay=0.95, every=7)
+    theirs = optax.exponential_decay(6e-3, 7, 0.95, staircase=True)
+    for step in (0, 6, 7, 13, 14, 700):
+        expected = float(theirs(step))
+        assert float(ours(jnp.int32(step))) == pytest.approx(expected, rel=1e-5)
+    assert float(ours(6)) == pytest.approx(6e-3)
+
+
 def test_schedule_counts_the_steps_of_the_run(t5x):
     optimizer = optim.adafactor(
         optim.linear_warmup(0.3, 10), base_step=LATE, weight_decay_rate=0.0
@@ -326,6 +343,9 @@ def test_schedule_counts_the_steps_of_the_run(t5x):
         (functools.partial(optim.linear_warmup_rsqrt, 0.3, 0), "warmup_steps is 0"),
         (functools.partial(optim.linear_warmup_decay, 0.3, 9, 9), "ends at step 9"),
         (functools.partial(optim.reciprocal_square_root, 1.0, 0), "warmup_steps is 0"),
+        (functools.partial(optim.linear_decay, 1.0, 0), "ends at step 0"),
+        (functools.partial(optim.exponential_decay, 1.0, 1.1), "DECAY_RATE is 1.1"),
+        (functools.partial(optim.exponential_decay, 1.0, 0.9, 0), "DECAY_EVERY 0"),
     ],
 )
 def test_impossible_settings_are_refused(make, message):
@@ -341,6 +361,8 @@ def test_impossible_settings_are_refused(make, message):
         lambda rate: optim.linear_warmup(rate, 1),
         lambda rate: optim.linear_warmup_decay(rate, 1, 2),
         lambda rate: optim.reciprocal_square_root(rate, 1),
+        lambda rate: optim.linear_decay(rate, 2),
+        optim.exponential_decay,
         lambda rate: optim.linear_warmup_rsqrt(rate, 1),
     ],
 )

@@ -29,6 +29,23 @@ def root() -> pathlib.Path:
     return parent if (parent / "gin" / "runs").is_dir() else PACKAGE
 
 
+def in_order(paths: Sequence[str]) -> list[str]:
+    """Returns gin files as they are read: those of gin/prompts after those of gin/runs.
+
+    What the paper of a kind of prompt has otherwise than a run, its optimizer and rate,
+    wins wherever it stands among them.
+    """
+    of_runs = [n for n, path in enumerate(paths) if _is_of(path, "runs")]
+    last = of_runs[-1] + 1 if of_runs else 0
+    early = [path for path in paths[:last] if _is_of(path, "prompts")]
+    before = [path for path in paths[:last] if not _is_of(path, "prompts")]
+    return [*before, *early, *paths[last:]]
+
+
+def _is_of(path: str, folder: str) -> bool:
+    return pathlib.PurePath(path).parts[-3:-1] == ("gin", folder)
+
+
 def open_file(path: str) -> io.StringIO:
     """Opens a gin file, with the names in it that modules have today."""
     text = reading.read_text(path, "A gin file is plain text.")

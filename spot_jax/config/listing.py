@@ -83,7 +83,7 @@ def macros_of(
     """
     read = _Read({}, {})
     try:
-        for path in paths:
+        for path in files.in_order(paths):
             _read_file(path, [".", *folders, str(files.root())], read, ())
         for binding in bindings:
             _read_text(parsing.quoted(binding), read)

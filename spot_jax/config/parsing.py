@@ -26,6 +26,8 @@ def parse(
 ) -> None:
     """Replaces the configuration by these files and bindings, later ones win.
 
+    Files of gin/prompts are read after those of gin/runs; see `files.in_order`.
+
     Args:
         files: paths, looked for here, in `folders` and where spot_jax lies.
         bindings: "NAME=VALUE"; a value that is no Python literal is taken as text.
@@ -40,7 +42,7 @@ def parse(
     # gin logs an error for every folder that a file is not in, found or not.
     logging.disable(logging.ERROR)
     try:
-        gin.parse_config_files_and_bindings(list(files), None, False)
+        gin.parse_config_files_and_bindings(gin_files.in_order(files), None, False)
         gin_files.reach(bindings)
         gin.parse_config([quoted(binding) for binding in bindings])
         macros.check_circles()

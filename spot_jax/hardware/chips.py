@@ -59,7 +59,10 @@ def chip_of(device: jax.Device) -> Chip:
     """Returns a device that is there, with the memory that a program may have of it."""
     kind = device.device_kind
     known = _DEVICES.get(kind, Chip(kind, 0))
-    told = (device.memory_stats() or {}).get("bytes_limit")
+    # Another process's device cannot be asked here; all are of one kind.
+    is_here = device.process_index == jax.process_index()
+    asked = device if is_here else jax.local_devices()[0]
+    told = (asked.memory_stats() or {}).get("bytes_limit")
     if told is None and device.platform == "cpu":
         # Devices that a machine pretends to have share its memory.
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -86,7 +86,6 @@ def settled(model: Model, place: Place, *, is_tuned: bool = False) -> Model:
         model, weights_dtype=weights_dtype, num_partitions=partitions, **given
     )
     check(settled, place)
-    _tell(model, settled)
     return settled
 
 
@@ -162,7 +161,7 @@ def _fewest(config: T5Config, needed: int, place: Place) -> int:
     return (enough or fitting[-1:])[0]
 
 
-def _tell(asked: Model, settled: Model) -> None:
+def tell(asked: Model, settled: Model) -> None:
     """Says what was decided where another machine would decide otherwise."""
     said = {
         "NUM_PARTITIONS": (asked.num_partitions, settled.num_partitions, 1),

@@ -82,8 +82,9 @@ def load(
         )
     if model.config is None:
         model = resolved(model)
-    place = automatic.place_of(devices)
-    model = automatic.settled(model, place, is_tuned=is_tuned)
+    asked, place = model, automatic.place_of(devices)
+    model = automatic.settled(asked, place, is_tuned=is_tuned)
+    automatic.tell(asked, model)
     mesh = sharding.make_mesh(model.num_partitions, devices)
     logger.info("Loading the T5 from %s.", model.checkpoint)
     loaded = read(model.checkpoint, model.config, expected_on(mesh, model), mesh)

@@ -18,6 +18,7 @@ from spot_jax.prompts.base import (
     PromptBundle,
     check_single,
     described,
+    entered,
     length_of,
     modes,
     sites,
@@ -219,14 +220,23 @@ def has_zeros(bundle: PromptBundle) -> bool:
 def token_matrices(bundle: PromptBundle) -> list[np.ndarray]:
     """Returns a prompt as matrices [prompt, width], by which tasks are compared.
 
-    One for each site, layer, and key or value (a soft prompt is one matrix), always in
-    the same order.
+    One for each site, layer that it enters, and key or value (a soft prompt is one
+    matrix), always in the same order.
     """
     return [
         matrix
-        for array in sites(bundle).values()
+        for array in (_entered(bundle, *named) for named in sites(bundle).items())
         # Not -1, which numpy cannot tell of an array without elements.
         for matrix in np.asarray(array).reshape(
             math.prod(array.shape[:-2]), *array.shape[-2:]
         )
     ]
+
+
+def _entered(
+    bundle: PromptBundle, site: str, array: jax.Array | np.ndarray
+) -> jax.Array | np.ndarray:
+    """Returns what a site has for the layers that the prompt enters."""
+    if not bundle.layers or site == "enc_input":
+        return array
+    return np.asarray(array)[entered(bundle, len(array))]

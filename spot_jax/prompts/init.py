@@ -15,7 +15,15 @@ import numpy as np
 from spot_jax.errors import InputError
 from spot_jax.model_dir.made_for import check_made_for
 from spot_jax.prompts import algebra, files
-from spot_jax.prompts.base import Dimensions, PromptBundle, length_of, misfit
+from spot_jax.prompts.base import (
+    Dimensions,
+    PromptBundle,
+    empty,
+    length_of,
+    misfit,
+    modes,
+    sites,
+)
 from spot_jax.prompts.labels import UNKNOWN_ID, pieces_of_labels, warn_of_unknown
 
 logger = logging.getLogger(__name__)
@@ -38,6 +46,10 @@ class Surroundings:
         labels: the task's class labels as text, empty when it has none.
         identity: what the frozen model is, {"fingerprint", "source"}.
         unknown_id: the id of <unk>, the piece for what cannot be written.
+        kind: what the start becomes a prompt of: its shapes, at its sites, and modes.
+        activations: ids [n] -> what the frozen T5 makes of a text of these pieces, as a
+            prompt with all sites but enc_input: what enters each layer of the encoder,
+            and the keys and values of each attention. None: nobody can ask it.
     """
 
     length: int
@@ -49,6 +61,8 @@ class Surroundings:
     labels: tuple[str, ...]
     identity: Mapping[str, str]
     unknown_id: int = UNKNOWN_ID
+    kind: PromptBundle = PromptBundle()
+    activations: Callable[[Sequence[int]], PromptBundle] | None = None
 
 
 @runtime_checkable
@@ -57,6 +71,16 @@ class Start(Protocol):
 
     def __call__(self, around: Surroundings) -> PromptBundle:
         """Returns one prompt, of numpy arrays."""
+
+
+def drawn(around: Surroundings) -> PromptBundle:
+    """Leaves all to the kind of prompt, which draws its parameters as its paper does.
+
+    P-Tuning v2 draws keys and values from N(0, 0.02), Prefix-Tuning and P-tuning their
+    embeddings and networks.
+    """
+    del around
+    return empty()
 
 
 def random_uniform(
@@ -90,13 +114,18 @@ def sampled_vocabulary(
 
 
 def _sample(around: Surroundings, count: int, population: int) -> np.ndarray:
+    """Returns the embeddings of tokens that are sampled, [count, d_model]."""
+    return around.embed(_sampled_ids(around, count, population))
+
+
+def _sampled_ids(around: Surroundings, count: int, population: int) -> np.ndarray:
     population = min(population, around.vocab_size)
     if count > population:
         raise InputError(
             f"{count} different tokens cannot be sampled from {population}. Shorten "
             "the prompt (--gin.PROMPT_LENGTH) or use gin/prompts/random_uniform.gin."
         )
-    return around.embed(around.rng.choice(population, count, replace=False))
+    return around.rng.choice(population, count, replace=False)
 
 
 def class_labels(
@@ -159,6 +188,11 @@ def text(around: Surroundings, text: str, population: int = POPULATION) -> Promp
     Raises:
         InputError: when the text has more pieces than the prompt has vectors.
     """
+    return _vectors(around.embed(_ids_of_text(around, text, population)))
+
+
+def _ids_of_text(around: Surroundings, text: str, population: int) -> list[int]:
+    """Returns as many pieces as the prompt is long: a text's, and sampled ones."""
     ids = list(around.encode(text))
     if len(ids) > around.length:
         raise InputError(
@@ -166,8 +200,37 @@ def text(around: Surroundings, text: str, population: int = POPULATION) -> Promp
             "Shorten the text or set --gin.PROMPT_LENGTH to fit."
         )
     warn_of_unknown("PROMPT_TEXT", ids, around.unknown_id)
-    rest = _sample(around, around.length - len(ids), population)
-    return _vectors(np.concatenate([around.embed(ids), rest]) if ids else rest)
+    rest = _sampled_ids(around, around.length - len(ids), population)
+    return [*ids, *rest.tolist()]
+
+
+def harvested(
+    around: Surroundings, text: str, population: int = POPULATION
+) -> PromptBundle:
+    """Starts from what the frozen model makes of a text, in every layer.
+
+    The low-data start of Prefix-Tuning (Li and Liang 2021, §7.4): a word of the task,
+    "summarize", say. After its end stands sampled vocabulary. Keys that stand right
+    before the text (PREFIX_BIAS "contiguous") are read as the model reads its own.
+
+    Args:
+        around: the surroundings.
+        text: PROMPT_TEXT, which the encoder reads, and the decoder writes.
+        population: how many pieces are sampled among.
+
+    Raises:
+        InputError: when the text has more pieces than the prompt has vectors.
+    """
+    ids = _ids_of_text(around, text, population)
+    found = around.activations(ids).replace(enc_input=around.embed(ids))
+    taken = {
+        site: np.asarray(getattr(found, site), np.float32)
+        for site in sites(around.kind)
+    }
+    if around.kind.hidden_mode == "add" and "enc_hidden" in taken:
+        # What is added to itself twice is no longer what the model makes of it.
+        taken["enc_hidden"][1:] = 0
+    return PromptBundle(**taken, **modes(around.kind))
 
 
 def from_file(

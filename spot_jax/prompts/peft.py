@@ -19,7 +19,7 @@ ARRAY = "prompt_embeddings"
 # P-Tuning saves what its encoder gave, which enters the T5 as a soft prompt does. Of
 # the others, PREFIX_TUNING puts keys and values under the same name.
 _SOFT = ("PROMPT_TUNING", "P_TUNING")
-
+_PREFIX = "PREFIX_TUNING"
 
 _CURE = "Copy the adapter's whole folder."
 
@@ -51,9 +51,11 @@ def check_kind(path: pathlib.Path) -> None:
         return
     kind = read_json(config, _Kind, _CURE)["peft_type"]
     if kind not in _SOFT:
+        # Of T5's it reaches the decoder alone, and half of its numbers nothing at all.
+        holds = "It holds keys and values, and n" if kind == _PREFIX else "N"
         raise InputError(
             f"{path} is an adapter of the kind {printable(str(kind), 60)}, not a soft "
-            f"prompt ({', '.join(_SOFT)}). Nothing here reads it: train a prompt "
+            f"prompt ({', '.join(_SOFT)}). {holds}othing here reads it: train a prompt "
             "instead."
         )
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from spot_jax.model_dir import names
-from spot_jax.prompts.base import length_of
+from spot_jax.prompts.base import length_of, mixes_in_rows
 from spot_jax.reading import as_path
 from spot_jax.retrieval import recipes
 from spot_jax.retrieval.candidates import Source, Target
@@ -177,9 +177,11 @@ def mixture_run(chosen: Sequence[Source], target: Target, folder: str) -> str:
         "MODEL_DIR": f"{folder}/mixture",
         **_own_rate(recipe, first.name),
     }
-    # SPoT §2.1.4: source prompts begin as sampled vocabulary.
+    # SPoT §2.1.4: source prompts begin as sampled vocabulary; there are no keys and
+    # values of it, which begin as their paper has it.
+    start = "sampled_vocabulary" if mixes_in_rows(first.prompt) else "drawn"
     code = [CODE] if recipe.text and recipe.left_out else []
-    gin = [f"{folder}/mixture.gin", *code, "gin/prompts/sampled_vocabulary.gin"]
+    gin = [f"{folder}/mixture.gin", *code, f"gin/prompts/{start}.gin"]
     if not recipe.text:
         gin.insert(0, "gin/models/MODEL.gin")
         unknown = _unknown(first.model)

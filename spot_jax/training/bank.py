@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,9 +22,12 @@ from spot_jax.model import sharding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.optim import Optimizer
 from spot_jax.prompts import init
-from spot_jax.prompts.base import PromptSource
+from spot_jax.prompts.base import PromptSource, sites
 from spot_jax.prompts.init import Start, Surroundings
+from spot_jax.prompts.starting import shape_of
 from spot_jax.settings import Prompts
+from spot_jax.t5 import T5Config
+from spot_jax.training import harvest
 
 # A prompt of a BANK: its task, its seed, the file it starts from.
 Row = tuple[str, int, str | None]
@@ -188,6 +192,7 @@ def starting_values(
         InputError: when a starting value does not fit; see prompts/init.py.
     """
     embedding = model.params["token_embedder"]["embedding"]
+    activations = harvest.reader(model)
 
     def embed(ids: Sequence[int]) -> np.ndarray:
         rows = embedding[jnp.asarray(ids, jnp.int32)] if len(ids) else embedding[:0]
@@ -195,18 +200,74 @@ def starting_values(
         return sharding.fetched(rows.astype(jnp.float32))
 
     def start(entry: Entry) -> PyTree:
-        # A prompt's own, so that it begins in any bank as it does alone.
-        rng = np.random.default_rng(entry.seed)
-        around = Surroundings(
-            length=entry.length,
-            model=model.config,
-            vocab_size=model.config.vocab_size,
-            rng=rng,
+        source = sources[entry.length]
+        around = dataclasses.replace(
+            _around(entry, source, model.config, encode),
             embed=embed,
-            encode=encode,
-            labels=loading.labels_of(entry.task),
             identity=model.story(),
+            activations=activations,
         )
-        return sources[entry.length].parameters_of(entry.start(around), rng)
+        return source.parameters_of(entry.start(around), around.rng)
 
     return list(map(start, bank))
+
+
+def check_starts(
+    bank: Sequence[Entry],
+    sources: Mapping[int, PromptSource],
+    config: T5Config,
+    encode: Callable[[str], Sequence[int]],
+) -> None:
+    """Refuses starts that fit no prompt of the bank, before the model is loaded.
+
+    Those that ask for the model are looked at when it is there.
+
+    Args:
+        bank: the prompts.
+        sources: see `starting_values`.
+        config: the frozen model.
+        encode: text -> ids without EOS.
+
+    Raises:
+        InputError: see `starting_values`.
+    """
+    for entry in bank:
+        source = sources[entry.length]
+        around = _around(entry, source, config, encode)
+        try:
+            start = entry.start(around)
+        except _ModelIsWantedError:
+            continue
+        # Without one nothing can be wrong that takes no time to see.
+        if sites(start):
+            source.parameters_of(start, around.rng)
+
+
+class _ModelIsWantedError(Exception):
+    """A start asks what only the frozen model can say."""
+
+
+def _ask_nobody(ids: Sequence[int]) -> NoReturn:
+    raise _ModelIsWantedError
+
+
+def _around(
+    entry: Entry,
+    source: PromptSource,
+    config: T5Config,
+    encode: Callable[[str], Sequence[int]],
+) -> Surroundings:
+    """Returns what a starting value may draw on while there is no model."""
+    return Surroundings(
+        length=entry.length,
+        model=config,
+        vocab_size=config.vocab_size,
+        # A prompt's own, so that it begins in any bank as it does alone.
+        rng=np.random.default_rng(entry.seed),
+        embed=_ask_nobody,
+        encode=encode,
+        labels=loading.labels_of(entry.task),
+        identity={},
+        kind=shape_of(source),
+        activations=_ask_nobody,
+    )

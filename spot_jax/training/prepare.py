@@ -17,9 +17,10 @@ from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.model_vocabulary import with_vocabulary
 from spot_jax.data.orders import Examples, Position
 from spot_jax.errors import InputError
-from spot_jax.model import architecture, sharding, weights
+from spot_jax.model import architecture, automatic, sharding, weights
 from spot_jax.model.binding import (
     Binding,
+    apart,
     model_tuning,
     prompt_tuning,
     prompts_of_lengths,
@@ -28,6 +29,8 @@ from spot_jax.model.weights import LoadedModel
 from spot_jax.optim import Optimizer
 from spot_jax.prompts.base import Dimensions, PromptSource, mixes_in_rows, slots_of
 from spot_jax.settings import Data, Evaluation, Model, Prompts, Training
+from spot_jax.settings.training import Tuned
+from spot_jax.t5 import parameter_shapes
 from spot_jax.training import bank as banks
 from spot_jax.training import step
 from spot_jax.training.bank import Entry
@@ -113,6 +116,29 @@ def resolved(model: Model, data: Data) -> tuple[Model, Data]:
     return model, with_vocabulary(data, description)
 
 
+def check_tuned(prompts: Prompts | None, training: Training, model: Model) -> None:
+    """Refuses what is said of a tuned model where it is not there, or none is tuned.
+
+    Args:
+        prompts: None: the model is tuned.
+        training: how.
+        model: of which the shape is known.
+
+    Raises:
+        InputError: naming the macro.
+    """
+    asked = {"TUNED_LAYERS": training.tuned, "SAVE_MODEL_PERIOD": training.model_period}
+    for macro, value in asked.items():
+        if prompts and value is not None:
+            raise InputError(
+                f"{macro} is {value!r}, which is of model tuning, and this run trains "
+                "prompts over a model that is frozen. Leave it out, or take "
+                "gin/runs/model_tune_top.gin or lm_adapt.gin."
+            )
+    if training.tuned is not None:
+        apart(parameter_shapes(model.config)[0], training.tuned)
+
+
 def tell_of_embedding(prompts: Prompts | None, training: Training) -> None:
     """Says where a run of prompts will keep none that embeds its task."""
     if prompts and training.embedding_step > training.steps:
@@ -158,13 +184,23 @@ def beginnings(readers: Sequence[Opener]) -> list[str]:
     return found
 
 
+def mesh_of(
+    model: Model, prompts: Prompts | None, devices: Sequence[jax.Device] | None
+) -> str:
+    """Returns how a model would lie on the devices, as text that tells it apart."""
+    place = automatic.place_of(devices)
+    settled = automatic.settled(model, place, is_tuned=not prompts)
+    return repr((settled.num_partitions, settled.weights_dtype, settled.config))
+
+
 def facts(
-    configuration: str, vocabulary: Mapping[str, Any], begins: Sequence[str]
+    configuration: str, vocabulary: Mapping[str, Any], begins: Sequence[str], mesh: str
 ) -> dict[str, str]:
     """Returns what several processes of a run compare: {what it is: its text}."""
     # What a run may change between two starts may not differ within one.
     return {
         "The configuration": configuration,
+        "The model on its mesh": mesh,
         "The vocabulary": str(vocabulary.get("fingerprint")),
         "The data": "\n".join(begins),
     }
@@ -187,20 +223,22 @@ def parts_of(
     bank: Sequence[Entry],
     prompts: Prompts | None,
     encode: Callable[[str], Sequence[int]],
+    tuned: Tuned = None,
 ) -> Parts:
-    """Decides what is trained: a bank of prompts, or the model itself.
+    """Decides what is trained: a bank of prompts, or the model or a part of it.
 
     Args:
         model: the T5.
         bank: the prompts.
         prompts: their kind and length; None trains the model.
         encode: text -> ids without EOS, for starting values.
+        tuned: which part of the model is trained, where it is.
 
     Raises:
-        InputError: when a starting value does not fit.
+        InputError: when a starting value does not fit, or there is no such part.
     """
     if not prompts:
-        return Parts(model_tuning(), model.params, {}, 0)
+        return Parts(model_tuning(), *apart(model.params, tuned), 0)
     sources, binding = bound(bank, prompts, model.config)
     starts = banks.starting_values(bank, sources, model, encode)
     stacked = [
@@ -212,6 +250,22 @@ def parts_of(
     bundle = jax.eval_shape(binding.bundle, trained)
     slots, mixes = slots_of(bundle), mixes_in_rows(bundle)
     return Parts(binding, trained, model.params, slots, mixes)
+
+
+def check_starts(
+    bank: Sequence[Entry],
+    prompts: Prompts | None,
+    model: Model,
+    encode: Callable[[str], Sequence[int]],
+) -> None:
+    """Refuses starts that no prompt of the bank can have, before the model is loaded.
+
+    Raises:
+        InputError: see `bank.check_starts`.
+    """
+    if prompts:
+        sources, _ = bound(bank, prompts, model.config)
+        banks.check_starts(bank, sources, model.config, encode)
 
 
 def bound(

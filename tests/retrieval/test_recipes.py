@@ -37,6 +37,10 @@ RUNS = [
     ([MODEL, STARTS[0], "gin/runs/target_prompt.gin"], {"MIXTURES": "{'a': ['rte']}"}),
     ([STARTS[0], "gin/runs/miniature_prompt.gin"], {"RANDOM_SEED": "[0, 1, 2]"}),
     (["gin/prompts/sampled_vocabulary.gin", "gin/runs/demo.gin"], {}),
+    *(
+        ([MODEL, "gin/runs/prompt_tune.gin", f"gin/prompts/{kind}.gin"], {})
+        for kind in ("p_tuning_v2", "prefix_tuning", "p_tuning", "deep_prompt")
+    ),
     (
         [MODEL, STARTS[0], "gin/runs/prompt_tune.gin"],
         {
