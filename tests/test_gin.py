@@ -243,7 +243,7 @@ EXPECTED = {
     },
     "model_tune_top": {"TUNED_LAYERS": 2, "LEARNING_RATE": 0.001},
     "prompt_study": PROMPT_TUNING
-    | {"PROMPT_LENGTH": [5, 20, 100, 150], "RANDOM_SEED": [0, 1, 2]},
+    | {"PROMPT_LENGTH": [1, 5, 20, 100, 150], "RANDOM_SEED": [0, 1, 2]},
     "miniature_prompt": {"BATCH_SIZE": 8, "PROMPT_LENGTH": 32, "Z_LOSS": 1e-4},
     "miniature_model": {"BATCH_SIZE": 16, "LEARNING_RATE": 0.003, "PACK": True},
     "demo": {"EVALUATOR_NUM_EXAMPLES": 128, "EMBEDDING_STEP": 30, "RANDOM_SEED": 0},

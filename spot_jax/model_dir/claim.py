@@ -32,6 +32,7 @@ MAY_CHANGE = frozenset(
         # How often it is written down.
         *("LOG_PERIOD", "CHECKPOINT_PERIOD"),
         *("CHECKPOINT_KEEP", "CHECKPOINT_KEEP_PERIOD", "Training.keep_period"),
+        *("SAVE_MODEL_PERIOD", "Training.model_period"),
         # How it is looked after.
         *("HANG_AFTER", "HANG_ENDS", "PROFILE_STEP", "PROFILE_STEPS"),
         *("Training.hang_after", "Training.hang_ends"),

@@ -132,6 +132,7 @@ def class_labels(
     around: Surroundings,
     labels: str | Sequence[str] | None = None,
     population: int = POPULATION,
+    surplus: bool = False,
 ) -> PromptBundle:
     """Gives each class label one vector, and sampled vocabulary the rest.
 
@@ -142,6 +143,8 @@ def class_labels(
         labels: the words, or one; None takes the task's own, which may be none (a
             regression or a question): then all vectors are sampled.
         population: see `sampled_vocabulary`.
+        surplus: whether there may be more labels than vectors: the
+            last are then left out, as prompt-tuning's code does.
 
     Raises:
         InputError: when there are more labels than vectors, or two with the same
@@ -149,6 +152,12 @@ def class_labels(
     """
     labels = around.labels if labels is None else labels
     labels = (labels,) if isinstance(labels, str) else tuple(labels)
+    if surplus and len(labels) > around.length:
+        logger.info(
+            "Of %d labels a prompt of %d begins with the first.",
+            *(len(labels), around.length),
+        )
+        labels = labels[: around.length]
     if len(labels) > around.length:
         raise InputError(
             f"{len(labels)} labels do not fit in a prompt of {around.length}. Set "

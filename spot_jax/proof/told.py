@@ -119,7 +119,8 @@ def _what(proof: Proof) -> str:
         lengths = " and ".join(map(str, run.prompts.lengths))
         what = f"{count} prompt{'s' * (count > 1)} of {lengths} in front of"
     else:
-        what = "All weights of"
+        tuned = run.training.tuned
+        what = "All weights of" if tuned is None else f"TUNED_LAYERS {tuned!r} of"
     return (
         f"{what} a T5 of {_parameters(run):,} parameters "
         f"({run.model.weights_dtype} weights, {run.config.dtype} activations)\n"

@@ -66,6 +66,9 @@ class Checkpoints:
                 keep_period=keep_period,
                 step_prefix="step",
                 cleanup_tmp_directories=True,
+                # Else threads wait for folders that cannot be made, and for minutes
+                # longer than the run.
+                async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
             ),
         )
 

@@ -22,6 +22,9 @@ from spot_jax.prompts.base import PromptBundle
 from spot_jax.reading import as_json, parse_json, path_of
 from spot_jax.training.bank import Entry
 
+# Of MODEL_DIR: the models of every SAVE_MODEL_PERIOD.
+ADAPTED = "adapted"
+
 
 @dataclasses.dataclass(frozen=True)
 class Best:
@@ -65,6 +68,8 @@ def _each(function: Callable, results: Mapping[str, Mapping[str, Any]]) -> dict:
 
 class Outputs:
     """Writes MODEL_DIR/prompts/NAME/*.safetensors, or MODEL_DIR/checkpoint_STEP.
+
+    Of a model that is tuned whatever is asked for is written into MODEL_DIR/adapted.
 
     Args:
         folder: MODEL_DIR.
@@ -146,10 +151,22 @@ class Outputs:
                 better[index] = {"results": results[index], "score": score}
         self._write(names.BEST, trained, step, better)
 
+    def write_due(self, due: set[str], trained: PyTree, step: int) -> None:
+        """Writes what `Training.due` says: embedding, last, or the model as it is."""
+        if "embed" in due:
+            self.write(names.EMBEDDING, trained, step)
+        if "last" in due:
+            self.write(names.LAST, trained, step)
+        if "model" in due:
+            folder = self._folder / ADAPTED
+            storage.remove_leftovers(folder)
+            self._write_model(folder, trained, step)
+
     def write(self, kind: str, trained: PyTree, step: int) -> None:
         """Writes all prompts as they are: "embedding" or "last".
 
-        Of a tuned model only the best is kept, which is gigabytes.
+        Of a tuned model, which is gigabytes, only the best is kept, and those that
+        SAVE_MODEL_PERIOD asks for.
         """
         if self._binding.bank is not None:
             self._write(kind, trained, step, {i: {} for i in range(len(self._bank))})
@@ -168,7 +185,11 @@ class Outputs:
         if not said:
             return
         if self._binding.bank is None:
-            self._write_model(trained, step)
+            path = self._write_model(self._folder, trained, step)
+            # Not before: killed in between, a run still has a best model.
+            for older in names.tuned_models(self._folder):
+                if older != path:
+                    storage.remove_folder(older)
             return
         prompts = self._binding.bundle(trained)
         for index, more in said.items():
@@ -191,23 +212,24 @@ class Outputs:
         path = names.prompt_file(self._folder, entry.name, kind)
         files.write(path, prompt, story | self._shared | said)
 
-    def _write_model(self, params: PyTree, step: int) -> None:
+    def _write_model(
+        self, folder: pathlib.Path, trained: PyTree, step: int
+    ) -> pathlib.Path:
+        """Writes the whole model, and returns where."""
         # T5X counts a model's steps from the start of its pre-training.
         saved_at = (self._model.step or 0) + step
-        path = names.tuned_model(self._folder, saved_at)
+        path = names.tuned_model(folder, saved_at)
         # There already where a run was killed after this and resumes from before it.
         storage.remove_folder(path)
         # T5X's format does not tell its activations, say, and no shape does.
         settings = dataclasses.asdict(self._model.config)
+        params, _ = self._binding.bind(trained, self._model.params)
         if processes.are_several():
             # What is in parts in several processes, one of them writes whole.
             params = jax.tree.map(sharding.fetched, params)
         if storage.is_writer():
             save_t5x(str(path), params, saved_at, settings)
-        # Not before: killed in between, a run still has a best model.
-        for older in names.tuned_models(self._folder):
-            if older != path:
-                storage.remove_folder(older)
+        return path
 
 
 def best_checkpoint(model_dir: str) -> pathlib.Path:

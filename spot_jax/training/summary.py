@@ -3,6 +3,8 @@
 import functools
 from collections.abc import Mapping
 
+import numpy as np
+
 from spot_jax import tables
 from spot_jax.model_dir.score import comparable, measured
 from spot_jax.prompts.init import Start
@@ -23,10 +25,14 @@ def told(best: Mapping[str, Best]) -> str:
         # Stopped before the first evaluation.
         return ""
     split = next(iter(best.values())).split
+    means = over_seeds(best)
+    # Below the head a line for each seed's prompt would say nothing new.
+    is_swept = 2 < len(means) <= len(best)
     return "".join(
         [
             tables.as_text(table(best)),
             "\n",
+            f"{tables.as_text(means)}\n" if is_swept else "",
             *map(_best, best_of_tasks(best).items()),
             f"These scores are of {split}, which chose the steps and the prompts: they "
             "are optimistic.\nReport what `spot_jax evaluate` gives on a split that "
@@ -47,6 +53,23 @@ def table(best: Mapping[str, Best]) -> list[list]:
         start = _start(entry.start)
         what = [name, entry.task, entry.seed, start, entry.length, rate]
         rows.append([*what, float(value), measure, result.step])
+    return [head, *rows]
+
+
+def over_seeds(best: Mapping[str, Best]) -> list[list]:
+    """Returns a line for all prompts that differ in their seeds alone.
+
+    It has the mean of their best scores, and the standard deviation of these.
+    """
+    head = ["task", "start", "length", "rate", "seeds", "mean", "std", "metric"]
+    groups: dict[tuple, list[float]] = {}
+    for line in table(best)[1:]:
+        _, task, _, start, length, rate, score, measure, _ = line
+        groups.setdefault((task, start, length, rate, measure), []).append(score)
+    rows = [
+        [*what, len(scores), float(np.mean(scores)), float(np.std(scores)), measure]
+        for (*what, measure), scores in groups.items()
+    ]
     return [head, *rows]
 
 

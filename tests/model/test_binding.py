@@ -1,4 +1,4 @@
-"""What of a model is trained: all of it, its top layers, or the parts that are named."""
+"""What of a model is trained: all of it, its top layers, or parts that are named."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ def parts_of(names) -> set[str]:
         (["encoder/layers_1/mlp", "token_embedder"], None),
         (("decoder", "decoder/layers_0"), {*TOP, "decoder/relpos_bias"}),
     ],
-    ids=str,
+    ids=["layers", "a name", "names", "one in another"],
 )
 def test_a_model_is_taken_apart_and_put_together(tuned, parts, tiny_params):
     trained, frozen = apart(tiny_params, tuned)

@@ -115,6 +115,14 @@ def test_more_labels_than_vectors_are_refused(around):
         init.class_labels(short)
 
 
+def test_labels_beyond_the_last_vector_may_be_left_out(around):
+    for length in (1, 2, 3):
+        short = dataclasses.replace(around, length=length)
+        found = init.class_labels(short, surplus=True).enc_input
+        assert found.shape == (length, 4)
+        np.testing.assert_array_equal(found[0], TABLE[10])
+
+
 def test_a_label_without_pieces_is_refused(around):
     silent = dataclasses.replace(around, encode=lambda text: [], labels=("positive",))
     with pytest.raises(ValueError, match=r"'positive'.*CLASS_LABELS"):
