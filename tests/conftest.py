@@ -78,6 +78,10 @@ def store(bare_store):
     Programs that are started find it as well.
     """
     pytest.importorskip("gcsfs", reason="gcsfs, of the extra gcs, is not installed")
+    from spot_jax.buckets import path
+
+    # What is asked of a bucket once in a process was asked of another test's.
+    path.reach.cache_clear()
     return bare_store
 
 

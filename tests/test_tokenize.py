@@ -125,7 +125,7 @@ def test_wrong_options_are_one_message(folder, tmp_path, arguments, message):
 @pytest.mark.parametrize(
     "output, message",
     [
-        ("gs://bucket/t", "gs://bucket/t: arrays are written on this machine"),
+        ("s3://bucket/t", "s3://bucket/t: arrays are written on this machine"),
         ("{tmp}", "is already there; move or remove it first"),
         ("", "is already there"),
         ("{tmp}/file/t", "cannot be written .Not a directory"),

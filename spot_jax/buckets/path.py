@@ -188,14 +188,16 @@ class BucketPath(_Path):
         return os.fspath(self) == os.fspath(other)
 
     def iterdir(self) -> Iterator["BucketPath"]:
-        """Returns what is in the folder.
+        """Returns what is in the folder; nothing where it is not there.
 
-        Raises:
-            FileNotFoundError: when there is no such folder.
+        A bucket has no empty folders: what somebody else has just emptied is gone.
         """
         whole = os.fspath(self).removeprefix("gs://")
-        with as_on_a_disk(self):
-            found = file_system().ls(whole, detail=False)
+        try:
+            with as_on_a_disk(self):
+                found = file_system().ls(whole, detail=False)
+        except FileNotFoundError:
+            found = []
         names = (name.rstrip("/") for name in found)
         # A file is listed as itself, and so is what some programs put for a folder.
         return iter([self / n.rpartition("/")[2] for n in names if n != whole])

@@ -10,6 +10,8 @@ from spot_jax.hardware import chips
 class Device:
     """A device of JAX, as far as anyone asks."""
 
+    process_index = 0
+
     def __init__(self, kind: str, platform: str, memory: int | None = None):
         self.device_kind, self.platform, self._memory = kind, platform, memory
 

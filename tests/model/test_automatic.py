@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from spot_jax.errors import InputError
-from spot_jax.model.automatic import Place, settled
+from spot_jax.model.automatic import Place, settled, tell
 from spot_jax.settings import Model
 from spot_jax.t5 import T5Config
 
@@ -105,9 +105,10 @@ def test_what_is_given_stays():
 
 def test_what_another_machine_would_decide_otherwise_is_said(caplog):
     caplog.set_level("INFO")
-    on(CPU, "xxl")
+    asked = Model(SIZES["xxl"], None, weights_dtype="bfloat16")
+    tell(asked, settled(asked, CPU))
     assert not caplog.messages
-    on(V5E, "xxl", weights_dtype="bfloat16")
+    tell(asked, settled(asked, V5E))
     assert caplog.messages == [
         "NUM_PARTITIONS is 4 here, as nothing sets it.",
         "ACTIVATION_DTYPE is bfloat16 here, as nothing sets it.",

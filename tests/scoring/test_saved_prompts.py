@@ -24,12 +24,12 @@ def test_what_cannot_be_right_is_found_without_the_model(tmp_path):
     fits = written(tmp_path, "a.safetensors", model=made_for("0"))
     other = written(tmp_path, "b.safetensors", model=made_for("1"))
     wide = written(tmp_path, "c.safetensors", soft(np.ones((2, 5))))
-    keys = PromptBundle(cross=np.ones((5, 2, 1, 6), np.float32))
-    kind = written(tmp_path, "d.safetensors", keys)
+    keys = PromptBundle(cross=np.ones((5, 2, 1, 7), np.float32))
+    narrow = written(tmp_path, "d.safetensors", keys)
     for paths, words in (
         ([fits, "nowhere"], "no prompt file nowhere"),
         ([fits, wide], r"c.safetensors does not fit.*\[2, 5\]"),
-        ([kind], "enters the T5 at cross, which is not built"),
+        ([narrow], r"d.safetensors does not fit: its cross is \[5, 2, 1, 7\]"),
         ([fits, other], "a.safetensors was .* 0000.*, .*b.safetensors was .* 1111"),
     ):
         with pytest.raises(ValueError, match=words):
