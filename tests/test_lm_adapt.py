@@ -67,6 +67,7 @@ def same_files(one, two):
             assert path.read_bytes() == (two / path.relative_to(one)).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_keeps_the_same_models(adapted, tmp_path):
     folder, _ = adapted
     adapt(tmp_path, TRAIN_STEPS=3)
@@ -78,6 +79,7 @@ def test_a_run_that_was_stopped_keeps_the_same_models(adapted, tmp_path):
         same_files(ours, tmp_path / "adapted" / ours.name)
 
 
+@pytest.mark.slow
 def test_a_stage_is_the_frozen_model_of_the_next_run(adapted, tmp_path):
     folder, _ = adapted
     first, *_, last = sorted((folder / "adapted").iterdir())

@@ -24,6 +24,7 @@ def do(study_dir, *values: dict) -> None:
     study.main(study_process.arguments(study_dir, MODEL, *values))
 
 
+@pytest.mark.slow
 def test_a_study_in_a_bucket_is_the_study_on_a_disk_and_goes_on(store, tmp_path):
     do(tmp_path / "study")
     do(STUDY, {"STAGES": ["sources", "baselines"]})

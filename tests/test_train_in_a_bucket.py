@@ -166,6 +166,7 @@ def test_a_model_that_is_tuned_is_kept_whole(store, demo_model):
     assert f"{best}/checkpoint" in store.names(RUN)
 
 
+@pytest.mark.slow
 def test_prompts_are_evaluated_and_asked_in_a_bucket(there, store, demo_model, capsys):
     model = demo_model | {"MIXTURE_OR_TASK_NAME": "demo_food", "EVALUATION": "rank"}
     model |= {"EVALUATOR_NUM_EXAMPLES": 20, "DROPOUT_RATE": 0.0}
