@@ -2,7 +2,7 @@
 
 import flax.struct
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from spot_jax.prompts.base import PromptBundle, slots_of
 
@@ -108,5 +108,5 @@ def _in_front(
     return jnp.concatenate([vectors, embedded], axis=1), segment_ids, slots
 
 
-def _banked(array: Float[Array, "..."], axes: int) -> Float[Array, "..."]:
+def _banked(array: Shaped[Array, "..."], axes: int) -> Shaped[Array, "..."]:
     return array[None] if array.ndim < axes else array

@@ -29,10 +29,10 @@ class Own:
         enters: [] whether the prompt enters here at all; None: it does.
     """
 
-    hidden: Float[Array, "*layers prompt d_model"] | None = None
-    keys_values: Float[Array, "*layers prompt joined"] | None = None
-    cross: Float[Array, "*layers prompt joined"] | None = None
-    enters: Bool[Array, " *layers"] | None = None
+    hidden: Float[Array, "... prompt d_model"] | None = None
+    keys_values: Float[Array, "... prompt joined"] | None = None
+    cross: Float[Array, "... prompt joined"] | None = None
+    enters: Bool[Array, "..."] | None = None
 
 
 @flax.struct.dataclass
@@ -52,7 +52,7 @@ class Reading:
     """
 
     rows: Int[Array, " batch"] | None = None
-    mask: Int[Array, "*bank prompt"] | None = None
+    mask: Int[Array, "... prompt"] | None = None
     positions: Int[Array, "#batch query"] | None = None
     bias: Float[Array, "#batch heads query prompt"] | None = None
     slots: Slots | None = None

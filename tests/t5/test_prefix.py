@@ -19,8 +19,8 @@ from tests.bundles import everywhere
 
 LENGTH = 3
 KEYS = ("enc_self", "dec_self", "cross")
-INPUTS = np.int32([[5, 6, 7, 1], [8, 9, 1, 0], [3, 1, 0, 0]])
-TARGETS = np.int32([[0, 4, 5], [0, 6, 1], [0, 9, 9]])
+INPUTS = jnp.asarray([[5, 6, 7, 1], [8, 9, 1, 0], [3, 1, 0, 0]], jnp.int32)
+TARGETS = jnp.asarray([[0, 4, 5], [0, 6, 1], [0, 9, 9]], jnp.int32)
 BIASES = ["zero", "contiguous"]
 
 
@@ -94,10 +94,10 @@ def test_keys_and_values_are_a_longer_softmax(bias, three, weights, prompt):
     kp, vp = (rng.standard_normal((3, 2, 5)).astype(np.float32) for _ in range(2))
     bp = rng.standard_normal((1, 2, 2, 3)).astype(np.float32)
     b = bp if bias == "contiguous" else None
-    found = prefix.Prefix(kp, vp, b)
+    found = prefix.Prefix(*jax.tree.map(jnp.asarray, (kp, vp, b)))
     own = np.einsum("bqhd,bkhd->bhqk", q, k)
     before = np.einsum("bqhd,phd->bhqp", q, kp) + (0 if b is None else bp)
-    np.testing.assert_allclose(found.logits(q, -1e10), before, atol=1e-5)
+    np.testing.assert_allclose(found.logits(jnp.asarray(q), -1e10), before, atol=1e-5)
     weights = jax.nn.softmax(np.concatenate([before, own], -1))
     expected = np.einsum("bhqk,khd->bqhd", weights[..., :3], vp)
     np.testing.assert_allclose(found.weighted(weights[..., :3]), expected, atol=1e-5)
@@ -128,7 +128,7 @@ def harvested(config, params, inputs, tokens):
 
 def test_keys_of_real_tokens_are_a_longer_text_when_contiguous(three, weights):
     """What the decoder would have of three tokens more, put in as a prompt."""
-    inputs, tokens = INPUTS[:1], np.int32([[0, 4, 5, 7, 8, 2]])
+    inputs, tokens = INPUTS[:1], jnp.asarray([[0, 4, 5, 7, 8, 2]], jnp.int32)
     whole = logits(three, weights, inputs, tokens)[:, 3:]
     dec_self = harvested(three, weights, inputs, tokens[:, :3])
     for bias, is_same in (("contiguous", True), ("zero", False)):
@@ -143,7 +143,7 @@ def test_a_token_at_a_time_is_the_whole_target(
     bias, is_scanned, three, weights, prompt
 ):
     config = dataclasses.replace(three, scan_layers=is_scanned)
-    prompt = prompt.replace(bias_mode=bias)
+    prompt = jax.tree.map(jnp.asarray, prompt.replace(bias_mode=bias))
     model, variables = t5.T5(config), walk.variables(config, weights)
     encoded, segments = model.apply(
         variables, INPUTS, prompt=prompt, method=t5.T5.encode
@@ -405,5 +405,5 @@ def test_bfloat16_stays_near_and_trained_numbers_stay_float32(three, weights, pr
 
 def test_positions_count_anew_in_every_example():
     segments = np.int32([[1, 1, 1, 2, 2, 0, 0], [1, 2, 3, 3, 0, 0, 0]])
-    found = prefix.positions_in(segments)
+    found = prefix.positions_in(jnp.asarray(segments))
     np.testing.assert_array_equal(found[:, :5], [[0, 1, 2, 0, 1], [0, 0, 0, 1, 0]])

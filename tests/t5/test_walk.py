@@ -19,8 +19,8 @@ WAYS = {
     "products saved": {"remat_policy": "minimal"},
     "both": {"scan_layers": True, "remat_policy": "full"},
 }
-INPUTS = np.int32([[5, 6, 7, 1], [8, 9, 1, 0], [3, 1, 0, 0]])
-TARGETS = np.int32([[0, 4, 5], [0, 6, 1], [0, 9, 9]])
+INPUTS = jnp.asarray([[5, 6, 7, 1], [8, 9, 1, 0], [3, 1, 0, 0]], jnp.int32)
+TARGETS = jnp.asarray([[0, 4, 5], [0, 6, 1], [0, 9, 9]], jnp.int32)
 
 
 @pytest.fixture(params=WAYS.values(), ids=WAYS)
