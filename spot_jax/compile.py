@@ -78,7 +78,7 @@ def compile_run(
         where = f"{count} x {chip.name}"
     platform = "tpu" if topology else jax.default_backend()
     run = run.on(Place(platform, count, chip.memory, chip.name))
-    meshes.check(run, count, chip)
+    meshes.check_rows(run, count)
     devices = topologies.devices_of(topology) if topology else jax.devices()
     mesh = sharding.make_mesh(run.model.num_partitions, devices)
     logger.info("Compiling the steps of training and evaluation for %s.", where)

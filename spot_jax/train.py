@@ -44,7 +44,15 @@ from spot_jax.settings import (
     Training,
 )
 from spot_jax.t5.decode import check_search
-from spot_jax.training import batches, prepare, profiling, step, summary
+from spot_jax.training import (
+    agreed,
+    batches,
+    moving,
+    prepare,
+    profiling,
+    step,
+    summary,
+)
 from spot_jax.training.bank import rate_numbers
 from spot_jax.training.checkpoint import Checkpoints
 from spot_jax.training.outputs import Best, Outputs, best_checkpoint
@@ -128,22 +136,22 @@ def train(
         of_rows = own_rows.digests(data)
         claim.check_vocabulary(folder, of_vocabulary)
         claim.check_rows(folder, of_rows)
-        prepare.check_starts(bank, prompts, model, vocabulary.encode)
+        moving.check_starts(bank, prompts, model, vocabulary.encode)
         streams: dict[str, LengthCheck] = {}
         readers = prepare.readers_of(bank, data, streams)
         tasks = prepare.tasks_of(bank, evaluation, data)
 
         if processes.are_several():
-            begins = prepare.beginnings(readers)
-            mesh = prepare.mesh_of(model, prompts, devices)
-            processes.agree(prepare.facts(configuration, of_vocabulary, begins, mesh))
+            mesh = agreed.mesh_of(model, prompts, devices)
+            facts = agreed.facts(configuration, of_vocabulary, readers, mesh)
+            processes.agree(facts)
 
         # The model on its mesh, what of it is trained, and what moves that.
         loaded = loaded or prepare.load_model(model, prompts, seed, devices)
         claim.check_model(folder, loaded.story())
         claim.check_dtypes(folder, loaded.dtypes())
         encode = vocabulary.encode
-        parts = prepare.parts_of(loaded, bank, prompts, encode, training.tuned)
+        parts = moving.parts_of(loaded, bank, prompts, encode, training.tuned)
         moved_by = optimizer(base_step=prepare.base_step(training, loaded))
         claim.claim(folder, configuration)
 
@@ -156,7 +164,7 @@ def train(
         checkpoints = enter(Checkpoints(folder, training.keep, training.keep_period))
         # Left before the checkpoints are, which would wait for a process that is gone.
         enter(processes.watched())
-        state = prepare.first_state(parts, moved_by, loaded.mesh)
+        state = moving.first_state(parts, moved_by, loaded.mesh)
         state, positions = prepare.resumed(state, bank, checkpoints, outputs)
         done = int(state.step)
         if done >= training.steps:

@@ -4,6 +4,7 @@ Its plain text teaches a tiny T5 which words praise; its tasks ask for that, or 
 something else. Nothing here is meant to be hard: it shows what transfer is, in minutes.
 """
 
+import csv
 import io
 import pathlib
 import random
@@ -104,3 +105,16 @@ def train_vocabulary(path: pathlib.Path) -> pathlib.Path:
     )
     path.write_bytes(model.getvalue())
     return path
+
+
+def write_rows(
+    folder: pathlib.Path, counts: dict[str, int], words: tuple[str, str]
+) -> pathlib.Path:
+    """Writes SPLIT.csv of reviews, with labels that are nobody else's, in turns."""
+    for split, count in counts.items():
+        with open(folder / f"{split}.csv", "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text", "label"])
+            for number, row in enumerate(reviews("food", count, count)):
+                writer.writerow([row["inputs"], words[number % 2]])
+    return folder

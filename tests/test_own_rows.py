@@ -1,6 +1,5 @@
 """Rows of one's own through the programs: no Python, no TensorFlow."""
 
-import csv
 import json
 import sys
 
@@ -23,14 +22,8 @@ GIN = ["tests/demo_model.gin", *runs.FILES[1:]]
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     """Two files of the demo's world, with labels of their own."""
-    folder = tmp_path_factory.mktemp("rows")
-    for split, count in (("train", 60), ("dev", 20)):
-        with open(folder / f"{split}.csv", "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["text", "label"])
-            for number, row in enumerate(demo_world.reviews("food", count, count)):
-                writer.writerow([row["inputs"], ("bad", "good")[number % 2]])
-    return folder
+    folder, counts = tmp_path_factory.mktemp("rows"), {"train": 60, "dev": 20}
+    return demo_world.write_rows(folder, counts, ("bad", "good"))
 
 
 def flags(rows, *more: str) -> list[str]:

@@ -3,27 +3,9 @@
 from jax.sharding import AbstractMesh
 
 from spot_jax.errors import InputError
-from spot_jax.hardware.chips import Chip
-from spot_jax.model import automatic
-from spot_jax.model.automatic import Place, partitions_that_divide
+from spot_jax.model.automatic import partitions_that_divide
 from spot_jax.proof import shapes
 from spot_jax.proof.run import Run
-
-
-def check(run: Run, chips: int, chip: Chip) -> None:
-    """Refuses a mesh over which weights or rows cannot be split, or that is too small.
-
-    Args:
-        run: the run.
-        chips: how many there are.
-        chip: one of them.
-
-    Raises:
-        InputError: when they cannot be, or the weights alone are more than a chip has,
-            with the settings that can.
-    """
-    automatic.check(run.model, Place("", chips, chip.memory, chip.name))
-    _check_rows(run, chips)
 
 
 def weights_on_a_chip(run: Run, chips: int) -> int:
@@ -54,8 +36,16 @@ def slots_of(run: Run) -> int:
     return max(run.prompts.lengths) if run.prompts else 0
 
 
-def _check_rows(run: Run, chips: int) -> None:
-    """Refuses a mesh on which chips would have nothing but padding."""
+def check_rows(run: Run, chips: int) -> None:
+    """Refuses a mesh on which chips would have nothing but padding.
+
+    Args:
+        run: the run, of whose mesh nothing is left open.
+        chips: how many there are.
+
+    Raises:
+        InputError: with the settings that leave none idle.
+    """
     partitions, parts = run.model.num_partitions, run.training.microbatches
     data, rows = chips // partitions, run.rows(slots_of(run), 1).rows
     if data * parts <= rows:

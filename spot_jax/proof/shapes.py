@@ -17,11 +17,11 @@ from spot_jax.model.binding import Binding, apart, model_tuning
 from spot_jax.optim import Optimizer
 from spot_jax.prompts.base import mixes_in_rows, slots_of
 from spot_jax.proof.run import Run
-from spot_jax.training import prepare, step
+from spot_jax.training import moving, step
 
 
 class Parts(NamedTuple):
-    """What training works on, as `training.prepare.Parts`, of shapes alone.
+    """What training works on, as `training.moving.Parts`, of shapes alone.
 
     Attributes:
         binding: puts trained and frozen together.
@@ -55,7 +55,7 @@ def parts_of(run: Run, mesh: Mesh, optimizer: Optimizer) -> Parts:
     state = jax.eval_shape(
         lambda trained: step.initial_state(trained, optimizer, binding), trained
     )
-    where = prepare.places_of(state, trained, binding, optimizer, mesh)
+    where = moving.places_of(state, trained, binding, optimizer, mesh)
     if isinstance(where, NamedSharding):
         where = jax.tree.map(lambda _: where, state)
     state = jax.tree.map(_placed, state, where)
@@ -90,7 +90,7 @@ def made_on(mesh: Mesh, make: Callable[[], jax.Array]) -> jax.ShapeDtypeStruct:
 
 def _bank_of(run: Run) -> tuple[Binding, PyTree]:
     """Returns the bank's binding, and its arrays with a leading axis of prompts."""
-    sources, binding = prepare.bound(run.bank(), run.prompts, run.config)
+    sources, binding = moving.bound(run.bank(), run.prompts, run.config)
     groups = []
     for source, members in zip(sources.values(), binding.members(), strict=True):
         key = jax.eval_shape(lambda: jax.random.key(0))

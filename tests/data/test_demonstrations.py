@@ -1,7 +1,6 @@
 """Solved examples stand in front of an input, whole, balanced, and always the same."""
 
 import collections
-import csv
 import json
 import logging
 
@@ -96,14 +95,8 @@ def test_inputs_without_room_are_counted(pieces, caplog):
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("rows")
-    for split, count in (("train", 40), ("validation", 8)):
-        with open(folder / f"{split}.csv", "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["text", "label"])
-            for number, row in enumerate(demo_world.reviews("food", count, count)):
-                writer.writerow([row["inputs"], LABELS[number % 2]])
-    return folder
+    folder, counts = tmp_path_factory.mktemp("rows"), {"train": 40, "validation": 8}
+    return demo_world.write_rows(folder, counts, LABELS)
 
 
 def data_of(rows, *more, **settings):

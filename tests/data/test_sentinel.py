@@ -1,6 +1,5 @@
 """A sentinel stands before every target, is ranked with labels, and is not scored."""
 
-import csv
 import dataclasses
 
 import numpy as np
@@ -28,14 +27,8 @@ WORDS = ("bad", "good")
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     """Two files of the demo's world."""
-    folder = tmp_path_factory.mktemp("rows")
-    for split, count in (("train", 16), ("validation", 8)):
-        with open(folder / f"{split}.csv", "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["text", "label"])
-            for number, row in enumerate(demo_world.reviews("food", count, count)):
-                writer.writerow([row["inputs"], WORDS[number % 2]])
-    return folder
+    folder, counts = tmp_path_factory.mktemp("rows"), {"train": 16, "validation": 8}
+    return demo_world.write_rows(folder, counts, WORDS)
 
 
 def data_of(rows, **more):

@@ -5,7 +5,12 @@ import dataclasses
 import pytest
 
 from spot_jax.errors import InputError
-from spot_jax.model.automatic import Place, settled, tell
+from spot_jax.model.automatic import (
+    Place,
+    partitions_that_divide,
+    settled,
+    tell,
+)
 from spot_jax.settings import Model
 from spot_jax.t5 import T5Config
 
@@ -122,6 +127,14 @@ def test_weights_that_fit_nowhere_are_refused_before_they_are_read():
         on(L4, "xxl", num_partitions=1, weights_dtype="float32")
     said = str(error.value)
     assert "L4 has 24.0. Set --gin.NUM_PARTITIONS to one of 2, 4, or" in said
+    with pytest.raises(InputError) as error:
+        on(V5E, "xxl", num_partitions=1, weights_dtype="float32")
+    said = str(error.value)
+    assert (
+        "41.5 GiB" in said and "it has 16.0" in said and "one of 4, 8, 16, or" in said
+    )
+    assert "one of 2, 4, 8, 16 with --gin.WEIGHTS_DTYPE=bfloat16" in said
+    on(V5E, "xxl", num_partitions=4, weights_dtype="float32")
     # Over both axes every device has a part.
     both = {"num_partitions": 1, "parameter_partitioning_dims": 2}
     on(L4, "xxl", weights_dtype="float32", **both)
@@ -132,3 +145,10 @@ def test_a_number_that_does_not_divide_the_weights_is_refused_with_those_that_do
         on(Place("gpu", 40, 80 * GIB), "xxl", num_partitions=5, weights_dtype="float32")
     # Six heads of 64 are 384 columns.
     assert on(GPU, "small", num_partitions=4).num_partitions == 4
+
+
+@pytest.mark.parametrize(
+    ("count", "partitions"), [(16, [1, 2, 4, 8, 16]), (12, [1, 2, 4]), (1, [1])]
+)
+def test_partitions_divide_devices_heads_mlp_and_vocabulary(count, partitions):
+    assert partitions_that_divide(SIZES["xxl"], count) == partitions

@@ -14,8 +14,8 @@ from spot_jax.model import sharding
 from spot_jax.model.binding import apart, model_tuning
 from spot_jax.settings import Loss
 from spot_jax.t5 import parameter_shapes
-from spot_jax.training import prepare, step
-from spot_jax.training.prepare import Parts
+from spot_jax.training import moving, step
+from spot_jax.training.moving import Parts
 from tests.examples import some_examples
 from tests.model.test_meshes import placed
 
@@ -113,7 +113,7 @@ def test_only_the_part_moves_bit_for_bit(
         )
         parts = Parts(model_tuning(), *apart(model.params, tuned), 0)
         with sharding.on_mesh(model.mesh):
-            state = prepare.first_state(parts, optimizer, model.mesh)
+            state = moving.first_state(parts, optimizer, model.mesh)
             train_step = step.make_train_step(
                 *(config, parts.binding, optimizer, Loss()),
                 target_length=4,

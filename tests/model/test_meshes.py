@@ -19,8 +19,8 @@ from spot_jax.scoring import answers
 from spot_jax.settings import Loss, Model
 from spot_jax.t5 import decode, walk
 from spot_jax.t5.beam import beam_search
-from spot_jax.training import prepare, step
-from spot_jax.training.prepare import Parts
+from spot_jax.training import moving, step
+from spot_jax.training.moving import Parts
 from tests.examples import some_examples
 
 LENGTH, TARGETS = 3, 4
@@ -65,7 +65,7 @@ def trained(model, parts, batch, steps=2):
     optimizer = optim.adafactor(0.3, base_step=1_000)
     losses = []
     with sharding.on_mesh(model.mesh):
-        state = prepare.first_state(parts, optimizer, model.mesh)
+        state = moving.first_state(parts, optimizer, model.mesh)
         train_step = step.make_train_step(
             *(model.config, parts.binding, optimizer, Loss()),
             target_length=TARGETS,

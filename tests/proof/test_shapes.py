@@ -9,7 +9,7 @@ from spot_jax.model import sharding, weights
 from spot_jax.prompts.init import random_uniform
 from spot_jax.proof import shapes
 from spot_jax.settings import Prompts
-from spot_jax.training import prepare, step
+from spot_jax.training import moving, step
 from spot_jax.training.bank import rate_numbers
 
 
@@ -33,10 +33,10 @@ def as_trained(run) -> str:
     """The text of the step that `train` compiles, of real arrays."""
     model = weights.draw(run.model, 0)
     of_bank = run.bank(), run.prompts, lambda text: [3]
-    parts = prepare.parts_of(model, *of_bank, run.training.tuned)
+    parts = moving.parts_of(model, *of_bank, run.training.tuned)
     with sharding.on_mesh(model.mesh):
         optimizer = run.optimizer(base_step=0)
-        state = prepare.first_state(parts, optimizer, model.mesh)
+        state = moving.first_state(parts, optimizer, model.mesh)
         key = jax.device_put(step.dropout_key(0), sharding.replicated(model.mesh))
         ids = np.ones(24, np.int32)
         examples = [Example(ids, ids[:8])] * 16 * len(run.bank())
@@ -78,9 +78,9 @@ def test_a_tuned_models_statistics_are_split_as_its_weights(make_run):
     mesh = sharding.make_mesh(4)
     parts = shapes.parts_of(run, mesh, optimizer)
     model = weights.draw(run.model, 0)
-    real = prepare.parts_of(model, run.bank(), None, encode=None)
+    real = moving.parts_of(model, run.bank(), None, encode=None)
     with sharding.on_mesh(model.mesh):
-        state = prepare.first_state(real, optimizer, model.mesh)
+        state = moving.first_state(real, optimizer, model.mesh)
 
     def told(leaf):
         return leaf.shape, leaf.dtype, leaf.sharding

@@ -1,0 +1,147 @@
+"""What of a run moves: its prompts or the model, taken apart, bound and laid out."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import optax
+from jax.sharding import Mesh, NamedSharding
+from jaxtyping import PyTree
+
+from spot_jax.model import sharding
+from spot_jax.model.binding import (
+    Binding,
+    apart,
+    model_tuning,
+    prompt_tuning,
+    prompts_of_lengths,
+)
+from spot_jax.model.weights import LoadedModel
+from spot_jax.optim import Optimizer
+from spot_jax.prompts.base import Dimensions, PromptSource, mixes_in_rows, slots_of
+from spot_jax.settings import Model, Prompts
+from spot_jax.settings.training import Tuned
+from spot_jax.training import bank as banks
+from spot_jax.training import step
+from spot_jax.training.bank import Entry
+from spot_jax.training.step import TrainState
+
+
+class Parts(NamedTuple):
+    """A model and its prompts, by what moves.
+
+    Attributes:
+        binding: puts the two together again.
+        trained: where training begins.
+        frozen: the parameters that do not move.
+        slots: positions that a prompt takes up in front of every input.
+        mixes: whether a row may hold examples of several prompts.
+    """
+
+    binding: Binding
+    trained: PyTree
+    frozen: PyTree
+    slots: int
+    mixes: bool = True
+
+
+def parts_of(
+    model: LoadedModel,
+    bank: Sequence[Entry],
+    prompts: Prompts | None,
+    encode: Callable[[str], Sequence[int]],
+    tuned: Tuned = None,
+) -> Parts:
+    """Decides what is trained: a bank of prompts, or the model or a part of it.
+
+    Args:
+        model: the T5.
+        bank: the prompts.
+        prompts: their kind and length; None trains the model.
+        encode: text -> ids without EOS, for starting values.
+        tuned: which part of the model is trained, where it is.
+
+    Raises:
+        InputError: when a starting value does not fit, or there is no such part.
+    """
+    if not prompts:
+        return Parts(model_tuning(), *apart(model.params, tuned), 0)
+    sources, binding = bound(bank, prompts, model.config)
+    starts = banks.starting_values(bank, sources, model, encode)
+    stacked = [
+        jax.tree.map(lambda *each: np.stack(each), *(starts[i] for i in members))
+        for members in binding.members()
+    ]
+    trained = sharding.place(binding.joined(stacked), sharding.replicated(model.mesh))
+    # Shapes are enough to count the slots.
+    bundle = jax.eval_shape(binding.bundle, trained)
+    slots, mixes = slots_of(bundle), mixes_in_rows(bundle)
+    return Parts(binding, trained, model.params, slots, mixes)
+
+
+def check_starts(
+    bank: Sequence[Entry],
+    prompts: Prompts | None,
+    model: Model,
+    encode: Callable[[str], Sequence[int]],
+) -> None:
+    """Refuses starts that no prompt of the bank can have, before the model is loaded.
+
+    Raises:
+        InputError: see `bank.check_starts`.
+    """
+    if prompts:
+        sources, _ = bound(bank, prompts, model.config)
+        banks.check_starts(bank, sources, model.config, encode)
+
+
+def bound(
+    bank: Sequence[Entry], prompts: Prompts, model: Dimensions
+) -> tuple[dict[int, PromptSource], Binding]:
+    """Returns what makes prompts of each length, and what binds the bank of them."""
+    sources = {n: prompts.kind(length=n, model=model) for n in prompts.lengths}
+    if len(sources) == 1:
+        return sources, prompt_tuning(*sources.values(), len(bank))
+    return sources, prompts_of_lengths(sources, [entry.length for entry in bank])
+
+
+def first_state(parts: Parts, optimizer: Optimizer, mesh: Mesh) -> TrainState:
+    """Returns the state before the first step, on the mesh."""
+    state = step.initial_state(parts.trained, optimizer, parts.binding)
+    places = places_of(state, parts.trained, parts.binding, optimizer, mesh)
+    return sharding.place(state, places)
+
+
+def places_of(
+    state: TrainState,
+    trained: PyTree,
+    binding: Binding,
+    optimizer: Optimizer,
+    mesh: Mesh,
+) -> TrainState | NamedSharding:
+    """Returns where a state lies: a sharding for all of it, or for each array.
+
+    Prompts and their statistics are on every device whole; of a model that is tuned, a
+    statistic is split as the array that it is of.
+
+    Args:
+        state: arrays, or their shapes.
+        trained: of the same, with shardings.
+        binding: what is trained.
+        optimizer: whose statistics the state has.
+        mesh: where.
+    """
+    whole = sharding.replicated(mesh)
+    if not binding.tunes_model:
+        return whole
+    of_optimizer = optax.tree_map_params(
+        optimizer.transformation,
+        # A factored statistic is a row or a column of its array: those are small.
+        lambda leaf, array: array.sharding if leaf.shape == array.shape else whole,
+        state.optimizer,
+        trained,
+        transform_non_params=lambda _: whole,
+    )
+    of_trained = jax.tree.map(lambda array: array.sharding, trained)
+    return TrainState(whole, of_trained, of_optimizer)
