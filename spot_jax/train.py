@@ -136,7 +136,7 @@ def train(
         of_rows = own_rows.digests(data)
         claim.check_vocabulary(folder, of_vocabulary)
         claim.check_rows(folder, of_rows)
-        moving.check_starts(bank, prompts, model, vocabulary.encode)
+        starts = moving.check_starts(bank, prompts, model, vocabulary.encode)
         streams: dict[str, LengthCheck] = {}
         readers = prepare.readers_of(bank, data, streams)
         tasks = prepare.tasks_of(bank, evaluation, data)
@@ -151,7 +151,7 @@ def train(
         claim.check_model(folder, loaded.story())
         claim.check_dtypes(folder, loaded.dtypes())
         encode = vocabulary.encode
-        parts = moving.parts_of(loaded, bank, prompts, encode, training.tuned)
+        parts = moving.parts_of(loaded, bank, prompts, encode, training.tuned, starts)
         moved_by = optimizer(base_step=prepare.base_step(training, loaded))
         claim.claim(folder, configuration)
 

@@ -42,7 +42,7 @@ def test_without_a_topology_it_tells_of_the_devices_that_are_there(chip, capsys)
     chip(2**30)
     program.main(SMALL)
     text = capsys.readouterr().out
-    assert "1 prompt of 6 in front of a T5 of 246,784 parameters" in text
+    assert "1 prompt of 6 for a T5 of 246,784 parameters" in text
     assert "on 8 x abacus, 8 (data) x 1 (model)" in text
     assert "It fits: 1.00 GiB of each chip are left" in text
     assert "262,144 steps of a source prompt: " in text and "chip-hours" in text

@@ -106,6 +106,8 @@ def test_it_goes_into_a_library_and_out_as_a_start(
     )
     average = files.read(tmp_path / "average/start.safetensors")
     assert modes(average.bundle) == modes(expected)
+    ours = np.concatenate([m.ravel() for m in algebra.token_matrices(expected)])
+    np.testing.assert_allclose(matrices(average), ours, atol=1e-5)
 
     # The command that `transfer` gives has its recipe and begins at its start.
     made = (tmp_path / "average/target.gin").read_text()

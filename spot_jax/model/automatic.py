@@ -80,8 +80,7 @@ def settled(model: Model, place: Place, *, is_tuned: bool = False) -> Model:
     }
     partitions = model.num_partitions
     if partitions is None:
-        needed = parameters_of(config) * _itemsize(weights_dtype)
-        partitions = _fewest(config, needed * (_TUNED if is_tuned else 1), place)
+        partitions = _fewest(model, place, weights_dtype, _TUNED if is_tuned else 1)
     settled = dataclasses.replace(
         model, weights_dtype=weights_dtype, num_partitions=partitions, **given
     )
@@ -153,11 +152,16 @@ def partitions_that_divide(config: T5Config, count: int) -> list[int]:
     return [n for n in range(1, count + 1) if not any(size % n for size in sizes)]
 
 
-def _fewest(config: T5Config, needed: int, place: Place) -> int:
+def _fewest(model: Model, place: Place, dtype: str, times: int) -> int:
+    """Returns over how few devices so many times the weights fit."""
+    config = model.config
     fitting = partitions_that_divide(config, place.count)
     # Whole heads, where there is a choice, are not sent around.
     fitting = [n for n in fitting if config.heads % n == 0]
-    enough = [n for n in fitting if needed / n <= _SHARE * place.memory]
+    if not place.memory:
+        return fitting[0]
+    room = _SHARE * place.memory
+    enough = [n for n in fitting if times * _on_each(model, place, n, dtype) <= room]
     return (enough or fitting[-1:])[0]
 
 

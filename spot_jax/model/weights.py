@@ -180,12 +180,9 @@ def draw(
     place = automatic.place_of(devices)
     model = automatic.settled(model, place, is_tuned=True)
     mesh = sharding.make_mesh(model.num_partitions, devices)
-    shapes, axes = parameter_shapes(model.config)
-    dimensions = model.parameter_partitioning_dims
-    shardings = sharding.parameter_shardings(shapes, axes, mesh, dimensions)
     params = jax.jit(
         lambda key: dict(initial_parameters(model.config, key)),
-        out_shardings=shardings,
+        out_shardings=sharding.places(expected_on(mesh, model)),
     )(jax.random.key(seed))
     name = pretrained.fingerprint(params)
     earlier = pretrained.earlier_fingerprint(params)

@@ -15,11 +15,14 @@ import numpy as np
 from jaxtyping import PyTree
 
 from spot_jax.errors import InputError
+from spot_jax.prompts.header import RANGE
 
 # On the devices, on the host, or no more than its shape (jax.eval_shape).
 Array = jax.Array | np.ndarray | jax.ShapeDtypeStruct
 # Where a prompt can enter a T5, in the order of a bundle's fields.
 SITES = ("enc_input", "enc_hidden", "enc_self", "dec_self", "cross")
+# Those of keys and values.
+KEYS_VALUES = ("enc_self", "dec_self", "cross")
 # The axis that a bank adds to each array. Layers come first, where a scan over layers
 # takes them from, and keys and values stay together.
 BANK_AXES = {
@@ -124,7 +127,7 @@ def modes(bundle: PromptBundle) -> dict[str, str]:
     present, said = sites(bundle), {}
     if "enc_hidden" in present:
         said["hidden_mode"] = bundle.hidden_mode
-    if present.keys() & {"enc_self", "dec_self", "cross"}:
+    if present.keys() & set(KEYS_VALUES):
         said["bias_mode"] = bundle.bias_mode
     if bundle.layers:
         said["layers"] = bundle.layers
@@ -139,9 +142,9 @@ def entered(bundle: PromptBundle, count: int) -> list[int]:
     """
     if not bundle.layers:
         return list(range(count))
-    first, colon, end = bundle.layers.partition(":")
+    first, _, end = bundle.layers.partition(":")
     numbers = [part or None for part in (first, end)]
-    if not colon or not all(n is None or n.lstrip("-").isdecimal() for n in numbers):
+    if not RANGE.fullmatch(bundle.layers):
         raise InputError(
             f"The layers {bundle.layers!r} of a prompt are no range; '16:24' are "
             "layers 16 to 23, '12:' all from 12 on."
@@ -175,7 +178,7 @@ def mixes_in_rows(bundle: PromptBundle) -> bool:
 
     Vectors stand in slots, which are an example's own; keys and values are a row's.
     """
-    return not sites(bundle).keys() & {"enc_self", "dec_self", "cross"}
+    return not sites(bundle).keys() & set(KEYS_VALUES)
 
 
 def shapes_of(bundle: PromptBundle) -> dict[str, list[int]]:

@@ -8,8 +8,7 @@ from jaxtyping import Array, PyTree
 from spot_jax.errors import InputError
 from spot_jax.prompts import starting
 from spot_jax.prompts.base import Dimensions, PromptBundle, sites
-
-MODES = ("replace", "add")
+from spot_jax.prompts.header import MODES
 
 
 class DeepPrompt(nn.Module):
@@ -31,9 +30,10 @@ class DeepPrompt(nn.Module):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.mode not in MODES:
+        if self.mode not in MODES["hidden_mode"]:
             raise InputError(
-                f"HIDDEN_MODE is {self.mode!r}; it is {' or '.join(MODES)}."
+                f"HIDDEN_MODE is {self.mode!r}; it is "
+                f"{' or '.join(MODES['hidden_mode'])}."
             )
 
     @nn.compact

@@ -26,6 +26,7 @@ from spot_jax.model_dir import at_hand
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.prompts import foreign, header, peft
 from spot_jax.prompts.base import (
+    KEYS_VALUES,
     SITES,
     PromptBundle,
     check_single,
@@ -271,7 +272,7 @@ def _listed(names: list[str]) -> str:
 _AXES = {
     "enc_input": "prompt, d_model",
     "enc_hidden": "layers, prompt, d_model",
-    **dict.fromkeys(("enc_self", "dec_self", "cross"), "layers, 2, prompt, width"),
+    **dict.fromkeys(KEYS_VALUES, "layers, 2, prompt, width"),
 }
 
 

@@ -24,7 +24,8 @@ MODES = {
     # Any range of layers, "16:24".
     "layers": (),
 }
-_RANGE = re.compile(r"-?\d*:-?\d*", re.ASCII)
+# As Python slices: "16:24", ":2", "-1:".
+RANGE = re.compile(r"(-?\d+)?:(-?\d+)?", re.ASCII)
 _CURE = "Copy the file again from where it was written."
 # A file system takes no more.
 _LONGEST_NAME = 200
@@ -129,7 +130,7 @@ def _value(key: str, text: str, path: str) -> Any:
         # As it is, with what later versions may have put into it.
         return parse(text, object, where, _CURE)
     value = parse(text, str, where, _CURE)
-    is_one = value in MODES[key] if MODES[key] else _RANGE.fullmatch(value)
+    is_one = value in MODES[key] if MODES[key] else RANGE.fullmatch(value)
     if not is_one:
         there = " and ".join(MODES[key]) or "ranges such as '16:24'"
         raise InputError(

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PyTree
 from spot_jax.errors import InputError
 from spot_jax.prompts import starting
 from spot_jax.prompts.base import Dimensions
+from spot_jax.prompts.header import MODES
 
 # The sites of keys and values, and whose layers they are of.
 LAYERS_OF = {
@@ -18,7 +19,7 @@ LAYERS_OF = {
     "dec_self": "decoder_layers",
     "cross": "decoder_layers",
 }
-BIASES = ("zero", "contiguous")
+BIASES = MODES["bias_mode"]
 # On the devices or on the host.
 _KeysValues = Float[Array | np.ndarray, "layers 2 prompt joined"]
 _Rows = Float[Array | np.ndarray, "prompt columns"]
@@ -43,6 +44,12 @@ def check_options(
     for name, number in {"PREFIX_WIDTH": width, "REGRESSION_STEPS": steps}.items():
         if number is not None and number < 1:
             raise InputError(f"{name} is {number}; give a number from 1 on, or None.")
+    if steps is not None and width is None:
+        raise InputError(
+            f"REGRESSION_STEPS is {steps}, and without PREFIX_WIDTH there is no "
+            "network to regress: keys and values begin at their start as they are. "
+            "Leave it out, or set --gin.PREFIX_WIDTH=512."
+        )
 
 
 def layers_of(site: str, model: Dimensions) -> int:

@@ -23,17 +23,12 @@ def microbatches_of(run: Run, data: int) -> list[int]:
         run: the run.
         data: the size of the data axis.
     """
-    rows = run.rows(slots_of(run), 1).rows
+    rows = shapes.rows_of(run)
     found, number = [], run.training.microbatches
     while data * number <= rows:
         found.append(number)
         number *= 2
     return found
-
-
-def slots_of(run: Run) -> int:
-    """Returns how many positions of a row a run's prompts take up."""
-    return max(run.prompts.lengths) if run.prompts else 0
 
 
 def check_rows(run: Run, chips: int) -> None:
@@ -47,7 +42,7 @@ def check_rows(run: Run, chips: int) -> None:
         InputError: with the settings that leave none idle.
     """
     partitions, parts = run.model.num_partitions, run.training.microbatches
-    data, rows = chips // partitions, run.rows(slots_of(run), 1).rows
+    data, rows = chips // partitions, shapes.rows_of(run)
     if data * parts <= rows:
         return
     ways = [f"--gin.BATCH_SIZE to at least {-(-data * parts // len(run.bank()))}"]

@@ -88,6 +88,15 @@ def made_on(mesh: Mesh, make: Callable[[], jax.Array]) -> jax.ShapeDtypeStruct:
     return _placed(jax.eval_shape(make), sharding.replicated(mesh))
 
 
+def rows_of(run: Run) -> int:
+    """Returns how many rows a step has, before they are made to fit a mesh."""
+    if not run.prompts:
+        return run.rows(0, 1).rows
+    binding, trained = _bank_of(run)
+    bundle = jax.eval_shape(binding.bundle, trained)
+    return run.rows(slots_of(bundle), 1, mixes_in_rows(bundle)).rows
+
+
 def _bank_of(run: Run) -> tuple[Binding, PyTree]:
     """Returns the bank's binding, and its arrays with a leading axis of prompts."""
     sources, binding = moving.bound(run.bank(), run.prompts, run.config)

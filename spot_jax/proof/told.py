@@ -117,7 +117,7 @@ def _what(proof: Proof) -> str:
     count, training = len(run.bank()), run.training
     if run.prompts:
         lengths = " and ".join(map(str, run.prompts.lengths))
-        what = f"{count} prompt{'s' * (count > 1)} of {lengths} in front of"
+        what = f"{count} prompt{'s' * (count > 1)} of {lengths} for"
     else:
         tuned = run.training.tuned
         what = "All weights of" if tuned is None else f"TUNED_LAYERS {tuned!r} of"

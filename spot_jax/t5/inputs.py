@@ -4,6 +4,7 @@ import flax.struct
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from spot_jax.errors import InputError
 from spot_jax.prompts.base import PromptBundle, slots_of
 
 
@@ -75,12 +76,29 @@ def enter(
         # Elsewhere any valid index will do: it is not taken.
         prompt = jnp.maximum(prompt_ids - 1, 0)
         slots = Slots(is_slot, prompt, positions * is_slot.astype(positions.dtype))
-        if bundle.enc_input is not None:
+        if bundle.enc_input is None:
+            # Padding has an embedding too, to which vectors would be added.
+            embedded = jnp.where(slots.is_slot[..., None], 0, embedded)
+        else:
             embedded = slots.filled(embedded, bundle.enc_input)
     if bundle.mask is not None:
         visible = _banked(bundle.mask, 2)[slots.prompt, slots.position]
         segment_ids = jnp.where(slots.is_slot & (visible == 0), 0, segment_ids)
     return embedded, segment_ids, slots
+
+
+def own_prompts(bank: int, rows: int) -> Int[Array, " {rows}"]:
+    """Returns the prompt of every row where each has its own, by its number.
+
+    Raises:
+        InputError: when there are not as many as rows.
+    """
+    if bank != rows:
+        raise InputError(
+            f"There are {bank} prompts in the bank and {rows} rows: nothing says whose "
+            "each row is. Give row_prompts, or a bank with a prompt for every row."
+        )
+    return jnp.arange(rows)
 
 
 def _in_front(
@@ -99,7 +117,7 @@ def _in_front(
     ones = jnp.ones((rows, length), segment_ids.dtype)
     segment_ids = jnp.concatenate([ones, segment_ids], axis=1)
     places = jnp.broadcast_to(jnp.arange(segment_ids.shape[1]), segment_ids.shape)
-    own = jnp.arange(rows)[:, None] if bank > 1 else jnp.zeros((1, 1), jnp.int32)
+    own = own_prompts(bank, rows)[:, None] if bank > 1 else jnp.zeros((1, 1), jnp.int32)
     slots = Slots(
         is_slot=places < length,
         prompt=jnp.broadcast_to(own, segment_ids.shape),

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from spot_jax.prompts.base import PromptBundle, entered
+from spot_jax.prompts.base import KEYS_VALUES, PromptBundle, entered
 from spot_jax.t5.config import T5Config
-from spot_jax.t5.inputs import Slots
+from spot_jax.t5.inputs import Slots, own_prompts
 
 
 @flax.struct.dataclass
@@ -111,11 +111,14 @@ def reading_of(
         row_prompts: see `Reading`; None with a bank: each row has its own.
         positions: of the queries, in their examples.
         slots: see `Reading`.
+
+    Raises:
+        InputError: when a bank has neither a prompt for each row nor row_prompts.
     """
     if prompt is None:
         return None
     if row_prompts is None and bank_of(prompt) > 1:
-        row_prompts = jnp.arange(batch)
+        row_prompts = own_prompts(bank_of(prompt), batch)
     return Reading(
         rows=None if bank_of(prompt) == 1 else row_prompts,
         mask=prompt.mask,
@@ -127,10 +130,9 @@ def reading_of(
 
 def bank_of(prompt: PromptBundle) -> int:
     """Returns how many prompts the sites of keys and values are of; 1: one for all."""
-    for array in (prompt.enc_self, prompt.dec_self, prompt.cross):
-        if array is not None:
-            return array.shape[2] if array.ndim == 5 else 1
-    return 1
+    arrays = [getattr(prompt, site) for site in KEYS_VALUES]
+    sizes = [a.shape[2] if a.ndim == 5 else 1 for a in arrays if a is not None]
+    return max(sizes, default=1)
 
 
 def of_layers(

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, PyTree, Shaped
 from spot_jax.prompts.base import PromptBundle
 from spot_jax.t5 import walk
 from spot_jax.t5.config import T5Config
+from spot_jax.t5.inputs import own_prompts
 from spot_jax.t5.network import T5
 from spot_jax.t5.prefix import bank_of
 
@@ -65,7 +66,7 @@ def scorer_maker(
     cross = model.apply(variables, encoded, method=T5.cross_keys_values)
     rows_axis = int(config.scan_layers)
     if prompt is not None and bank_of(prompt) > 1 and row_prompts is None:
-        row_prompts = jnp.arange(len(encoded))
+        row_prompts = own_prompts(bank_of(prompt), len(encoded))
 
     def make_scorer(width: int) -> Scorer:
         wide_cross = jax.tree.map(lambda x: jnp.repeat(x, width, axis=rows_axis), cross)

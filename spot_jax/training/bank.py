@@ -174,6 +174,7 @@ def starting_values(
     sources: Mapping[int, PromptSource],
     model: LoadedModel,
     encode: Callable[[str], Sequence[int]],
+    known: Sequence[PyTree | None] | None = None,
 ) -> list[PyTree]:
     """Computes where every prompt begins.
 
@@ -183,6 +184,7 @@ def starting_values(
             start.
         model: the frozen model, whose embedding most starting values use.
         encode: text -> ids without EOS.
+        known: what `check_starts` found; None: nothing.
 
     Returns:
         The source's parameters of every prompt, on the host; of soft prompts
@@ -199,7 +201,7 @@ def starting_values(
         # Weights may be held in bfloat16; what is trained is float32.
         return sharding.fetched(rows.astype(jnp.float32))
 
-    def start(entry: Entry) -> PyTree:
+    def start(entry: Entry, parameters: PyTree | None) -> PyTree:
         source = sources[entry.length]
         around = dataclasses.replace(
             _around(entry, source, model.config, encode),
@@ -207,9 +209,11 @@ def starting_values(
             identity=model.story(),
             activations=activations,
         )
-        return source.parameters_of(entry.start(around), around.rng)
+        # Also of what is known: whether a file's prompt is of this very model.
+        bundle = entry.start(around)
+        return parameters or source.parameters_of(bundle, around.rng)
 
-    return list(map(start, bank))
+    return list(map(start, bank, known or [None] * len(bank)))
 
 
 def check_starts(
@@ -217,7 +221,7 @@ def check_starts(
     sources: Mapping[int, PromptSource],
     config: T5Config,
     encode: Callable[[str], Sequence[int]],
-) -> None:
+) -> list[PyTree | None]:
     """Refuses starts that fit no prompt of the bank, before the model is loaded.
 
     Those that ask for the model are looked at when it is there.
@@ -228,19 +232,25 @@ def check_starts(
         config: the frozen model.
         encode: text -> ids without EOS.
 
+    Returns:
+        The parameters of every prompt that needs no model to begin, as they may have
+        taken a while to find; None of the others.
+
     Raises:
         InputError: see `starting_values`.
     """
-    for entry in bank:
+    known: list[PyTree | None] = [None] * len(bank)
+    for number, entry in enumerate(bank):
         source = sources[entry.length]
         around = _around(entry, source, config, encode)
         try:
             start = entry.start(around)
         except _ModelIsWantedError:
             continue
-        # Without one nothing can be wrong that takes no time to see.
+        # A start of no sites is drawn, and cannot be wrong.
         if sites(start):
-            source.parameters_of(start, around.rng)
+            known[number] = source.parameters_of(start, around.rng)
+    return known
 
 
 class _ModelIsWantedError(Exception):

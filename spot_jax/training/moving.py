@@ -52,6 +52,7 @@ def parts_of(
     prompts: Prompts | None,
     encode: Callable[[str], Sequence[int]],
     tuned: Tuned = None,
+    known: Sequence[PyTree | None] | None = None,
 ) -> Parts:
     """Decides what is trained: a bank of prompts, or the model or a part of it.
 
@@ -61,6 +62,7 @@ def parts_of(
         prompts: their kind and length; None trains the model.
         encode: text -> ids without EOS, for starting values.
         tuned: which part of the model is trained, where it is.
+        known: what `check_starts` found.
 
     Raises:
         InputError: when a starting value does not fit, or there is no such part.
@@ -68,7 +70,7 @@ def parts_of(
     if not prompts:
         return Parts(model_tuning(), *apart(model.params, tuned), 0)
     sources, binding = bound(bank, prompts, model.config)
-    starts = banks.starting_values(bank, sources, model, encode)
+    starts = banks.starting_values(bank, sources, model, encode, known)
     stacked = [
         jax.tree.map(lambda *each: np.stack(each), *(starts[i] for i in members))
         for members in binding.members()
@@ -85,15 +87,19 @@ def check_starts(
     prompts: Prompts | None,
     model: Model,
     encode: Callable[[str], Sequence[int]],
-) -> None:
+) -> list[PyTree | None] | None:
     """Refuses starts that no prompt of the bank can have, before the model is loaded.
+
+    Returns:
+        What is known of the others already; see `bank.check_starts`.
 
     Raises:
         InputError: see `bank.check_starts`.
     """
     if prompts:
         sources, _ = bound(bank, prompts, model.config)
-        banks.check_starts(bank, sources, model.config, encode)
+        return banks.check_starts(bank, sources, model.config, encode)
+    return None
 
 
 def bound(
@@ -143,5 +149,4 @@ def places_of(
         trained,
         transform_non_params=lambda _: whole,
     )
-    of_trained = jax.tree.map(lambda array: array.sharding, trained)
-    return TrainState(whole, of_trained, of_optimizer)
+    return TrainState(whole, sharding.places(trained), of_optimizer)

@@ -86,7 +86,7 @@ def test_accelerators_compute_in_bfloat16(place, is_tuned, dtypes):
         (V5E, "xxl", True, 16),
         (GPU, "xxl", False, 1),
         # Nobody knows how much there is.
-        (Place("gpu", 1, 0), "xxl", False, 1),
+        (Place("gpu", 8, 0), "xxl", False, 1),
     ],
 )
 def test_weights_are_split_over_as_few_devices_as_they_fit_on(
@@ -152,3 +152,10 @@ def test_a_number_that_does_not_divide_the_weights_is_refused_with_those_that_do
 )
 def test_partitions_divide_devices_heads_mlp_and_vocabulary(count, partitions):
     assert partitions_that_divide(SIZES["xxl"], count) == partitions
+
+
+def test_what_both_axes_share_needs_no_more_of_the_model_axis():
+    tuned = dict(is_tuned=True, parameter_partitioning_dims=2)
+    place = Place("tpu", 64, 16 * GIB)
+    assert on(place, "xxl", **tuned).num_partitions == 1
+    assert on(place, "xxl", is_tuned=True).num_partitions == 16

@@ -32,7 +32,7 @@ def make_run():
         arguments = {
             "model": Model(config, None, **(model or {})),
             "data": Data(lengths={"inputs": 24, "targets": 8}),
-            "training": Training(10, batch_size=16, **(training or {})),
+            "training": Training(10, **{"batch_size": 16} | (training or {})),
             "optimizer": lambda base_step: optim.adafactor(0.3, base_step=base_step),
             "evaluation": Evaluation(rows=16),
             "loss": Loss(),

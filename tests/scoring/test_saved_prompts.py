@@ -1,5 +1,7 @@
 """Prompts are read and checked without their model, and named for files."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -49,3 +51,14 @@ def test_names_that_repeat_are_numbered(tmp_path):
     assert saved_prompts.names_of(saved) == ["rte", "rte-1", "rte-2"]
     assert saved_prompts.names_of([]) == ["model"]
     assert list(saved_prompts.vectors_of(saved)) == ["rte", "rte-1", "rte-2"]
+
+
+def test_a_range_is_of_the_stack_that_a_prompt_enters(tmp_path):
+    deep = types.SimpleNamespace(**vars(MODEL) | {"encoder_layers": 9})
+    keys = np.ones((9, 2, 1, 6), np.float32)
+    path = written(tmp_path, "a.safetensors", PromptBundle(enc_self=keys, layers="8:"))
+    (read,) = saved_prompts.read([path], deep)
+    assert read.bundle.layers == "8:"
+    none = written(tmp_path, "b.safetensors", PromptBundle(enc_self=keys, layers="9:"))
+    with pytest.raises(ValueError, match="none of the 9"):
+        saved_prompts.read([none], deep)

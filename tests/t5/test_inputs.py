@@ -9,6 +9,7 @@ import pytest
 
 from spot_jax import t5
 from spot_jax.data import packing
+from spot_jax.errors import InputError
 from spot_jax.prompts.base import PromptBundle, empty
 from spot_jax.t5 import inputs
 
@@ -236,3 +237,23 @@ def test_a_prompt_stays_float32_where_the_model_is_bfloat16(shallow, params, ban
     assert found.dtype == jnp.float32
     cosine = (found * wanted).sum() / jnp.linalg.norm(found) / jnp.linalg.norm(wanted)
     assert cosine > 0.995
+
+
+def test_a_soft_prompt_that_is_added_before_the_first_layer_is_that_prompt(
+    shallow, params, bank, encode_slots
+):
+    """In slots as in front: nothing stands there before, not the vector of padding."""
+    batch = one_per_row([1, 0, 1])
+    soft = encode_slots(batch, PromptBundle(enc_input=bank))
+    hidden = jnp.stack([bank] + [jnp.zeros_like(bank)] * (shallow.encoder_layers - 1))
+    added = encode_slots(batch, PromptBundle(enc_hidden=hidden, hidden_mode="add"))
+    same_rows(real(added, batch), real(soft, batch))
+
+
+def test_rows_that_a_bank_has_no_prompt_for_are_refused(shallow, params, bank, encode):
+    for prompt in (
+        PromptBundle(enc_hidden=bank[None], hidden_mode="add"),
+        PromptBundle(enc_self=jnp.ones((1, 2, 2, LENGTH, shallow.d_joined))),
+    ):
+        with pytest.raises(InputError, match="2 prompts in the bank and 3 rows"):
+            encode(shallow, params, TOKENS, prompt=prompt)
