@@ -10,7 +10,7 @@ import sys
 import tqdm
 
 from spot_jax import config, host_memory, interrupts, processes
-from spot_jax.errors import InputError
+from spot_jax.errors import InputError, message_of
 from spot_jax.reading import printable
 from spot_jax.rows import flags
 
@@ -84,8 +84,7 @@ def main(argv: list[str] | None = None) -> None:
         _run(argv)
         sys.stdout.flush()
     except InputError as error:
-        # gin appends in which call the error happened; the message is complete.
-        _fail(str(error).split("\n  In call to configurable")[0])
+        _fail(message_of(error))
     except BrokenPipeError:
         # Whoever read what is printed has seen enough, as `head` has.
         _print_no_more()

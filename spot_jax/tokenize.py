@@ -39,7 +39,7 @@ from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.loading import undamaged
 from spot_jax.data.tokenized import TokenizedExamples
-from spot_jax.data.tokenized_writer import write_tokenized
+from spot_jax.data.tokenized_writer import check_free, write_tokenized
 from spot_jax.errors import InputError
 from spot_jax.pretrained.published import PUBLISHED_VOCABULARY
 from spot_jax.reading import path_of
@@ -71,8 +71,8 @@ def main(argv: list[str]) -> None:
         )
     if "://" in options.output and not options.output.startswith("gs://"):
         raise InputError(
-            f"--output {options.output}: arrays are written on this machine. Name a "
-            "folder here, and copy it there afterwards"
+            f"--output {options.output}: arrays are written on this machine or to "
+            "gs://. Name a folder here, and copy it there afterwards"
         )
     limits = parse_lengths(options.lengths) if options.lengths else None
     if limits is None and not rows:
@@ -87,7 +87,7 @@ def main(argv: list[str]) -> None:
 def _write_task(options: argparse.Namespace, limits: Mapping[str, int]) -> None:
     """Writes a split of a task or mixture."""
     options.split = options.split or "train"
-    _check_free(path_of(options.output))
+    check_free(path_of(options.output))
     provider = _open(options)
     # TensorFlow is here since the task was opened.
     from spot_jax.text.vocabulary import VOCABULARY
@@ -117,7 +117,7 @@ def _write_rows(
     splits = [options.split] if options.split else task.splits
     folders = {split: path_of(options.output) / name / split for split in splits}
     for folder in folders.values():
-        _check_free(folder)
+        check_free(folder)
     # As the vocabulary of a task stands in its header.
     path = vocabulary_path(options.vocabulary or PUBLISHED_VOCABULARY)
     processor, identity = vocabularies.open_and_identify(path, options.extra_ids)
@@ -214,12 +214,6 @@ def _check_numbers(options: argparse.Namespace, limits: Mapping[str, int]) -> No
     for name, (low, value) in given.items():
         if not low <= value <= _LARGEST:
             raise InputError(f"--{name} is {value}; give {low} to {_LARGEST:,}")
-
-
-def _check_free(folder: pathlib.Path) -> None:
-    """Raises InputError where something is there already."""
-    if folder.exists():
-        raise InputError(f"{folder} is already there; move or remove it first")
 
 
 def _open(options: argparse.Namespace):

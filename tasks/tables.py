@@ -4,7 +4,7 @@ Prefix-Tuning's tasks (Li and Liang 2021). GEM's forms of the three are in gem.p
 """
 
 from spot_jax.tasks import catalog
-from spot_jax.text import postprocessors, references, table_rows
+from spot_jax.text import postprocessors, references, selected_rows, table_rows
 from spot_jax.text.registration import add_task, each_row
 
 add_task(
@@ -20,7 +20,7 @@ add_task(
 )
 
 
-def _add_triples(name: str, source: table_rows.SelectedRows) -> None:
+def _add_triples(name: str, source: selected_rows.SelectedRows) -> None:
     add_task(
         catalog.get(name),
         [each_row(table_rows.triples_to_text, prefix=name)],
@@ -36,17 +36,17 @@ def _add_triples(name: str, source: table_rows.SelectedRows) -> None:
 
 _add_triples(
     "web_nlg_table",
-    table_rows.SelectedRows(
+    selected_rows.SelectedRows(
         catalog.get("web_nlg_table"),
         # TFDS has the unseen categories as a split of its own.
-        table_rows.seen_and_unseen(table_rows.category, {"test_seen": True}),
+        selected_rows.seen_and_unseen(table_rows.category, {"test_seen": True}),
     ),
 )
 _add_triples(
     "dart_table",
-    table_rows.SelectedRows(
+    selected_rows.SelectedRows(
         catalog.get("dart_table"),
-        table_rows.seen_and_unseen(
+        selected_rows.seen_and_unseen(
             table_rows.relations, {"test_seen": True, "test_unseen": False}
         ),
     ),

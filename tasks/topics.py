@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from spot_jax.tasks import catalog
-from spot_jax.text import generation, preprocessors, table_rows
+from spot_jax.text import generation, preprocessors, selected_rows
 from spot_jax.text.registration import add_task, each_row
 
 # What within-news trains on; it is tested on all other news.
@@ -33,7 +33,9 @@ def _add_topics(
             )
         ],
         [generation.rouge],
-        source=table_rows.SelectedRows(catalog.get(name), table_rows.of_topics(keep)),
+        source=selected_rows.SelectedRows(
+            catalog.get(name), selected_rows.of_topics(keep)
+        ),
     )
 
 

@@ -35,11 +35,11 @@ def rows(tmp_path_factory):
 def write(rows, demo_model, tmp_path):
     """Runs tokenize on the rows, and returns the folder that TOKENIZED_DATA_DIR is."""
 
-    def run(*more: str):
+    def run(*more: str, output=tmp_path / "t"):
         vocabulary = ["--vocabulary", demo_model["VOCABULARY"]]
-        output = ["--output", str(tmp_path / "t"), *vocabulary]
-        tokenize.main([f"--rows=train={rows}", *TEMPLATES, *output, *more])
-        return tmp_path / "t"
+        given = ["--output", str(output), *vocabulary]
+        tokenize.main([f"--rows=train={rows}", *TEMPLATES, *given, *more])
+        return output
 
     return run
 
@@ -107,6 +107,14 @@ def test_what_is_too_long_is_cut_and_counted(write, capsys):
     write("--lengths", "inputs=4,targets=2", "--split", "validation")
     with pytest.raises(InputError, match="mood/validation is already there"):
         write("--split", "validation")
+
+
+def test_in_a_bucket_what_a_killed_process_left_is_replaced(write, store):
+    store.put("gs://bucket/t/mood/train/inputs.npy", b"half")
+    write("--split", "train", output="gs://bucket/t")
+    assert len(TokenizedExamples("gs://bucket/t/mood/train")) == 27
+    with pytest.raises(InputError, match="gs://bucket/t/mood/train is already there"):
+        write("--split", "train", output="gs://bucket/t")
 
 
 def test_bytes_have_their_sentinels(write):

@@ -220,7 +220,7 @@ def test_arrays_of_a_bucket_are_those_that_were_written(store, tmp_path):
         assert (
             store.get(f"gs://bucket/t/{name}") == (tmp_path / "t" / name).read_bytes()
         )
-    with pytest.raises(InputError, match="gs://bucket/t is there already; move"):
+    with pytest.raises(InputError, match="gs://bucket/t is already there; move"):
         write_tokenized("gs://bucket/t", examples, {}, vocabulary_size=100)
     store.put("gs://bucket/t/inputs.npy", b"changed")
     with pytest.raises(

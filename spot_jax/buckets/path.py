@@ -211,9 +211,7 @@ class BucketPath(_Path):
                 found = file_system().find(whole)
             names = [name.removeprefix(f"{whole}/") for name in found]
         else:
-            names = []
-            with contextlib.suppress(FileNotFoundError):
-                names = [path.name for path in self.iterdir()]
+            names = [path.name for path in self.iterdir()]
         heads = pattern.split("/")
         for name in names:
             parts = name.split("/")

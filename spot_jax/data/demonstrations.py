@@ -66,8 +66,18 @@ def draw(
     return drawn[:count]
 
 
+def costs_of(drawn: Sequence[Demonstration], vocabulary: Any) -> list[int]:
+    """Returns how many ids each demonstration takes up behind another one."""
+    # Of bytes, the space between two is one.
+    return [len(vocabulary.encode(f" {one}")) for one in drawn]
+
+
 def in_front(
-    drawn: Sequence[Demonstration], query: str, vocabulary: Any, limit: int
+    drawn: Sequence[Demonstration],
+    costs: Sequence[int],
+    query: str,
+    vocabulary: Any,
+    limit: int,
 ) -> tuple[str, int]:
     """Puts demonstrations in front of an input, as many as there is room for.
 
@@ -76,6 +86,7 @@ def in_front(
 
     Args:
         drawn: in the order in which they are to stand.
+        costs: of each, see `costs_of`.
         query: the input.
         vocabulary: SeqIO's or SentencePiece's.
         limit: how many ids the text may have, EOS included.
@@ -86,11 +97,9 @@ def in_front(
     asked = f"{query} {_MARK}"
     room = limit - 1 - len(vocabulary.encode(asked))
     shown: list[str] = []
-    for one in map(str, (one for one in drawn if one.input != query)):
-        # Of bytes, the space between two is one.
-        cost = len(vocabulary.encode(f" {one}"))
-        if cost <= room:
-            shown.append(one)
+    for one, cost in zip(drawn, costs, strict=True):
+        if cost <= room and one.input != query:
+            shown.append(str(one))
             room -= cost
     return " ".join([*shown, asked]), len(shown)
 
@@ -124,9 +133,10 @@ def shown(
             f"{name}: no training row can be shown as a demonstration. Leave "
             "DEMONSTRATIONS out, or give training rows that have answers."
         )
+    costs = costs_of(drawn, vocabulary)
     told, counts = [], []
     for example, text in zip(examples, inputs, strict=True):
-        text, count = in_front(drawn, text, vocabulary, limit)
+        text, count = in_front(drawn, costs, text, vocabulary, limit)
         ids = np.asarray([*vocabulary.encode(text), 1], np.int32)
         if not count:
             # As it is: what was too long was cut, or refused, before.

@@ -101,7 +101,9 @@ def training_loader(
         members = [member for member in task.tasks if "train" in member.splits]
         rates = [task.get_rate(member) for member in members]
         readers = [load(member.name) for member in members]
-        return lambda seed, position: MixedExamples(readers, rates, seed, position)
+        names = [member.name for member in members]
+        mixed = functools.partial(MixedExamples, readers, rates)
+        return lambda seed, position: mixed(seed, position, names)
 
     return functools.cache(lambda name: shared(load(name)))
 

@@ -8,6 +8,7 @@ a mark besides, only what is behind the mark is read again, and not all of the p
 
 import dataclasses
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from typing import Annotated, NotRequired, Protocol, TypedDict
 
@@ -17,12 +18,15 @@ import numpy as np
 from spot_jax.data.packing import Example
 from spot_jax.errors import InputError
 
+logger = logging.getLogger(__name__)
+
 
 class Mark(TypedDict, total=False):
     """What spares a reader to read a pass again; JSON, and never needed.
 
     A stream's has the place of an example and the state in which TensorFlow read on
-    from there; that of a mixture has where each of its members stands, by its number.
+    from there; that of a mixture has where each of its members stands, by its number,
+    how many were drawn of each in this pass, and their names.
     """
 
     offset: int
@@ -30,6 +34,8 @@ class Mark(TypedDict, total=False):
     begins: str
     made_of: str
     members: dict[str, "Place"]
+    drawn: list[int]
+    names: list[str]
 
 
 class Place(TypedDict):
@@ -188,6 +194,7 @@ class MixedExamples:
         rates: of each, relative to the others.
         seed: decides every draw and every set's order.
         position: where to begin.
+        names: of the sets, by which a mark is told from one of others.
     """
 
     def __init__(
@@ -196,8 +203,10 @@ class MixedExamples:
         rates: Sequence[float],
         seed: int,
         position: Position,
+        names: Sequence[str] = (),
     ):
         self._members, self._seed, self.position = members, seed, position
+        self._names = list(names)
         self._rates = np.asarray(rates, np.float64)
         self._begin(position.passes)
         self._go_on(position)
@@ -214,24 +223,43 @@ class MixedExamples:
             for member, seed in zip(self._members, seeds, strict=True)
         ]
         self._opened: dict[int, Examples] = {}
+        self._drawn = np.zeros(len(share), np.int64)
 
     def _go_on(self, position: Position) -> None:
         """Has every member stand where it stood when so many examples were drawn."""
-        known = (position.reader or {}).get("members", {})
-        drawn = np.bincount(self._which[: position.offset], minlength=len(self._open))
-        for member, count in enumerate(drawn):
+        before = self._which[: position.offset]
+        self._drawn = np.bincount(before, minlength=len(self._open))
+        known = self._known(position)
+        for member, count in enumerate(self._drawn):
             if place := count and known.get(str(member)):
                 self._opened[member] = self._open[member](Position(**place))
             elif count:
                 self._opened[member] = self._open[member](Position())
                 _skip(self._opened[member], count)
 
+    def _known(self, position: Position) -> dict[str, Place]:
+        """Returns where members stand, if that is of the draw which is made now."""
+        mark = position.reader or {}
+        if not {"members", "drawn", "names"} <= mark.keys():
+            why = "the checkpoint does not say where its tasks stood"
+        elif (mark["drawn"], mark["names"]) != (self._drawn.tolist(), self._names):
+            why = "it is drawn from other tasks or at other rates now"
+        else:
+            return mark["members"]
+        if position.offset:
+            about = "A mixture of %d: %s examples are read again before the run goes on"
+            told = len(self._open), f"{position.offset:,}", why
+            logger.info(f"{about}: %s.", *told)
+        return {}
+
     def _place(self, passes: int, offset: int) -> Position:
         members = {
             str(member): dataclasses.asdict(examples.position)
             for member, examples in self._opened.items()
         }
-        return Position(passes, offset, Mark(members=members))
+        drawn = self._drawn.tolist()
+        mark = Mark(members=members, drawn=drawn, names=self._names)
+        return Position(passes, offset, mark)
 
     def _draw(self, start: int, stop: int) -> list[tuple[np.ndarray, np.ndarray]]:
         which = self._which[start:stop]
@@ -241,6 +269,7 @@ class MixedExamples:
                 self._opened[member] = self._open[member](Position())
             count = int((which == member).sum())
             drawn[member] = iter(self._opened[member].take(count))
+            self._drawn[member] += count
         return [next(drawn[member]) for member in which]
 
     def take(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -40,9 +40,7 @@ def write_tokenized(
             one has other ids or no targets. Nothing is left of it then.
     """
     folder = path_of(folder)
-    # In a bucket it is there with its header, which `new_folder` looks for.
-    if not buckets.is_inside(folder) and folder.exists():
-        raise InputError(f"{folder} is already there; move or remove it first")
+    check_free(folder)
     dtype = np.dtype(np.uint16 if vocabulary_size <= 2**16 else np.int32)
     try:
         with storage.new_folder(folder, last=HEADER) as unfinished:
@@ -54,6 +52,23 @@ def write_tokenized(
     except FileExistsError as error:
         raise InputError(f"{error}; move or remove it first") from error
     return whole
+
+
+def check_free(folder: pathlib.Path) -> None:
+    """Makes sure that nothing is where a folder is to be written.
+
+    In a bucket arrays without their header may be: a process that was killed left them,
+    and they are written anew.
+
+    Raises:
+        InputError: when something is there.
+    """
+    if buckets.is_inside(folder) and folder.is_dir():
+        is_free = {path.name for path in folder.iterdir()} <= set(ARRAYS)
+    else:
+        is_free = not folder.exists()
+    if not is_free:
+        raise InputError(f"{folder} is already there; move or remove it first")
 
 
 def _ids(example: Mapping[str, np.ndarray], pieces: int) -> dict[str, np.ndarray]:

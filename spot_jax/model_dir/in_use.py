@@ -40,7 +40,7 @@ def alone_in(folder: pathlib.Path, option: str) -> Iterator[Callable[[], None]]:
 
     Raises:
         InputError: when someone else is in it, by name; from what is yielded, when it
-            was removed.
+            was removed, or another process has taken it.
     """
     if jax.process_index():
         yield lambda: None
@@ -83,7 +83,7 @@ def _alone_in_bucket(path: pathlib.Path, option: str) -> Iterator[Callable[[], N
             with contextlib.suppress(ValueError, TimeoutError):
                 is_held = found.is_held()
             if not is_held:
-                raise _gone(path, option)
+                raise (_taken if found.is_taken else _gone)(path, option)
 
         yield check
 
@@ -98,6 +98,14 @@ def _gone(path: pathlib.Path, option: str) -> InputError:
         f"{option} {path.parent} was removed or replaced while this process wrote to "
         "it, so that what it has done is lost. Begin again, and leave the folder where "
         "it is until the end."
+    )
+
+
+def _taken(path: pathlib.Path, option: str) -> InputError:
+    return InputError(
+        f"Another process has taken {option} {path.parent}, because this one did not "
+        f"renew {path.name} for a minute. Leave it to that one, or begin in another "
+        f"{option}."
     )
 
 

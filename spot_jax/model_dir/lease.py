@@ -11,6 +11,7 @@ import functools
 import logging
 import os
 import pathlib
+import secrets
 import socket
 import threading
 import time
@@ -31,8 +32,6 @@ _GONE = 3 * _RENEWED
 # A bucket that does not answer is told in a minute, and not after 32 retries.
 _ANSWERS = 60
 _RETRIES = {"max_retries": 6, "initial_delay": "500ms", "max_delay": "10s"}
-# What a process is known by.
-_WHO = ("process", "machine", "boot", "began")
 
 
 class Lease:
@@ -43,6 +42,9 @@ class Lease:
         store: the folder it is in.
         generation: of the object that it replaces.
 
+    Attributes:
+        is_taken: whether it was seen that another process has written the object.
+
     Raises:
         FileExistsError: when another process was first.
     """
@@ -50,6 +52,8 @@ class Lease:
     def __init__(self, path: pathlib.Path, store: ts.KvStore, generation: bytes):
         self._path, self._store, self._generation = path, store, generation
         self._is_over, self._lock = threading.Event(), threading.Lock()
+        # What it writes is told by it from what another lease of this process writes.
+        self._token, self.is_taken = secrets.token_hex(8), False
         if not self.is_held():
             raise FileExistsError(f"{path} is there already")
         threading.Thread(target=self._renew, daemon=True).start()
@@ -57,7 +61,7 @@ class Lease:
     def is_held(self) -> bool:
         """Writes it anew, and returns whether it was still this process's to write."""
         with self._lock:
-            return self._is_over.is_set() or self._write(_told())
+            return self._is_over.is_set() or self._write(_told(self._token))
 
     def _renew(self) -> None:
         while not self._is_over.wait(_RENEWED):
@@ -74,8 +78,10 @@ class Lease:
         if not done.generation and told is not None:
             # What was written may be there although its answer got lost.
             there = self._store.read(name).result(timeout=_ANSWERS)
-            if there.state == "value" and _who(there.value) == _who(told):
-                done = there.stamp
+            if there.state == "value":
+                is_mine = _read(there.value).get("token") == self._token
+                done = there.stamp if is_mine else done
+                self.is_taken |= not is_mine
         self._generation = done.generation or held
         return bool(done.generation)
 
@@ -149,10 +155,10 @@ def _changed(store: ts.KvStore, name: str, before: Any) -> Any:
     return now
 
 
-def _told() -> bytes:
+def _told(token: str) -> bytes:
     now = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
     mine = {"machine": socket.gethostname(), "boot": _boot(), "seen": now}
-    mine |= {"process": os.getpid(), "began": _began(os.getpid())}
+    mine |= {"process": os.getpid(), "began": _began(os.getpid()), "token": token}
     return as_json(mine).encode("utf-8")
 
 
@@ -161,10 +167,6 @@ def _read(told: bytes) -> dict[str, Any]:
         return parse_json(told, dict[str, Any], "", "")
     except InputError:
         return {}
-
-
-def _who(told: bytes) -> list:
-    return [_read(told).get(key) for key in _WHO]
 
 
 def _words(told: bytes) -> str:

@@ -6,18 +6,15 @@ devices. The first one writes, for all; what they read is compared before they b
 JAX is imported where it is used: most programs, and all help, are quicker without.
 """
 
-from spot_jax.processes.flags import MEETING, USAGE, add_to, split
-from spot_jax.processes.joining import SILENCE, join
+from spot_jax.processes.flags import USAGE, split
+from spot_jax.processes.joining import join
 from spot_jax.processes.leaving import LOST, Parted, leave, watched
 from spot_jax.processes.meeting import agree, are_several, place, together
 
 __all__ = [
     "LOST",
-    "MEETING",
-    "SILENCE",
     "USAGE",
     "Parted",
-    "add_to",
     "agree",
     "are_several",
     "join",

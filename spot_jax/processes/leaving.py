@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator
 
-from spot_jax.errors import InputError
+from spot_jax.errors import InputError, message_of
 from spot_jax.processes.meeting import are_several, place
 
 # Not 2, which tells that the command is wrong: this one may be given again.
@@ -40,7 +40,7 @@ def watched() -> Iterator[None]:
         has_gone(str(error).partition("\n")[0][:200])
     except InputError as error:
         # The others would wait for this one.
-        leave(str(error).partition("\n  In call to configurable")[0], 2)
+        leave(message_of(error), 2)
     except Exception:
         traceback.print_exc()
         leave("It ends here, and the others with it.", 1)

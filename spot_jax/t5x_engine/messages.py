@@ -1,17 +1,13 @@
 """What a user can mend is told in a message, as `spot_jax` itself does it."""
 
-import os
 import sys
-import time
 from types import TracebackType
 
 import jax
 
-from spot_jax.errors import InputError
+from spot_jax.errors import InputError, message_of
+from spot_jax.processes import flags, leave, meeting
 from spot_jax.reading import printable
-
-# Seconds.
-_AFTER = 3
 
 
 def show_alone() -> None:
@@ -28,17 +24,12 @@ def show_alone() -> None:
         if not isinstance(error, InputError):
             before(kind, error, trace)
             return
-        # gin appends in which call the error happened; the message is complete.
-        message = printable(str(error).partition("\n  In call to configurable")[0])
+        message = printable(message_of(error))
         if jax.process_count() == 1:
             print(f"spot_jax: {message}", file=sys.stderr)
             sys.exit(2)
-        place = jax.process_index()
-        print(f"spot_jax: process {place}: {message}", file=sys.stderr, flush=True)
-        if not place:
-            # The first one keeps the others together until they have said theirs.
-            time.sleep(_AFTER)
-        # Without waiting for the others, who may wait for this one.
-        os._exit(2)
+        # T5X let them meet, with flags of its own.
+        meeting.begin(jax.process_index(), jax.process_count(), flags.MEETING)
+        leave(message, 2)
 
     sys.excepthook = show

@@ -199,7 +199,12 @@ def _own_steps(steps: int | None, relative: int | None, base: int) -> int | None
     """Returns how many steps a run trains of its own."""
     if steps is None:
         return None
-    own = relative or steps - base
+    own = steps - base if relative is None else relative
+    if own < 1 and relative is not None:
+        raise InputError(
+            f"TRAIN_STEPS_RELATIVE is {relative}: nothing would be trained. Give at "
+            "least 1, or leave it out (None), and TRAIN_STEPS counts."
+        )
     if own < 1:
         raise InputError(
             f"TRAIN_STEPS is {steps}, and counts from the step of the checkpoint on, "

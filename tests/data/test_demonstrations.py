@@ -9,7 +9,13 @@ import pytest
 
 from spot_jax.__main__ import main
 from spot_jax.data import eval_tasks, set_up
-from spot_jax.data.demonstrations import Demonstration, draw, in_front, shown
+from spot_jax.data.demonstrations import (
+    Demonstration,
+    costs_of,
+    draw,
+    in_front,
+    shown,
+)
 from spot_jax.data.prompt_design import with_demonstrations
 from spot_jax.data.vocabularies import open_and_identify
 from spot_jax.errors import InputError
@@ -57,11 +63,12 @@ def pieces(request):
 
 def test_demonstrations_stand_whole_in_front_of_the_whole_input(pieces):
     drawn = draw(ROWS, LABELS, 4, 0)
-    text, count = in_front(drawn, "a film", pieces, 1000)
+    costs = costs_of(drawn, pieces)
+    text, count = in_front(drawn, costs, "a film", pieces, 1000)
     assert count == 4
     assert text == " ".join([*map(str, drawn), "a film answer:"])
     for limit in range(1, 200):
-        text, count = in_front(drawn, "a film", pieces, limit)
+        text, count = in_front(drawn, costs, "a film", pieces, limit)
         assert text.endswith("a film answer:") and text.count("answer:") == count + 1
         assert not count or len(pieces.encode(text)) + 1 <= limit
         # None of the others would have had room as well.
@@ -71,8 +78,24 @@ def test_demonstrations_stand_whole_in_front_of_the_whole_input(pieces):
 
 
 def test_what_is_asked_is_no_demonstration(pieces):
-    text, count = in_front([Demonstration("a film", "good")], "a film", pieces, 99)
+    same = [Demonstration("a film", "good")]
+    costs = costs_of(same, pieces)
+    text, count = in_front(same, costs, "a film", pieces, 99)
     assert (text, count) == ("a film answer:", 0)
+
+
+def test_a_demonstration_is_tokenized_once_for_all_inputs(monkeypatch):
+    pieces, seen = open_pieces("spot_tiny", 0, "")[0], []
+    drawn, texts = draw(ROWS, LABELS, 3, 0), [f"film {n}" for n in range(5)]
+    examples = [{"inputs": np.int32([*pieces.encode(text), 1])} for text in texts]
+
+    class Counted:
+        def encode(self, text):
+            seen.append(text)
+            return pieces.encode(text)
+
+    shown("mood", examples, texts, drawn, Counted(), 1000)
+    assert len(seen) == len(set(seen)) == len(drawn) + 2 * len(texts)
 
 
 def test_inputs_without_room_are_counted(pieces, caplog):

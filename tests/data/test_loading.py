@@ -1,6 +1,8 @@
 import collections
 import dataclasses
+import functools
 import json
+import logging
 
 import msgspec
 import numpy as np
@@ -65,6 +67,11 @@ def mixed(seed, position):
     return MixedExamples([memory, stream], [10, 10], seed, position)
 
 
+def of_two(rates, names=("a", "b"), members=(memory, stream)):
+    """A mixture, from a seed and a position."""
+    return functools.partial(MixedExamples, members, rates, names=names)
+
+
 def numbers(taken):
     return [int(inputs[0]) for inputs, _ in taken]
 
@@ -99,6 +106,50 @@ def test_a_position_is_resumed_exactly(make, taken, reads_marks):
         del place["reader"]
     assert msgspec.convert(place, Place) == place
     assert numbers(make(5, Position(**place)).take(25)) == rest
+
+
+OTHERS = {
+    "rates": of_two([300, 100]),
+    "tasks": of_two([200, 200], ("b", "a"), (stream, memory)),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_mixture_that_is_another_now_goes_on_where_it_would_stand(other, caplog):
+    caplog.set_level(logging.INFO)
+    before = of_two([200, 200])(0, Position())
+    before.take(390)
+    position = Position(**json.loads(json.dumps(dataclasses.asdict(before.position))))
+    as_ever = OTHERS[other](0, Position())
+    as_ever.take(390)
+    again = OTHERS[other](0, position)
+    assert (
+        "A mixture of 2: 390 examples are read again before the run goes on: it is "
+        "drawn from other tasks or at other rates now." in caplog.text
+    )
+    # Into the next pass.
+    assert numbers(again.take(30)) == numbers(as_ever.take(30))
+
+
+def test_a_mixture_of_an_earlier_version_goes_on_slowly_and_says_so(caplog):
+    caplog.set_level(logging.INFO)
+    make = of_two([20, 20])
+    whole = make(0, Position())
+    whole.take(30)
+    position = whole.position
+    assert position.reader.keys() == {"members", "drawn", "names"}
+    assert sum(position.reader["drawn"]) == 30
+    rest = numbers(whole.take(20))
+    assert numbers(make(0, position).take(20)) == rest and not caplog.text
+    for gone in ("members", "drawn", "names"):
+        reader = {key: told for key, told in position.reader.items() if key != gone}
+        earlier = dataclasses.replace(position, reader=reader)
+        caplog.clear()
+        assert numbers(make(0, earlier).take(20)) == rest
+        why = "the checkpoint does not say where its tasks stood."
+        assert f"30 examples are read again before the run goes on: {why}" in (
+            caplog.text
+        )
 
 
 @pytest.mark.parametrize("make", [memory, stream])

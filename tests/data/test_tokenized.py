@@ -9,8 +9,9 @@ import pytest
 
 from spot_jax.data import tokenized_writer
 from spot_jax.data.tokenized import TokenizedExamples
-from spot_jax.data.tokenized_writer import write_tokenized
+from spot_jax.data.tokenized_writer import check_free, write_tokenized
 from spot_jax.errors import InputError
+from spot_jax.reading import path_of
 
 
 def some(count: int) -> list[dict[str, np.ndarray]]:
@@ -73,6 +74,25 @@ def test_what_is_there_is_kept(tmp_path):
     with pytest.raises(ValueError, match="already there"):
         write_tokenized(tmp_path / "t", some(3), {}, vocabulary_size=32_100)
     assert len(TokenizedExamples(tmp_path / "t")) == 2
+
+
+@pytest.mark.parametrize("there", ["header.json", "metrics.jsonl", "more/inputs.npy"])
+def test_what_is_there_in_a_bucket_is_kept(there, store):
+    store.put(f"gs://bucket/t/{there}", b"of somebody")
+    for refused in (
+        lambda folder: check_free(path_of(folder)),
+        lambda folder: write_tokenized(folder, some(2), {}, vocabulary_size=32_100),
+    ):
+        with pytest.raises(InputError, match="gs://bucket/t is already there; move"):
+            refused("gs://bucket/t")
+    assert store.names("gs://bucket/t") == [there]
+
+
+def test_what_a_killed_process_left_in_a_bucket_is_replaced(store):
+    store.put("gs://bucket/t/inputs.npy", b"half")
+    check_free(path_of("gs://bucket/t"))
+    write_tokenized("gs://bucket/t", some(2), {}, vocabulary_size=32_100)
+    assert len(TokenizedExamples("gs://bucket/t")) == 2
 
 
 @pytest.mark.parametrize(

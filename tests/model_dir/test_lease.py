@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+import tensorstore as ts
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import in_use, lease
@@ -42,17 +43,45 @@ def test_one_alone_uses_a_folder(run, store):
         pass
 
 
-@pytest.mark.parametrize("change", ["deleted", "taken"])
-def test_it_is_seen_when_the_folder_goes_or_is_anothers(change, run, store):
+def test_of_two_that_read_the_same_object_one_takes_it(store):
+    at = ts.KvStore.open({"driver": "gcs", "bucket": "bucket", "path": "run/"}).result()
+    seen = at.read(".lock").result().stamp.generation
+    first = lease.Lease(path_of(LOCK), at, seen)
+    # Threads of one process, or processes of a machine that does not tell them apart.
+    with pytest.raises(FileExistsError):
+        lease.Lease(path_of(LOCK), at, seen)
+    assert first.is_held()
+    first.end()
+    assert store.names("gs://bucket") == []
+
+
+REMOVED = "MODEL_DIR gs://bucket/run was removed or replaced while this process wrote"
+TAKEN = (
+    "Another process has taken MODEL_DIR gs://bucket/run, because this one did not "
+    r"renew \.lock for a minute\. Leave it to that one, or begin in another MODEL_DIR"
+)
+
+
+@pytest.mark.parametrize(("change", "told"), [("deleted", REMOVED), ("taken", TAKEN)])
+def test_it_is_seen_when_the_folder_goes_or_is_anothers(change, told, run, store):
     with hold(run) as check:
         if change == "deleted":
             store.delete("bucket", "run/.lock", {})
         else:
             store.put(LOCK, json.dumps(ELSEWHERE).encode())
-        with pytest.raises(InputError, match="was removed or replaced while this proc"):
+        with pytest.raises(InputError, match=told):
             check()
     # Whatever is there is not this process's to delete.
     assert store.names("gs://bucket/run") == [".lock"] * (change == "taken")
+
+
+def test_what_another_took_and_left_was_taken(run, store):
+    with hold(run) as check:
+        store.put(LOCK, json.dumps(ELSEWHERE).encode())
+        time.sleep(0.4)
+        store.delete("bucket", "run/.lock", {})
+        with pytest.raises(InputError, match=TAKEN):
+            check()
 
 
 def test_what_this_process_wrote_is_its_own_although_the_answer_got_lost(run, store):

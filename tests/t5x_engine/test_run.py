@@ -54,6 +54,11 @@ def test_it_knows_what_the_checkpoint_says(make):
         ({"weights": "/nowhere"}, "/nowhere"),
         ({"of_data": {"lengths": {"inputs": 6, "targets": 8}}, "steps": 9}, "TRUNCATE"),
         ({"steps": 7}, "is 7: nothing would be trained. For 7 .* --gin.TRAIN_STEPS=14"),
+        (
+            {"steps": 10, "relative_steps": 0},
+            "TRAIN_STEPS_RELATIVE is 0: nothing would be trained. Give at least 1",
+        ),
+        ({"steps": 10, "relative_steps": -3}, "TRAIN_STEPS_RELATIVE is -3"),
     ],
     ids=lambda value: json.dumps(value, default=repr)[:40],
 )

@@ -12,8 +12,8 @@ from spot_jax.tasks import catalog
 from spot_jax.text import tagging
 from spot_jax.text.postprocessors import as_texts
 from spot_jax.text.registration import use_data_dir
-from spot_jax.text.table_rows import topic_of
 from spot_jax.text.vocabulary import PUBLISHED_VOCABULARY, use_vocabulary
+from tests.text.test_selected_rows import TOPICS
 
 
 @pytest.fixture(scope="module")
@@ -63,59 +63,6 @@ def test_triples_stand_in_a_row(prepared):
     assert text.startswith(f"web_nlg_table {subject} : {relation} : {value}")
     count = max(row["input_text"]["table"]["row_number"])
     assert text.count(" , ") == count
-
-
-@pytest.mark.parametrize("task", ["web_nlg_table", "dart_table"])
-def test_seen_and_unseen_rows_are_all_rows_of_the_test(task, prepared):
-    every, seen, unseen = (
-        inputs(task, split) for split in ("test", "test_seen", "test_unseen")
-    )
-    assert len(every) == 60 and seen and unseen
-    assert sorted(seen + unseen) == sorted(every)
-    relations = {
-        split: {part.split(" : ")[1] for text in texts for part in text.split(" , ")}
-        for split, texts in (("train", inputs(task, "train")), ("seen", seen))
-    }
-    assert relations["seen"] <= relations["train"]
-    assert all(
-        any(
-            part.split(" : ")[1] not in relations["train"] for part in text.split(" , ")
-        )
-        for text in unseen
-    )
-
-
-def test_what_is_unseen_is_not_told_without_training_rows(registered, tmp_path):
-    splits = miniature.all_splits("dart_table", train=16, validation=16)
-    write_task(catalog.get("dart_table"), {"test": splits["test"]}, tmp_path)
-    use_data_dir(str(tmp_path))
-    try:
-        with pytest.raises(InputError, match="dart_table: what is seen and unseen"):
-            seqio.TaskRegistry.get("dart_table").get_dataset(None, "test_seen")
-    finally:
-        use_data_dir(None)
-
-
-TOPICS = [
-    ("sport", "sport"),
-    (" World ", "world"),
-    ("http://www.bbc.co.uk/news/uk-england-leeds-1234", "uk"),
-    ("https://www.bbc.com/news/world-europe-1234", "world"),
-    (
-        "http://web.archive.org/web/2016/http://www.bbc.co.uk/news/business-35208180",
-        "business",
-    ),
-    ("http://www.bbc.co.uk/sport/football/1234", "sport"),
-    ("http://www.bbc.co.uk/sport/0/football/1234", "sport"),
-    ("http://www.bbc.co.uk/news/1234", "news"),
-    ("http://www.bbc.co.uk/news/health-1234", "health"),
-    ("http://news.bbc.co.uk/sport1/hi/1234.stm", "sport"),
-]
-
-
-@pytest.mark.parametrize("told, topic", TOPICS)
-def test_the_topic_of_an_article_is_told_by_its_address(told, topic):
-    assert topic_of(told) == topic
 
 
 @pytest.fixture
