@@ -18,6 +18,7 @@ and, where the gin file asks for it (also printed, like scores.csv, on stderr),
                              for each vector [{"piece", "cosine"}]}
 """
 
+import itertools
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,7 @@ from spot_jax.reading import as_json
 from spot_jax.rows import flags
 from spot_jax.scoring import domain_shift as shifts
 from spot_jax.scoring import ensemble as ensembles
-from spot_jax.scoring import grading, saved_prompts
+from spot_jax.scoring import grading, head_answers, saved_prompts
 from spot_jax.scoring import nearest_pieces as nearby
 from spot_jax.scoring.evaluator import Evaluator
 from spot_jax.settings import Data, Evaluation, Model
@@ -104,6 +105,8 @@ def evaluate(
         data = with_vocabulary(data, description)
         data = _set_up(data, saved, model.config.vocab_size)
         tasks = _load_tasks(data, evaluation)
+        for prompt, task in itertools.product(saved, tasks):
+            head_answers.check_classes(prompt.bundle.head, prompt.path, task)
     if ensemble or domain_shift:
         _check_tasks(tasks)
     tasks_of = dict.fromkeys(range(len(names)), tasks)

@@ -216,7 +216,7 @@ def _of_split(
     questions = [
         (
             eval_tasks.input_text(split, example),
-            Question(example["inputs"], prompt, split.labels),
+            Question(example["inputs"], prompt, split.labels, example),
         )
         for example in split.examples
         for prompt in range(prompts or 1)
@@ -245,7 +245,8 @@ def _of_text(
         form, check = of_prompts[prompt], checks[prompt]
         text = form.text_of(item)
         tokens = np.asarray([*vocabulary.encode(text), EOS_ID], np.int32)
-        question = Question(check("inputs", tokens), prompt, form.labels)
+        known = {"inputs_pretokenized": text}
+        question = Question(check("inputs", tokens), prompt, form.labels, known)
         check.seen += 1
         questions.append((text, question))
     for check in checks:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from spot_jax.errors import InputError
 
@@ -130,6 +130,7 @@ def prompt_losses(
     prompts: int,
     z_loss: float,
     label_smoothing: float,
+    head: str | None = None,
 ) -> dict[str, Float[Array, " prompts"]]:
     """Sums the token losses by the prompt that they belong to.
 
@@ -142,18 +143,26 @@ def prompt_losses(
             each [rows, length].
         scales: [rows, length] the same rows of what `loss_scales` returned.
         prompts: prompts in the bank.
-        z_loss: as in `token_losses`.
-        label_smoothing: as in `token_losses`.
+        z_loss: as in `token_losses`; a span head has none.
+        label_smoothing: as in `token_losses`; a span head has none.
+        head: whose classes are scored in place of the vocabulary; targets are then as
+            data/head_targets.py has them, and 0 is nothing.
 
     Returns:
         Arrays [prompts]: `loss` (normalized), its parts `cross_entropy` and `z_loss`,
         `weight_sum` (real target tokens) and `correct` (those predicted).
     """
     targets, weights = batch["decoder_target_tokens"], batch["decoder_loss_weights"]
-    loss, z_term = token_losses(
-        logits, targets, z_loss=z_loss, label_smoothing=label_smoothing
-    )
-    hits = jnp.argmax(logits, axis=-1).astype(targets.dtype) == targets
+    if head == "span":
+        loss, hits = span_losses(logits, targets, batch["decoder_segment_ids"])
+        z_term = jnp.zeros_like(loss)
+    else:
+        # Classes count from 1.
+        targets = targets if head is None else jnp.maximum(targets - 1, 0)
+        loss, z_term = token_losses(
+            logits, targets, z_loss=z_loss, label_smoothing=label_smoothing
+        )
+        hits = jnp.argmax(logits, axis=-1).astype(targets.dtype) == targets
     tokens = {
         "loss": scales * loss,
         "cross_entropy": scales * (loss - z_term),
@@ -166,6 +175,50 @@ def prompt_losses(
         metric: _prompt_sums(values, prompt_ids, prompts)
         for metric, values in tokens.items()
     }
+
+
+def span_log_probabilities(
+    logits: Float[Array, "rows length 2"], segment_ids: Int[Array, "rows length"]
+) -> Float[Array, "rows length 2"]:
+    """Scores every piece of an example as the first and as the last of its answer.
+
+    Args:
+        logits: [rows, length, 2].
+        segment_ids: [rows, length] the example of each piece; what is in none (0) is
+            no piece of any.
+
+    Returns:
+        [rows, length, 2] log-probabilities, each softmax over the example's pieces.
+    """
+    logits = logits.astype(jnp.float32)
+    same = segment_ids[:, :, None] == segment_ids[:, None, :]
+    others = jnp.where(same[..., None], logits[:, None], -jnp.inf)
+    return logits - jax.nn.logsumexp(others, axis=2)
+
+
+def span_losses(
+    logits: Float[Array, "rows length 2"],
+    marks: Int[Array, "rows length"],
+    segment_ids: Int[Array, "rows length"],
+) -> tuple[Float[Array, "rows length"], Bool[Array, "rows length"]]:
+    """Computes the cross entropy of where answers begin and end (Liu et al. 2022).
+
+    Args:
+        logits: [rows, length, 2].
+        marks: [rows, length] 1 at an answer's first piece, 2 at its last, 3 at both.
+        segment_ids: [rows, length] the example of each piece.
+
+    Returns:
+        [rows, length] at each mark its cross entropy, at both their mean; and whether
+        nothing of the example is likelier there.
+    """
+    scores = span_log_probabilities(logits, segment_ids)
+    is_there = jnp.stack([marks & 1, marks >> 1], axis=-1) > 0
+    count = jnp.maximum(is_there.sum(axis=-1), 1)
+    same = segment_ids[:, :, None] == segment_ids[:, None, :]
+    best = jnp.where(same[..., None], scores[:, None], -jnp.inf).max(axis=2)
+    hits = ((scores >= best) | ~is_there).all(axis=-1)
+    return -jnp.where(is_there, scores, 0.0).sum(axis=-1) / count, hits
 
 
 def sequence_scores(

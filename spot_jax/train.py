@@ -53,7 +53,7 @@ from spot_jax.training import (
     step,
     summary,
 )
-from spot_jax.training.bank import rate_numbers
+from spot_jax.training.bank import rate_numbers, with_classes
 from spot_jax.training.checkpoint import Checkpoints
 from spot_jax.training.outputs import Best, Outputs, best_checkpoint
 from spot_jax.training.reports import Reports
@@ -115,6 +115,7 @@ def train(
 
     # What is asked for, checked before anything is read.
     bank = prepare.bank_of(data, prompts, seed, optimizer(base_step=0).rates)
+    prepare.check_head(prompts, loss)
     prepare.tell_of_embedding(prompts, training)
     folder = claim.writable(model_dir, "--gin.MODEL_DIR")
     with contextlib.ExitStack() as until_the_end:
@@ -136,10 +137,12 @@ def train(
         of_rows = own_rows.digests(data)
         claim.check_vocabulary(folder, of_vocabulary)
         claim.check_rows(folder, of_rows)
+        bank = with_classes(bank, prompts, data, evaluation.labels)
+        head = prompts.head if prompts else None
         starts = moving.check_starts(bank, prompts, model, vocabulary.encode)
         streams: dict[str, LengthCheck] = {}
-        readers = prepare.readers_of(bank, data, streams)
-        tasks = prepare.tasks_of(bank, evaluation, data)
+        readers = prepare.readers_of(bank, data, streams, head, vocabulary)
+        tasks = prepare.tasks_of(bank, evaluation, data, head)
 
         if processes.are_several():
             mesh = agreed.mesh_of(model, prompts, devices)
@@ -175,7 +178,7 @@ def train(
         facts = {"model": loaded.story(), "vocabulary": of_vocabulary}
         facts |= {"rows": of_rows, "dtypes": loaded.dtypes(), "resumed_at": done}
         story.describe(folder, facts, loaded.mesh.devices.flat)
-        of_parts = parts.slots, loaded.mesh, parts.mixes
+        of_parts = parts.slots, loaded.mesh, parts.mixes, parts.head
         rows = batches.Rows(readers, data.lengths, training, *of_parts)
         laid_out = prefetch(rows.batches(positions, done))
         train_step = step.make_train_step(

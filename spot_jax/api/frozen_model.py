@@ -226,7 +226,8 @@ class FrozenModel:
         for number, (text, place) in enumerate(zip(texts, places, strict=True)):
             words = questions.filled(asked[place], text, number)
             ids = np.asarray([*self.vocabulary.encode(words), EOS_ID], np.int32)
-            found.append(Question(ids, place, asked[place].labels))
+            known = {"inputs_pretokenized": words}
+            found.append(Question(ids, place, asked[place].labels, known))
         longest = max((len(question.inputs) for question in found), default=1)
         lengths = some | {"inputs": max(_INPUTS, _power_of_two(longest))}
         # Banks of few sizes: another size would be another program.

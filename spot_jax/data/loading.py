@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from spot_jax.data import own_rows, sentinel, set_up
+from spot_jax.data import head_targets, own_rows, sentinel, set_up
 from spot_jax.data.ids import warn_of_unknown
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.orders import (
@@ -26,6 +26,7 @@ from spot_jax.data.passes import TaskPass, made_of, open_pass, with_features_alo
 from spot_jax.data.sharing import shared
 from spot_jax.data.tokenized_runs import open_tokenized, vocabulary_of
 from spot_jax.errors import InputError
+from spot_jax.prompts import heads
 from spot_jax.settings import Data
 from spot_jax.text.postprocessors import HIDDEN
 
@@ -68,13 +69,17 @@ def sequence_lengths(task: Any, data: Data) -> dict[str, int] | None:
 
 
 def training_loader(
-    data: Data, streams: dict[str, LengthCheck] | None = None
+    data: Data,
+    streams: dict[str, LengthCheck] | None = None,
+    head: str | None = None,
 ) -> Callable[[str], Reader]:
     """Returns what prepares training splits, and reads what mixtures share once.
 
     Args:
         data: lengths, and where tokenized data is.
         streams: where every task that is streamed puts what counts its examples.
+        head: "token" or "span": targets are marks beside the inputs, as
+            data/head_targets.py has it.
 
     Returns:
         From the name of a SeqIO task or mixture, or of a folder of tokenized data, to
@@ -88,6 +93,8 @@ def training_loader(
 
     @functools.cache
     def load(name: str) -> Reader:
+        if head in heads.BESIDE and set_up.is_lean(data):
+            head_targets.check_task(head, name, ())
         if set_up.is_lean(data):
             pairs = _pairs(name, data)
             return lambda seed, position: MemoryExamples(pairs, seed, position)
@@ -96,6 +103,8 @@ def training_loader(
         from spot_jax.text.opening import open_provider
 
         task = open_provider(name)
+        if head in heads.BESIDE and not isinstance(task, seqio.Mixture):
+            return _load_marked(task, data, head)
         if not isinstance(task, seqio.Mixture):
             return _load_task(task, data, {} if streams is None else streams)
         members = [member for member in task.tasks if "train" in member.splits]
@@ -133,6 +142,32 @@ def _load_task(task: Any, data: Data, streams: dict[str, LengthCheck]) -> Reader
     check.report()
     _check_targets(task, examples, data)
     logger.info("%s: %d training examples in memory.", task.name, len(examples))
+    return lambda seed, position: MemoryExamples(examples, seed, position)
+
+
+def _load_marked(task: Any, data: Data, head: str) -> Reader:
+    """Reads inputs with marks beside them, which are always in memory."""
+    check = _length_check(task, data)
+    vocabulary = task.output_features["inputs"].vocabulary
+    dataset = task.get_dataset(None, "train", shuffle=False)
+    head_targets.check_task(head, task.name, dataset.element_spec)
+    limit, examples = data.lengths["inputs"], []
+    for example in undamaged(task.name, "train", dataset.as_numpy_iterator()):
+        check.fit(example)
+        found = head_targets.marked(head, example, vocabulary, limit)
+        examples.append((found.inputs, found.marks))
+    check.report()
+    learned = sum(marks.any() for _, marks in examples)
+    logger.info(
+        "%s: %d training examples in memory, of which %d have something to learn.",
+        *(task.name, len(examples), learned),
+    )
+    if not learned:
+        raise InputError(
+            f"{task.name} has no training example with anything to learn for HEAD="
+            f"{head!r}. Raise TASK_FEATURE_LENGTHS['inputs'], or prepare the data "
+            "again (spot_jax convert)."
+        )
     return lambda seed, position: MemoryExamples(examples, seed, position)
 
 

@@ -14,7 +14,9 @@ targets [6, 1] share this row:
 The segment ids are the only mask, and T5's position bias depends on differences alone,
 so a packed row gives the losses and gradients of the same examples in rows of their
 own. Keys and values take no slots: they are those of a row, `row_prompts`, whose
-examples are of one prompt then. Only numpy here: this runs on the host.
+examples are of one prompt then. What a head learns beside the input (prompts/heads.py)
+takes the place of the decoder's arrays, each mark at the place of its piece. Only numpy
+here: this runs on the host.
 """
 
 from collections.abc import Sequence
@@ -23,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spot_jax.errors import InputError
+from spot_jax.prompts import heads
 
 Batch = dict[str, np.ndarray]
 
@@ -32,7 +35,8 @@ class Example(NamedTuple):
 
     Attributes:
         inputs: [length] int32, EOS included.
-        targets: [length] int32, EOS included.
+        targets: [length] int32, EOS included; or what a head learns, see
+            data/head_targets.py.
         prompt: index of its prompt in the bank.
     """
 
@@ -63,6 +67,7 @@ def plan(
     target_limit: int | None = None,
     rows_multiple: int = 1,
     mixes: bool = True,
+    head: str | None = None,
 ) -> Shape:
     """Finds a shape that holds each of these batches.
 
@@ -80,11 +85,14 @@ def plan(
         rows_multiple: the number of rows is a multiple of this (the mesh's data axis
             times the microbatches).
         mixes: whether a row may hold examples of several prompts.
+        head: what answers; beside the input targets are as long as rows.
     """
-    room = row_length, target_limit
+    is_beside = head in heads.BESIDE
+    room = row_length, None if is_beside else target_limit
     packed = [_bins(batch, prompt_length, *room, mixes) for batch in batches]
     rows = max(len(bins) for bins in packed)
     targets = max(_longest_targets(bins) for bins in packed)
+    targets = row_length if is_beside else targets
     return Shape(-(-rows // rows_multiple) * rows_multiple, row_length, targets)
 
 
@@ -94,6 +102,7 @@ def pack(
     prompt_length: int,
     shape: Shape,
     mixes: bool = True,
+    head: str | None = None,
 ) -> Batch:
     """Lays examples out in as few rows as first-fit decreasing finds.
 
@@ -103,6 +112,7 @@ def pack(
         shape: see `plan`. A batch that does not fit takes a multiple of its rows, or
             of its target length.
         mixes: whether a row may hold examples of several prompts.
+        head: what answers.
 
     Raises:
         InputError: when an example is longer than a row.
@@ -118,6 +128,7 @@ def pack(
             shape.row_length,
             shape.target_row_length * -(-targets // shape.target_row_length),
         ),
+        head=head,
     )
 
 
@@ -175,6 +186,7 @@ def one_per_row(
     target_length: int,
     rows: int | None = None,
     rows_multiple: int = 1,
+    head: str | None = None,
 ) -> Batch:
     """Lays examples out one a row, in their order; the last rows may be padding.
 
@@ -185,21 +197,29 @@ def one_per_row(
         target_length: length of a row of the decoder.
         rows: how many rows there are; None: as many as examples.
         rows_multiple: the number of rows is rounded up to a multiple of this.
+        head: what answers; beside the input `target_length` is the row's.
 
     Raises:
         InputError: when an example does not fit in a row.
     """
+    if head in heads.BESIDE:
+        target_length = row_length
     rows = len(examples) if rows is None else rows
     rows = -(-rows // rows_multiple) * rows_multiple
     return lay_out(
         [[example] for example in examples],
         prompt_length=prompt_length,
         shape=Shape(rows, row_length, target_length),
+        head=head,
     )
 
 
 def lay_out(
-    bins: Sequence[Sequence[Example]], *, prompt_length: int, shape: Shape
+    bins: Sequence[Sequence[Example]],
+    *,
+    prompt_length: int,
+    shape: Shape,
+    head: str | None = None,
 ) -> Batch:
     """Writes examples into rows that are decided on, as the top of this file shows.
 
@@ -207,6 +227,7 @@ def lay_out(
         bins: the examples of each row, in their order; further rows are padding.
         prompt_length: slots in front of every example, 0 for none.
         shape: of the batch.
+        head: what answers.
 
     Raises:
         InputError: when the examples of a row do not fit in it.
@@ -240,7 +261,12 @@ def lay_out(
                     f"{shape.target_row_length}. Raise TASK_FEATURE_LENGTHS."
                 )
             _write(batch, row, (start, end), prompt_length, segment, example)
-            _write_target(batch, row, (target_start, target_end), segment, example)
+            if head in heads.BESIDE:
+                beside = start + prompt_length, end
+                _write_marks(batch, row, beside, segment, example, head)
+            else:
+                target = target_start, target_end
+                _write_target(batch, row, target, segment, example)
             start, target_start = end, target_end
             batch["row_prompts"][row] = example.prompt
     return batch
@@ -272,5 +298,22 @@ def _write_target(
     # Shifted right within the example: the first token is read after a 0.
     batch["decoder_input_tokens"][row, here] = [0, *example.targets[:-1]]
     batch["decoder_loss_weights"][row, here] = 1.0
+    batch["decoder_segment_ids"][row, here] = segment
+    batch["decoder_prompt_ids"][row, here] = 1 + example.prompt
+
+
+def _write_marks(
+    batch: Batch,
+    row: int,
+    span: tuple[int, int],
+    segment: int,
+    example: Example,
+    head: str,
+) -> None:
+    here, marks = slice(*span), example.targets
+    batch["decoder_target_tokens"][row, here] = marks
+    # An answer counts as one, whether its first piece is its last or not.
+    weights = (marks > 0) if head == "token" else ((marks & 1) + (marks >> 1)) / 2
+    batch["decoder_loss_weights"][row, here] = weights
     batch["decoder_segment_ids"][row, here] = segment
     batch["decoder_prompt_ids"][row, here] = 1 + example.prompt

@@ -29,12 +29,15 @@ class Binding:
         groups: {name: numbers of its prompts} of a bank whose prompts have parameters
             of several shapes: trained are {name: arrays [its prompts, ...]}. Empty:
             the whole bank is in arrays [bank, ...].
+        ties: numbers of prompts that are one prompt, but for their heads; see
+            model/tying.py.
     """
 
     bundle: Callable[[PyTree], PromptBundle | None]
     bank: int | None
     tunes_model: bool = False
     groups: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
+    ties: Sequence[Sequence[int]] = ()
 
     def bind(
         self, trained: PyTree, frozen: PyTree
@@ -76,29 +79,33 @@ def prompt_tuning(source: PromptSource, bank: int) -> Binding:
     return Binding(lambda trained: bank_bundle(source, trained), bank)
 
 
-def prompts_of_lengths(
-    sources: Mapping[int, PromptSource], lengths: Sequence[int]
+def prompts_of_shapes(
+    sources: Mapping[tuple[int, Sequence[str]], PromptSource],
+    shapes: Sequence[tuple[int, Sequence[str]]],
 ) -> Binding:
-    """Trains a bank of prompts of several lengths, each with parameters of its own.
+    """Trains a bank of prompts of several shapes, each with parameters of its own.
 
     In front of the input shorter ones are padded and masked, as `algebra.stack` has
     it; nothing that is trained has padding.
 
     Args:
-        sources: {length: the kind of prompt}.
-        lengths: of every prompt of the bank.
+        sources: {(length, classes of the head): the kind of prompt}.
+        shapes: of every prompt of the bank.
     """
-    groups = {
-        f"length{length}": [i for i, own in enumerate(lengths) if own == length]
-        for length in sources
-    }
+    groups: dict[str, list[int]] = {}
+    for length, classes in sources:
+        name = f"length{length}"
+        # Two heads of one length differ in their classes.
+        name += f"-head{len(groups)}" if classes else ""
+        own = [i for i, shape in enumerate(shapes) if shape == (length, classes)]
+        groups[name] = own
 
     def bundle(trained: PyTree) -> PromptBundle:
         pairs = zip(sources.values(), binding.split(trained), strict=True)
         banks = list(itertools.starmap(bank_bundle, pairs))
         return algebra.join(banks, binding.places())
 
-    binding = Binding(bundle, len(lengths), groups=groups)
+    binding = Binding(bundle, len(shapes), groups=groups)
     return binding
 
 
@@ -111,6 +118,9 @@ def bank_bundle(source: PromptSource, trained: PyTree) -> PromptBundle:
         # vmap puts the bank first, where a soft prompt has it.
         if BANK_AXES[site]
     }
+    if bank.head is not None:
+        names = bank.head.names * len(bank.head.kernel)
+        moved["head"] = bank.head.replace(names=names)
     return bank.replace(**moved)
 
 

@@ -1,11 +1,14 @@
 """The loss of a batch, as a function of what is trained and what is frozen."""
 
+import functools
 from collections.abc import Callable
 
 import jax
 
 from spot_jax import losses
 from spot_jax.model.binding import Binding
+from spot_jax.prompts import heads
+from spot_jax.prompts.base import PromptBundle
 from spot_jax.settings import Loss
 from spot_jax.t5 import T5, T5Config, walk
 
@@ -32,19 +35,17 @@ def make_loss(
         if scales is None:
             scales = scales_of(batch, binding, options, target_length)
         params, bundle = binding.bind(trained, frozen)
-        logits = model.apply(
+        rngs = None if key is None else {"dropout": key}
+        apply = functools.partial(
+            model.apply,
             walk.variables(config, params),
-            batch["encoder_input_tokens"],
-            batch["decoder_input_tokens"],
             prompt=bundle,
-            encoder_segment_ids=batch["encoder_segment_ids"],
-            encoder_prompt_ids=batch["encoder_prompt_ids"],
-            encoder_positions=batch["encoder_positions"],
-            decoder_segment_ids=batch["decoder_segment_ids"],
             row_prompts=batch["row_prompts"],
             deterministic=key is None,
-            rngs=None if key is None else {"dropout": key},
+            rngs=rngs,
         )
+        head = head_of(bundle)
+        logits = (head_logits if head else _logits)(apply, batch, bundle)
         metrics = losses.prompt_losses(
             logits,
             batch,
@@ -52,10 +53,61 @@ def make_loss(
             prompts=binding.prompts,
             z_loss=options.z_loss,
             label_smoothing=options.label_smoothing,
+            head=head,
         )
         return metrics["loss"].sum(), metrics
 
     return loss
+
+
+def head_of(bundle: PromptBundle | None) -> str | None:
+    """Returns the kind of a bundle's head; None where the language model answers."""
+    return bundle.head.kind if bundle is not None and bundle.head is not None else None
+
+
+def _logits(apply: Callable, batch: dict, bundle: PromptBundle | None) -> jax.Array:
+    """Scores the vocabulary at every target, [rows, target, vocab]."""
+    return apply(
+        batch["encoder_input_tokens"],
+        batch["decoder_input_tokens"],
+        encoder_segment_ids=batch["encoder_segment_ids"],
+        encoder_prompt_ids=batch["encoder_prompt_ids"],
+        encoder_positions=batch["encoder_positions"],
+        decoder_segment_ids=batch["decoder_segment_ids"],
+    )
+
+
+def head_logits(
+    apply: Callable, batch: dict, bundle: PromptBundle, *, is_packed: bool = True
+) -> jax.Array:
+    """Scores the classes of a bundle's head.
+
+    Args:
+        apply: the T5's, with its parameters and the prompt.
+        batch: see data/packing.py.
+        bundle: with a head.
+        is_packed: whether rows may hold several examples, and targets.
+
+    Returns:
+        [rows, length, classes]: of the decoder's positions, or, where the head stands
+        beside the input, of the encoder's.
+    """
+    encoded, segments = apply(
+        batch["encoder_input_tokens"],
+        segment_ids=batch["encoder_segment_ids"],
+        prompt_ids=batch["encoder_prompt_ids"],
+        positions=batch["encoder_positions"],
+        method=T5.encode,
+    )
+    if bundle.head.is_beside:
+        return heads.logits(bundle.head, encoded, batch["row_prompts"])
+    states = apply(
+        *(encoded, segments, batch["decoder_input_tokens"]),
+        decoder_segment_ids=batch["decoder_segment_ids"] if is_packed else None,
+        method=T5.states,
+    )
+    owners = batch["decoder_prompt_ids"] - 1 if is_packed else batch["row_prompts"]
+    return heads.logits(bundle.head, states, owners)
 
 
 def scales_of(

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spot_jax.errors import InputError
+from spot_jax.prompts import heads
 from spot_jax.prompts.base import (
     BANK_AXES,
     PromptBundle,
@@ -30,7 +31,8 @@ def map_sites(
 ) -> PromptBundle:
     """Applies `function(site, *arrays)` to each site of bundles that have the same.
 
-    The result has no mask, which belongs to the lengths that `function` may change.
+    The result has no mask, which belongs to the lengths that `function` may change, and
+    no head, which belongs to a task.
     """
     first = bundles[0]
     arrays = {
@@ -56,6 +58,21 @@ def check_alike(bundles: Sequence[PromptBundle]) -> None:
             )
 
 
+def check_heads(bundles: Sequence[PromptBundle]) -> None:
+    """Refuses to ask prompts together of which some have a head, or other heads.
+
+    Raises:
+        InputError: naming the heads.
+    """
+    first, *others = [bundle.head for bundle in bundles]
+    for other in others:
+        if (first and first.kind) != (other and other.kind):
+            raise InputError(
+                f"A prompt with {heads.told(first)} and one with {heads.told(other)} "
+                "answer in different ways. Ask them one after the other."
+            )
+
+
 def _told(bundle: PromptBundle) -> str:
     said = [f"{mode} {value}" for mode, value in modes(bundle).items()]
     return ", ".join([described(bundle), *said])
@@ -77,6 +94,7 @@ def stack(bundles: Sequence[PromptBundle]) -> PromptBundle:
         InputError: when they are of different kinds, or no single prompts.
     """
     check_alike(bundles)
+    check_heads(bundles)
     for bundle in bundles:
         check_single(bundle)
     lengths = list(map(length_of, bundles))
@@ -90,7 +108,8 @@ def stack(bundles: Sequence[PromptBundle]) -> PromptBundle:
         ),
         *bundles,
     )
-    return banked.replace(mask=_visible(lengths))
+    head = bundles[0].head and heads.stack([bundle.head for bundle in bundles])
+    return banked.replace(mask=_visible(lengths), head=head)
 
 
 def join(
@@ -117,7 +136,8 @@ def join(
     sizes = [getattr(bank, site).shape[BANK_AXES[site]] for bank in banks]
     lengths = np.repeat(list(map(length_of, banks)), sizes)
     mask = jnp.asarray(_visible(lengths[order]))
-    return map_sites(joined, *banks).replace(mask=mask)
+    head = banks[0].head and heads.join([bank.head for bank in banks], order)
+    return map_sites(joined, *banks).replace(mask=mask, head=head)
 
 
 def _in_front(array: jax.Array | np.ndarray, length: int) -> list[tuple[int, int]]:
@@ -151,7 +171,7 @@ def take(bank: PromptBundle, index: int) -> PromptBundle:
         alone = np.asarray(jax.device_get(alone))
         return alone if seen is None else alone[..., seen, :]
 
-    return map_sites(one, bank)
+    return map_sites(one, bank).replace(head=bank.head and heads.take(bank.head, index))
 
 
 def weighted_average(
@@ -164,7 +184,7 @@ def weighted_average(
         weights: [k] which sum to 1.
 
     Returns:
-        One prompt, float32; the sums are taken in float64.
+        One prompt, float32, without a head; the sums are taken in float64.
 
     Raises:
         InputError: when the numbers differ, the weights do not sum to 1, or the
@@ -195,13 +215,16 @@ def weighted_average(
 
 
 def truncate(bundle: PromptBundle, length: int) -> PromptBundle:
-    """Keeps the first `length` positions of every site."""
+    """Keeps the first `length` positions of every site, and the head."""
     check_single(bundle)
-    return map_sites(lambda _, array: array[..., :length, :], bundle)
+    shorter = map_sites(lambda _, array: array[..., :length, :], bundle)
+    return shorter.replace(head=bundle.head)
 
 
 def concatenate(first: PromptBundle, second: PromptBundle) -> PromptBundle:
     """Returns the positions of the first prompt, then those of the second.
+
+    The head is the first's.
 
     Raises:
         InputError: when they are of different kinds.
@@ -209,7 +232,10 @@ def concatenate(first: PromptBundle, second: PromptBundle) -> PromptBundle:
     check_alike([first, second])
     check_single(first)
     check_single(second)
-    return map_sites(lambda _, *arrays: np.concatenate(arrays, axis=-2), first, second)
+    longer = map_sites(
+        lambda _, *arrays: np.concatenate(arrays, axis=-2), first, second
+    )
+    return longer.replace(head=first.head)
 
 
 def has_zeros(bundle: PromptBundle) -> bool:

@@ -16,6 +16,7 @@ from jaxtyping import PyTree
 
 from spot_jax.errors import InputError
 from spot_jax.prompts.header import RANGE
+from spot_jax.prompts.heads import Head
 
 # On the devices, on the host, or no more than its shape (jax.eval_shape).
 Array = jax.Array | np.ndarray | jax.ShapeDtypeStruct
@@ -98,6 +99,8 @@ class PromptBundle:
             "contiguous", they stand right before the text.
         layers: "16:24" where the prompt enters layers 16 to 23 of a stack alone, as
             Python slices; what the arrays hold for others is not read. "": all.
+        head: what answers in place of the language model, which is None. It enters
+            nowhere: the T5 does not look at it.
     """
 
     enc_input: Array | None = None
@@ -109,6 +112,7 @@ class PromptBundle:
     hidden_mode: str = flax.struct.field(pytree_node=False, default="replace")
     bias_mode: str = flax.struct.field(pytree_node=False, default="zero")
     layers: str = flax.struct.field(pytree_node=False, default="")
+    head: Head | None = None
 
 
 def empty() -> PromptBundle:
@@ -117,7 +121,7 @@ def empty() -> PromptBundle:
 
 
 def sites(bundle: PromptBundle) -> dict[str, Any]:
-    """Returns the arrays of a bundle by their sites, without the mask."""
+    """Returns the arrays of a bundle by their sites, without the mask and the head."""
     found = {site: getattr(bundle, site) for site in SITES}
     return {site: array for site, array in found.items() if array is not None}
 
@@ -176,9 +180,11 @@ def slots_of(bundle: PromptBundle) -> int:
 def mixes_in_rows(bundle: PromptBundle) -> bool:
     """Whether a row may hold examples of several prompts of a bank.
 
-    Vectors stand in slots, which are an example's own; keys and values are a row's.
+    Vectors stand in slots, which are an example's own; keys and values are a row's, and
+    so is a head that reads all of the input.
     """
-    return not sites(bundle).keys() & set(KEYS_VALUES)
+    is_beside = bundle.head is not None and bundle.head.is_beside
+    return not is_beside and not sites(bundle).keys() & set(KEYS_VALUES)
 
 
 def shapes_of(bundle: PromptBundle) -> dict[str, list[int]]:
@@ -210,6 +216,9 @@ def misfit(bundle: PromptBundle, model: Dimensions) -> str:
         ):
             shown = ", ".join("prompt" if s is None else str(s) for s in wanted)
             return f"its {site} is {list(array.shape)}, the model takes [{shown}]"
+    if bundle.head is not None and bundle.head.kernel.shape[-2] != model.d_model:
+        width = bundle.head.kernel.shape[-2]
+        return f"its head reads {width} numbers, the model has {model.d_model}"
     return ""
 
 

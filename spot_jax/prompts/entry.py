@@ -98,7 +98,14 @@ def _bytes(bundle: PromptBundle | None) -> list | None:
     if bundle is None:
         return None
     arrays = [(site, array.tobytes()) for site, array in sites(bundle).items()]
-    return [*arrays, *modes(bundle).items()]
+    head = bundle.head
+    of_head = head and (
+        head.kind,
+        head.names,
+        head.kernel.tobytes(),
+        head.bias.tobytes(),
+    )
+    return [*arrays, *modes(bundle).items(), of_head]
 
 
 def _digest(story: Mapping[str, Any]) -> str:

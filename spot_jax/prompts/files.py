@@ -1,7 +1,8 @@
 """The file of a prompt: one .safetensors whose header tells the prompt's story.
 
-It holds one array for each site, under the site's name (see `base.PromptBundle`), and
-the header says how they enter where there are several ways. Also read: what T5X and
+It holds one array for each site, under the site's name (see `base.PromptBundle`), those
+of its head, if it has one, and the header says how they enter where there are several
+ways. Also read: what T5X and
 prompt-tuning write (numpy, usually without a suffix), several such arrays in a .npz,
 and what PEFT writes (adapter_model.safetensors beside adapter_config.json).
 """
@@ -24,7 +25,7 @@ from spot_jax import buckets
 from spot_jax.errors import InputError
 from spot_jax.model_dir import at_hand
 from spot_jax.model_dir.storage import replace_file
-from spot_jax.prompts import foreign, header, peft
+from spot_jax.prompts import foreign, header, heads, peft
 from spot_jax.prompts.base import (
     KEYS_VALUES,
     SITES,
@@ -35,6 +36,7 @@ from spot_jax.prompts.base import (
     sites,
 )
 from spot_jax.prompts.header import FORMAT, MODES
+from spot_jax.prompts.heads import Head
 from spot_jax.reading import path_of, printable
 
 __all__ = ["FORMAT", "SavedPrompt", "read", "read_all", "write", "write_numpy"]
@@ -44,6 +46,8 @@ _DTYPES = {
     np.dtype(kind) for kind in (np.float64, np.float32, np.float16, ml_dtypes.bfloat16)
 }
 _CHECKSUM = "checksum"
+# The arrays of a head, by their names in files.
+_OF_HEAD = {"head/kernel": "kernel", "head/bias": "bias"}
 # How many names of arrays a message shows.
 _SHOWN = 5
 
@@ -76,12 +80,16 @@ def write(path: str | os.PathLike, bundle: PromptBundle, story: Mapping) -> None
         bundle: one prompt, without a bank axis.
         story: what the header says; values are kept as JSON.
     """
+    every, about = sites(bundle), modes(bundle)
+    if bundle.head is not None:
+        every |= {name: getattr(bundle.head, of) for name, of in _OF_HEAD.items()}
+        (classes,) = bundle.head.names
+        about["head"] = {"kind": bundle.head.kind, "classes": list(classes)}
     arrays = {
-        site: np.ascontiguousarray(array, np.float32)
-        for site, array in sites(bundle).items()
+        name: np.ascontiguousarray(array, np.float32) for name, array in every.items()
     }
     check_single(bundle)
-    said = header.written(dict(story) | modes(bundle))
+    said = header.written(dict(story) | about)
     said[_CHECKSUM] = _checksum(arrays, said)
     replace_file(path_of(path), _in_order(safetensors.numpy.save(arrays, said)))
 
@@ -130,10 +138,11 @@ def only_input(bundle: PromptBundle, wanted_for: str) -> np.ndarray:
     Raises:
         InputError: when it has other sites.
     """
-    if set(sites(bundle)) != {"enc_input"}:
+    if set(sites(bundle)) != {"enc_input"} or bundle.head is not None:
+        head = f" with {heads.told(bundle.head)}" if bundle.head is not None else ""
         raise InputError(
-            f"This prompt is {described(bundle)}, and {wanted_for} can do with vectors "
-            "in front of the input alone (enc_input)."
+            f"This prompt is {described(bundle)}{head}, and {wanted_for} can do with "
+            "vectors in front of the input alone (enc_input)."
         )
     return np.asarray(bundle.enc_input)
 
@@ -220,9 +229,29 @@ def _saved(
 ) -> SavedPrompt:
     for site, array in arrays.items():
         _check(path, site, array)
-    found = {site: array.astype(np.float32) for site, array in arrays.items()}
+    found = {name: array.astype(np.float32) for name, array in arrays.items()}
+    head = _head(path, found, story.pop("head", None))
     entered = {mode: story.pop(mode) for mode in MODES if mode in story}
-    return SavedPrompt(PromptBundle(**found, **entered), story, path, name)
+    return SavedPrompt(PromptBundle(**found, **entered, head=head), story, path, name)
+
+
+def _head(
+    path: str, arrays: dict[str, np.ndarray], told: Mapping[str, Any] | None
+) -> Head | None:
+    """Takes the head's arrays out, and returns the head."""
+    own = {of: arrays.pop(name, None) for name, of in _OF_HEAD.items()}
+    if told is None and all(array is None for array in own.values()):
+        return None
+    classes = tuple(told["classes"]) if told else ()
+    shapes = [() if array is None else array.shape for array in own.values()]
+    is_known = told is not None and told["kind"] in heads.KINDS and classes
+    if not is_known or shapes != [(*shapes[0][:1], len(classes)), (len(classes),)]:
+        raise InputError(
+            f"{path} has a head of the shapes {shapes} and its header tells of "
+            f"{printable(str(told))}: they do not belong together. Copy it again from "
+            "where it was written, or train it again."
+        )
+    return Head(**own, kind=told["kind"], names=(classes,))
 
 
 def _read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
@@ -232,7 +261,7 @@ def _read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict]:
             safetensors.safe_open(here, framework="numpy") as file,
         ):
             metadata, names = dict(file.metadata() or {}), set(file.keys())
-            if names and names <= set(SITES):
+            if names & set(SITES) and names <= {*SITES, *_OF_HEAD}:
                 arrays = {site: file.get_tensor(site) for site in sorted(names)}
                 _compare(path, arrays, metadata)
                 return arrays, header.read(metadata, str(path))
@@ -273,6 +302,8 @@ _AXES = {
     "enc_input": "prompt, d_model",
     "enc_hidden": "layers, prompt, d_model",
     **dict.fromkeys(KEYS_VALUES, "layers, 2, prompt, width"),
+    "head/kernel": "d_model, classes",
+    "head/bias": "classes",
 }
 
 

@@ -61,6 +61,13 @@ class RowsStory(TypedDict, total=False):
     lengths: dict[str, int] | None
 
 
+class HeadStory(TypedDict):
+    """What a head tells apart; see prompts/heads.py."""
+
+    kind: str
+    classes: list[str]
+
+
 class Story(TypedDict, total=False):
     """What is known of a prompt; `prompts/entry.py` explains the values."""
 
@@ -74,6 +81,7 @@ class Story(TypedDict, total=False):
     model: ModelStory | None
     vocabulary: VocabularyStory | None
     rows: RowsStory | None
+    head: HeadStory | None
     configuration: str | None
 
 

@@ -13,7 +13,8 @@ from spot_jax.errors import InputError
 from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
 from spot_jax.model.weights import LoadedModel
-from spot_jax.scoring import answers, batches
+from spot_jax.prompts.heads import Head
+from spot_jax.scoring import answers, batches, head_answers
 from spot_jax.scoring.grading import Prediction
 from spot_jax.settings import Evaluation
 from spot_jax.t5.decode import EOS_ID, check_search
@@ -28,11 +29,14 @@ class Question(NamedTuple):
         inputs: [length] int32, EOS included.
         prompt: index of its prompt in the bank, 0 where the model is asked alone.
         labels: that are ranked, as text; of no use where answers are written.
+        example: what else is known of the input, for prompts with a head: its text,
+            `inputs_pretokenized`, and the words of a sentence.
     """
 
     inputs: np.ndarray
     prompt: int = 0
     labels: tuple[str, ...] = ()
+    example: Mapping[str, Any] | None = None
 
 
 class Answerer:
@@ -60,6 +64,7 @@ class Answerer:
         prompt_length: int,
     ):
         self._mesh, self._evaluation = model.mesh, evaluation
+        self._binding, self._answer_limit = binding, lengths["targets"]
         self._rows = {
             "prompt_length": prompt_length,
             "input_limit": lengths["inputs"],
@@ -74,6 +79,7 @@ class Answerer:
         )
         self._write = jax.jit(write)
         self._rank = jax.jit(answers.make_rank(config, binding))
+        self._read = jax.jit(answers.make_read(config, binding))
 
     def answer(
         self,
@@ -86,7 +92,8 @@ class Answerer:
     ) -> list[Prediction]:
         """Answers questions, whichever prompts they ask, in as few batches as one.
 
-        Where labels are ranked, questions with the same labels share batches.
+        Where labels are ranked, questions with the same labels share batches. Prompts
+        with a head answer by it, whatever the evaluation's method is.
 
         Args:
             trained: the bank of prompts.
@@ -102,6 +109,10 @@ class Answerer:
         Raises:
             InputError: when the scores of answers are not finite.
         """
+        bundle = jax.eval_shape(self._binding.bundle, trained)
+        if bundle is not None and bundle.head is not None:
+            asked = bundle.head, questions, vocabulary, name
+            return self._by_head(trained, frozen, *asked)
         by_rank = self._evaluation.method == "rank"
         groups: dict[tuple[str, ...], list[int]] = {}
         for place, question in enumerate(questions):
@@ -123,6 +134,39 @@ class Answerer:
                     found[place] = Prediction(place, text, float(score))
         return [found[place] for place in range(len(questions))]
 
+    def _by_head(
+        self,
+        trained: Any,
+        frozen: Any,
+        head: Head,
+        questions: Sequence[Question],
+        vocabulary: Any,
+        name: str,
+    ) -> list[Prediction]:
+        """Answers questions as `answer` does, by the heads of their prompts."""
+        pairs = [
+            head_answers.asked(
+                *(head, each.prompt, each.inputs, each.example or {}),
+                *(vocabulary, self._answer_limit),
+            )
+            for each in questions
+        ]
+        asked = [
+            each._replace(inputs=inputs)
+            for each, (inputs, _) in zip(questions, pairs, strict=True)
+        ]
+        found: dict[int, Prediction] = {}
+        for members, batch in self._batches(asked):
+            scores = jax.device_get(self._read(trained, frozen, batch))
+            for member, of_row in zip(members, scores, strict=False):
+                inputs, understood = pairs[member]
+                start = self._rows["prompt_length"] if head.is_beside else 0
+                length = len(inputs) if head.is_beside else 1
+                text, score = understood(of_row[start : start + length])
+                check_finite(score, name)
+                found[member] = Prediction(member, text, score)
+        return [found[place] for place in range(len(questions))]
+
     def scores(
         self,
         trained: Any,
@@ -142,17 +186,36 @@ class Answerer:
 
         Returns:
             [questions, labels] float32, the log-probability of each label's text as
-            the answer.
+            the answer; of prompts with a head, of each label as its class.
 
         Raises:
-            InputError: when one is not finite.
+            InputError: when one is not finite, or a label is no class of the head.
         """
+        bundle = jax.eval_shape(self._binding.bundle, trained)
+        if bundle is not None and bundle.head is not None:
+            found = self._scores_of_heads(trained, frozen, bundle.head, questions)
+            check_finite(float(found.sum()), name)
+            return found
         padded = _encoded(questions[0].labels, vocabulary)
         found = np.zeros((len(questions), len(padded)), np.float32)
         for members, batch in self._batches(questions):
             scores = jax.device_get(self._rank(trained, frozen, batch, padded))
             found[members] = scores[: len(members)]
         check_finite(float(found.sum()), name)
+        return found
+
+    def _scores_of_heads(
+        self, trained: Any, frozen: Any, head: Head, questions: Sequence[Question]
+    ) -> np.ndarray:
+        columns = [
+            head_answers.columns(head, question.prompt, questions[0].labels)
+            for question in questions
+        ]
+        found = np.zeros((len(questions), len(questions[0].labels)), np.float32)
+        for members, batch in self._batches(questions):
+            scores = jax.device_get(self._read(trained, frozen, batch))
+            for member, of_row in zip(members, scores, strict=False):
+                found[member] = of_row[0, columns[member]]
         return found
 
     def _batches(

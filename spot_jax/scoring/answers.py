@@ -4,12 +4,14 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from spot_jax import losses
 from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
+from spot_jax.model.objective import head_logits
 from spot_jax.t5 import T5, T5Config, masks, walk
 from spot_jax.t5.decode import Search, generate
 
@@ -71,6 +73,36 @@ def make_rank(config: T5Config, binding: Binding) -> Callable:
         return sharding.whole(label_scores(labels, logits))
 
     return rank
+
+
+def make_read(config: T5Config, binding: Binding) -> Callable:
+    """Returns `read(trained, frozen, batch) -> log-probabilities` of heads.
+
+    They are [rows, length, classes]; of a span head each class is a distribution over
+    the pieces of the input, of others each position has one over the classes. The batch
+    has one example a row, as for `make_write`.
+    """
+    model = T5(config)
+
+    def read(trained, frozen, batch):
+        params, bundle = binding.bind(trained, frozen)
+        apply = functools.partial(
+            model.apply,
+            walk.variables(config, params),
+            prompt=bundle,
+            row_prompts=batch["row_prompts"],
+        )
+        logits = head_logits(apply, batch, bundle, is_packed=False)
+        if bundle.head.kind == "span":
+            # The slots of a prompt are no pieces.
+            is_text = batch["encoder_prompt_ids"] == 0
+            pieces = jnp.where(is_text, batch["encoder_segment_ids"], 0)
+            scores = losses.span_log_probabilities(logits, pieces)
+        else:
+            scores = jax.nn.log_softmax(logits)
+        return sharding.whole(scores)
+
+    return read
 
 
 def make_score(config: T5Config, binding: Binding) -> Callable:

@@ -1,19 +1,20 @@
 """Exact evaluation: whole splits, several prompts at once, the tasks' own metrics."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from spot_jax.data import head_targets
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.packing import Example
 from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
-from spot_jax.model.objective import make_loss
+from spot_jax.model.objective import head_of, make_loss
 from spot_jax.model.weights import LoadedModel
-from spot_jax.prompts.base import mixes_in_rows
+from spot_jax.prompts.base import PromptBundle, mixes_in_rows
 from spot_jax.scoring import answers, batches
 from spot_jax.scoring.answerer import Answerer, Question, check_finite
 from spot_jax.scoring.grading import Prediction, score
@@ -42,7 +43,7 @@ class Evaluator:
         lengths: Mapping[str, int],
         prompt_length: int,
     ):
-        self._mesh, self._binding = model.mesh, binding
+        self._mesh, self._binding, self._lengths = model.mesh, binding, lengths
         self._rows = {
             "prompt_length": prompt_length,
             "input_limit": lengths["inputs"],
@@ -107,7 +108,10 @@ class Evaluator:
         """
         labels = task.labels
         pairs = [(p, i) for i in range(len(task.examples)) for p in prompts]
-        questions = [Question(task.examples[i]["inputs"], p, labels) for p, i in pairs]
+        examples = task.examples
+        questions = [
+            Question(examples[i]["inputs"], p, labels, examples[i]) for p, i in pairs
+        ]
         found = self._answerer.answer(
             *(trained, frozen, questions, task.vocabulary, task.name)
         )
@@ -146,14 +150,15 @@ class Evaluator:
         self, trained: Any, frozen: Any, task: EvalTask, prompts: Sequence[int]
     ) -> dict[int, float]:
         """Returns each prompt's mean loss over the target tokens of the split."""
+        bundle = jax.eval_shape(self._binding.bundle, trained)
+        learned = {prompt: self._learned(task, bundle, prompt) for prompt in prompts}
         # Prompt by prompt: copies of one example, all as long, would pack badly.
         examples = [
-            Example(example["inputs"], example["targets"], prompt)
+            Example(example["inputs"], learned[prompt](example["targets"]), prompt)
             for prompt in prompts
             for example in task.examples
         ]
         totals, tokens = np.zeros((2, self._binding.prompts))
-        bundle = jax.eval_shape(self._binding.bundle, trained)
         mixes = bundle is None or mixes_in_rows(bundle)
         for batch in batches.packed(examples, **self._rows, mixes=mixes):
             batch = sharding.shard_rows(batch, self._mesh)
@@ -161,3 +166,13 @@ class Evaluator:
             totals += sums["loss"]
             tokens += sums["weight_sum"]
         return {prompt: float(totals[prompt] / tokens[prompt]) for prompt in prompts}
+
+    def _learned(
+        self, task: EvalTask, bundle: PromptBundle | None, prompt: int
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """Returns what makes of a target what a prompt learns of it."""
+        if head_of(bundle) is None:
+            return lambda targets: targets
+        classes = bundle.head.names[prompt]
+        of_task = task.vocabulary, self._lengths["targets"], task.name
+        return head_targets.numbers(classes, *of_task)

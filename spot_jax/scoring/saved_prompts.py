@@ -59,6 +59,7 @@ def check(saved: Sequence[SavedPrompt], model: Dimensions) -> None:
                 entered(prompt.bundle, len(array))
     if saved:
         algebra.check_alike([prompt.bundle for prompt in saved])
+        algebra.check_heads([prompt.bundle for prompt in saved])
         _check_of_one_model(saved)
 
 

@@ -5,9 +5,15 @@ from collections.abc import Mapping, Sequence
 
 from spot_jax import typed
 from spot_jax.errors import InputError
-from spot_jax.prompts.base import PromptKind
+from spot_jax.prompts import heads
+from spot_jax.prompts.base import PromptKind, slots_of
 from spot_jax.prompts.init import Start
 from spot_jax.prompts.soft import SoftPrompt
+from spot_jax.prompts.starting import shape_of
+from spot_jax.t5 import T5Config
+
+# Which sites a kind has does not depend on the T5; ranges of layers are of some of it.
+_SOME_T5 = T5Config(8, heads=2, d_mlp=8, encoder_layers=64, decoder_layers=64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +27,11 @@ class Prompts:
         bank: BANK, a list of (task, seed, prompt file) instead: just these prompts, the
             file None for one that starts as `starts` says; see training/bank.py.
         kind: PROMPT, the kind of prompt: a file of prompts/.
+        head: HEAD, what answers: "cls" chooses among the task's labels, "token" tags
+            words, "span" finds an answer in the input, each a linear layer trained with
+            its prompt (prompts/heads.py); None: the language model.
+        shared: SHARED_PROMPT, whether the tasks of a list have one prompt between them,
+            for each seed, start, length and rate, and heads of their own.
     """
 
     length: int | Sequence[int]
@@ -28,6 +39,8 @@ class Prompts:
     seeds: int | Sequence[int] = 0
     bank: Sequence[tuple[str, int, str | None]] | None = None
     kind: PromptKind = SoftPrompt
+    head: str | None = None
+    shared: bool = False
 
     def __post_init__(self):
         starts = [self.starts] if callable(self.starts) else list(self.starts)
@@ -35,6 +48,7 @@ class Prompts:
         object.__setattr__(self, "starts", tuple(starts))
         object.__setattr__(self, "seeds", tuple(seeds))
         typed.check(self)
+        heads.check(self.head)
         if not all(type(seed) is int and seed >= 0 for seed in seeds):
             raise InputError(
                 f"RANDOM_SEED is {self.seeds!r}; give a number from 0 on, or a list."
@@ -54,11 +68,20 @@ class Prompts:
         """Raises InputError where a prompt is longer than the input it stands before.
 
         A prompt does not take room away from the input, but one that outweighs it is a
-        mistake in the lengths more often than a wish.
+        mistake in the lengths more often than a wish. Keys and values stand beside it.
         """
-        if lengths and max(self.lengths) > lengths["inputs"]:
+        longest = max(self.lengths)
+        if lengths and longest > lengths["inputs"] and self._takes_slots(longest):
             raise InputError(
                 f"PROMPT_LENGTH is {max(self.lengths)}, the inputs are at most "
                 f"{lengths['inputs']} tokens long. Shorten the prompt or raise "
                 "TASK_FEATURE_LENGTHS['inputs']."
             )
+
+    def _takes_slots(self, length: int) -> bool:
+        """Whether prompts of this kind stand in front of the input, on any T5."""
+        try:
+            return slots_of(shape_of(self.kind(length=length, model=_SOME_T5))) > 0
+        except InputError:
+            # What is wrong with its options is told when the T5 is known.
+            return False

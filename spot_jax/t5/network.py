@@ -98,7 +98,7 @@ class T5(nn.Module):
             logits = self.decoder.logits_dense(x)
         return on_mesh(logits, "batch", "length", "vocab")
 
-    def decode(
+    def states(
         self,
         encoded: Float[Array, "batch longer d_model"],
         encoder_segment_ids: Int[Array, "batch longer"],
@@ -108,8 +108,8 @@ class T5(nn.Module):
         prompt: PromptBundle | None = None,
         row_prompts: Int[Array, " batch"] | None = None,
         deterministic: bool = True,
-    ) -> Float[Array, "batch target vocab"]:
-        """Scores the target given its own beginning (teacher forcing).
+    ) -> Float[Array, "batch target d_model"]:
+        """Reads the target given its own beginning (teacher forcing).
 
         Args:
             encoded: [batch, longer, d_model] from `encode`.
@@ -122,7 +122,7 @@ class T5(nn.Module):
             deterministic: False drops out at the configuration's rate.
 
         Returns:
-            [batch, target, vocab] float32 logits.
+            [batch, target, d_model] the decoder's output, of which logits are made.
         """
         batch, length = decoder_input_tokens.shape
         mask = masks.causal(length)
@@ -133,7 +133,7 @@ class T5(nn.Module):
             positions = positions_in(decoder_segment_ids)
             mask = mask & masks.same_segment(decoder_segment_ids, decoder_segment_ids)
             cross_mask = masks.same_segment(decoder_segment_ids, encoder_segment_ids)
-        x = self.decoder(
+        return self.decoder(
             self.token_embedder(decoder_input_tokens),
             None,
             encoded=encoded,
@@ -145,7 +145,23 @@ class T5(nn.Module):
             cross_mask=cross_mask,
             deterministic=deterministic,
         )
-        return self.logits(x)
+
+    def decode(
+        self,
+        encoded: Float[Array, "batch longer d_model"],
+        encoder_segment_ids: Int[Array, "batch longer"],
+        decoder_input_tokens: Int[Array, "batch target"],
+        **options,
+    ) -> Float[Array, "batch target vocab"]:
+        """Scores the target given its own beginning (teacher forcing).
+
+        Takes what `states` takes.
+
+        Returns:
+            [batch, target, vocab] float32 logits.
+        """
+        read = encoded, encoder_segment_ids, decoder_input_tokens
+        return self.logits(self.states(*read, **options))
 
     def decode_projected(
         self,

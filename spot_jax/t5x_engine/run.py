@@ -87,6 +87,11 @@ class Run:
         self._told = gin_utils.get_gin_config_str()
         _agree(self._told)
         _check(model, data)
+        if prompts and prompts.head is not None:
+            raise InputError(
+                f"HEAD is {prompts.head!r}, and T5X trains by the language model's "
+                "answers alone. Train it by `spot_jax train`, or leave HEAD out."
+            )
         self.entry = _only(prepare.bank_of(data, prompts, 0, ()))
         description = architecture.described(model)
         self.checkpoint, self.base_step = model.checkpoint, description.step or 0
@@ -130,7 +135,7 @@ class Run:
         Raises:
             InputError: when the start does not fit; see prompts/init.py.
         """
-        sources = {self.entry.length: self.source}
+        sources = {self.entry.shape: self.source}
         encode = self.vocabulary.encode
         return banks.starting_values([self.entry], sources, loaded, encode)[0]
 

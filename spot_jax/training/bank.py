@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from spot_jax.data import loading
+from spot_jax.data import head_targets, loading
 from spot_jax.errors import InputError
 from spot_jax.model import sharding
 from spot_jax.model.weights import LoadedModel
@@ -25,12 +25,14 @@ from spot_jax.prompts import init
 from spot_jax.prompts.base import PromptSource, sites
 from spot_jax.prompts.init import Start, Surroundings
 from spot_jax.prompts.starting import shape_of
-from spot_jax.settings import Prompts
+from spot_jax.settings import Data, Prompts
 from spot_jax.t5 import T5Config
 from spot_jax.training import harvest
 
 # A prompt of a BANK: its task, its seed, the file it starts from.
 Row = tuple[str, int, str | None]
+# A prompt's length, and the classes of its head.
+Shape = tuple[int, tuple[str, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Entry:
         length: how many vectors it has; 0 of a model.
         rate: its learning rate, the largest where that changes; None where the schedule
             does not tell.
+        classes: of its head, where it has one; see `with_classes`.
     """
 
     name: str
@@ -53,6 +56,12 @@ class Entry:
     start: Start | None = None
     length: int = 0
     rate: float | None = None
+    classes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, tuple[str, ...]]:
+        """What decides the shapes of its parameters: its length, and its classes."""
+        return self.length, self.classes
 
 
 def entries(
@@ -82,6 +91,12 @@ def entries(
             f"BANK lists its prompts one by one; with it PROMPT_LENGTH and "
             f"LEARNING_RATE are one each (they are {prompts.length} and "
             f"{list(rates)}). Leave BANK out, or give one of each."
+        )
+    if prompts.shared and (prompts.bank is not None or len(names) < 2):
+        raise InputError(
+            "SHARED_PROMPT makes one prompt for several tasks, which MIXTURE_OR_TASK_"
+            f"NAME lists (it is {list(names)}) without a BANK. List them, or leave it "
+            "out."
         )
     listed = _every(names, prompts) if prompts.bank is None else _listed(names, prompts)
     of_length = "-length{}" if len(prompts.lengths) > 1 else ""
@@ -163,6 +178,58 @@ def prompt_names(rows: Sequence[Row]) -> list[str]:
     return names
 
 
+def with_classes(
+    bank: Sequence[Entry],
+    prompts: Prompts | None,
+    data: Data,
+    labels: Sequence[str] | None = None,
+) -> list[Entry]:
+    """Returns a bank whose prompts know the classes of their heads.
+
+    Args:
+        bank: the prompts.
+        prompts: what kind of head they have, if any.
+        data: the tasks, which are known by now.
+        labels: CLASS_LABELS, of tasks that have none.
+
+    Raises:
+        InputError: when a task has no classes, or a mixture's are not one set.
+    """
+    if not prompts or prompts.head is None:
+        return list(bank)
+
+    @functools.cache
+    def classes(name: str) -> tuple[str, ...]:
+        members = loading.task_names(name, data)
+        found = {
+            head_targets.classes_of(
+                prompts.head, loading.labels_of(member) or labels or (), member
+            )
+            for member in members
+        }
+        if len(found) > 1:
+            raise InputError(
+                f"{name} is a mixture of tasks with other classes, which one head "
+                "cannot tell apart. List its tasks, each with a head of its own: "
+                f'--gin.MIXTURE_OR_TASK_NAME="{list(members)}" '
+                "--gin.SHARED_PROMPT=True."
+            )
+        return found.pop()
+
+    return [dataclasses.replace(e, classes=classes(e.task)) for e in bank]
+
+
+def ties(bank: Sequence[Entry], prompts: Prompts | None) -> list[list[int]]:
+    """Returns which prompts of a bank are one prompt (SHARED_PROMPT), by number."""
+    if not prompts or not prompts.shared:
+        return []
+    found: dict[tuple, list[int]] = {}
+    for number, entry in enumerate(bank):
+        key = entry.seed, id(entry.start), entry.length, entry.rate
+        found.setdefault(key, []).append(number)
+    return list(found.values())
+
+
 def rate_numbers(bank: Sequence[Entry], optimizer: Optimizer) -> list[int] | None:
     """Returns which of several learning rates each prompt has; None of one."""
     rates = optimizer.rates
@@ -171,7 +238,7 @@ def rate_numbers(bank: Sequence[Entry], optimizer: Optimizer) -> list[int] | Non
 
 def starting_values(
     bank: Sequence[Entry],
-    sources: Mapping[int, PromptSource],
+    sources: Mapping[Shape, PromptSource],
     model: LoadedModel,
     encode: Callable[[str], Sequence[int]],
     known: Sequence[PyTree | None] | None = None,
@@ -180,8 +247,7 @@ def starting_values(
 
     Args:
         bank: the prompts.
-        sources: {length: the kind of prompt}, which makes its own parameters of a
-            start.
+        sources: {shape: the kind of prompt}, which makes its own parameters of a start.
         model: the frozen model, whose embedding most starting values use.
         encode: text -> ids without EOS.
         known: what `check_starts` found; None: nothing.
@@ -202,7 +268,7 @@ def starting_values(
         return sharding.fetched(rows.astype(jnp.float32))
 
     def start(entry: Entry, parameters: PyTree | None) -> PyTree:
-        source = sources[entry.length]
+        source = sources[entry.shape]
         around = dataclasses.replace(
             _around(entry, source, model.config, encode),
             embed=embed,
@@ -218,7 +284,7 @@ def starting_values(
 
 def check_starts(
     bank: Sequence[Entry],
-    sources: Mapping[int, PromptSource],
+    sources: Mapping[Shape, PromptSource],
     config: T5Config,
     encode: Callable[[str], Sequence[int]],
 ) -> list[PyTree | None]:
@@ -241,7 +307,7 @@ def check_starts(
     """
     known: list[PyTree | None] = [None] * len(bank)
     for number, entry in enumerate(bank):
-        source = sources[entry.length]
+        source = sources[entry.shape]
         around = _around(entry, source, config, encode)
         try:
             start = entry.start(around)

@@ -28,6 +28,7 @@ class Rows:
         slots: positions that a prompt takes up in front of every input.
         mesh: over whose data axis rows are split.
         mixes: whether a row may hold examples of several prompts.
+        head: what answers, where it is not the language model.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class Rows:
         slots: int,
         mesh: Mesh,
         mixes: bool = True,
+        head: str | None = None,
     ):
         self._openers, self._lengths, self._training = openers, lengths, training
         self._slots, self._mesh, self._mixes = slots, mesh, mixes
+        self._head = head
 
     def batches(
         self, positions: Sequence[Position], done: int
@@ -73,6 +76,7 @@ class Rows:
                 row_length=row_length,
                 target_length=self._lengths["targets"],
                 rows_multiple=rows_multiple,
+                head=self._head,
             )
         # The very first, also where a run goes on: it plans the same rows.
         first = self._open([Position()] * len(self._openers))
@@ -86,7 +90,9 @@ class Rows:
             target_limit=max(self._lengths["targets"], row_length // 2),
             rows_multiple=rows_multiple,
             mixes=self._mixes,
+            head=self._head,
         )
+        of_rows = {"mixes": self._mixes, "head": self._head}
         return functools.partial(
-            packing.pack, prompt_length=self._slots, shape=shape, mixes=self._mixes
+            packing.pack, prompt_length=self._slots, shape=shape, **of_rows
         )

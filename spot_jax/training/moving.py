@@ -1,5 +1,6 @@
 """What of a run moves: its prompts or the model, taken apart, bound and laid out."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -9,22 +10,23 @@ import optax
 from jax.sharding import Mesh, NamedSharding
 from jaxtyping import PyTree
 
-from spot_jax.model import sharding
+from spot_jax.model import sharding, tying
 from spot_jax.model.binding import (
     Binding,
     apart,
     model_tuning,
     prompt_tuning,
-    prompts_of_lengths,
+    prompts_of_shapes,
 )
 from spot_jax.model.weights import LoadedModel
 from spot_jax.optim import Optimizer
 from spot_jax.prompts.base import Dimensions, PromptSource, mixes_in_rows, slots_of
+from spot_jax.prompts.heads import Headed
 from spot_jax.settings import Model, Prompts
 from spot_jax.settings.training import Tuned
 from spot_jax.training import bank as banks
 from spot_jax.training import step
-from spot_jax.training.bank import Entry
+from spot_jax.training.bank import Entry, Shape
 from spot_jax.training.step import TrainState
 
 
@@ -37,6 +39,7 @@ class Parts(NamedTuple):
         frozen: the parameters that do not move.
         slots: positions that a prompt takes up in front of every input.
         mixes: whether a row may hold examples of several prompts.
+        head: what answers, where it is not the language model.
     """
 
     binding: Binding
@@ -44,6 +47,7 @@ class Parts(NamedTuple):
     frozen: PyTree
     slots: int
     mixes: bool = True
+    head: str | None = None
 
 
 def parts_of(
@@ -71,6 +75,7 @@ def parts_of(
         return Parts(model_tuning(), *apart(model.params, tuned), 0)
     sources, binding = bound(bank, prompts, model.config)
     starts = banks.starting_values(bank, sources, model, encode, known)
+    tying.begin_alike(binding, starts)
     stacked = [
         jax.tree.map(lambda *each: np.stack(each), *(starts[i] for i in members))
         for members in binding.members()
@@ -79,7 +84,7 @@ def parts_of(
     # Shapes are enough to count the slots.
     bundle = jax.eval_shape(binding.bundle, trained)
     slots, mixes = slots_of(bundle), mixes_in_rows(bundle)
-    return Parts(binding, trained, model.params, slots, mixes)
+    return Parts(binding, trained, model.params, slots, mixes, prompts.head)
 
 
 def check_starts(
@@ -104,12 +109,19 @@ def check_starts(
 
 def bound(
     bank: Sequence[Entry], prompts: Prompts, model: Dimensions
-) -> tuple[dict[int, PromptSource], Binding]:
-    """Returns what makes prompts of each length, and what binds the bank of them."""
-    sources = {n: prompts.kind(length=n, model=model) for n in prompts.lengths}
+) -> tuple[dict[Shape, PromptSource], Binding]:
+    """Returns what makes prompts of each shape, and what binds the bank of them."""
+    sources: dict[Shape, PromptSource] = {}
+    for entry in bank:
+        source = prompts.kind(length=entry.length, model=model)
+        if prompts.head is not None:
+            source = Headed(source, prompts.head, entry.classes, model.d_model)
+        sources.setdefault(entry.shape, source)
     if len(sources) == 1:
-        return sources, prompt_tuning(*sources.values(), len(bank))
-    return sources, prompts_of_lengths(sources, [entry.length for entry in bank])
+        binding = prompt_tuning(*sources.values(), len(bank))
+    else:
+        binding = prompts_of_shapes(sources, [entry.shape for entry in bank])
+    return sources, dataclasses.replace(binding, ties=banks.ties(bank, prompts))
 
 
 def first_state(parts: Parts, optimizer: Optimizer, mesh: Mesh) -> TrainState:

@@ -3,21 +3,21 @@
 import functools
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 
-from spot_jax.data import eval_tasks, loading
+from spot_jax.data import eval_tasks, head_targets, loading, sentinel
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.model_vocabulary import with_vocabulary
 from spot_jax.data.orders import Examples, Position
 from spot_jax.errors import InputError
 from spot_jax.model import architecture, weights
-from spot_jax.model.binding import (
-    apart,
-)
+from spot_jax.model.binding import apart
 from spot_jax.model.weights import LoadedModel
-from spot_jax.settings import Data, Evaluation, Model, Prompts, Training
+from spot_jax.scoring import head_answers
+from spot_jax.settings import Data, Evaluation, Loss, Model, Prompts, Training
 from spot_jax.t5 import parameter_shapes
 from spot_jax.training import bank as banks
 from spot_jax.training.bank import Entry
@@ -104,6 +104,19 @@ def check_tuned(prompts: Prompts | None, training: Training, model: Model) -> No
         apart(parameter_shapes(model.config)[0], training.tuned)
 
 
+def check_head(prompts: Prompts | None, loss: Loss) -> None:
+    """Refuses what a head cannot be trained with.
+
+    Raises:
+        InputError: naming the macro.
+    """
+    if prompts and prompts.head is not None and loss.label_smoothing:
+        raise InputError(
+            f"LABEL_SMOOTHING is {loss.label_smoothing}, which is of texts; a head "
+            "(HEAD) has none. Leave it out."
+        )
+
+
 def tell_of_embedding(prompts: Prompts | None, training: Training) -> None:
     """Says where a run of prompts will keep none that embeds its task."""
     if prompts and training.embedding_step > training.steps:
@@ -116,28 +129,55 @@ def tell_of_embedding(prompts: Prompts | None, training: Training) -> None:
 
 
 def readers_of(
-    bank: Sequence[Entry], data: Data, streams: dict[str, LengthCheck] | None = None
+    bank: Sequence[Entry],
+    data: Data,
+    streams: dict[str, LengthCheck] | None = None,
+    head: str | None = None,
+    vocabulary: Any = None,
 ) -> list[Opener]:
     """Reads the training examples of every prompt; what prompts share, once.
 
-    Every task that is streamed puts into `streams` what counts its examples.
+    Args:
+        bank: the prompts.
+        data: their tasks.
+        streams: where every task that is streamed puts what counts its examples.
+        head: what answers, where it is not the language model.
+        vocabulary: encodes the classes of heads.
+
+    Raises:
+        InputError: see `loading.training_loader`.
     """
     logger.info("Reading %s.", ", ".join(data.names))
-    load = loading.training_loader(data, streams)
+    load = loading.training_loader(data, streams, head)
     readers = {name: load(name) for name in data.names}
+    if head == "cls":
+        answers = sentinel.answers_of(vocabulary, data)
+        of_task = answers, data.lengths["targets"]
+        readers |= {
+            entry.task: head_targets.numbered(
+                readers[entry.task], entry.classes, *of_task, entry.task
+            )
+            for entry in {entry.task: entry for entry in bank}.values()
+        }
     return [functools.partial(readers[entry.task], entry.seed) for entry in bank]
 
 
 def tasks_of(
-    bank: Sequence[Entry], evaluation: Evaluation, data: Data
+    bank: Sequence[Entry],
+    evaluation: Evaluation,
+    data: Data,
+    head: str | None = None,
 ) -> dict[int, list[EvalTask]]:
     """Reads what every prompt (by its index) is evaluated on: a mixture's members."""
     # Prompts of a task share its examples, and the evaluator then asks them together.
     load = functools.cache(lambda name: eval_tasks.load_task(name, evaluation, data))
-    return {
+    found = {
         index: [load(name) for name in loading.task_names(entry.task, data)]
         for index, entry in enumerate(bank)
     }
+    for task in (task for tasks in found.values() for task in tasks):
+        head_answers.check_task(head, task)
+    return found
 
 
 def load_model(

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from spot_jax.model import sharding
+from spot_jax.model import sharding, tying
 from spot_jax.model.binding import Binding
 from spot_jax.model.objective import make_loss, scales_of
 from spot_jax.optim import Optimizer
@@ -87,6 +87,7 @@ def make_train_step(
         # By the step's number alone, so that a run that resumes drops the same.
         key = None if config.dropout_rate == 0 else jax.random.fold_in(key, state.step)
         gradients, metrics = _gradients(loss, state.trained, frozen, batch, key)
+        gradients = tying.summed(binding, gradients)
         trained, optimizer_state = update(gradients, state.optimizer, state.trained)
         metrics["gradient_norm"] = _norms(gradients, binding)
         metrics = sharding.whole(metrics)

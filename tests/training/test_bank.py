@@ -111,7 +111,8 @@ def test_a_starting_value_does_not_depend_on_the_bank(tiny_config, tiny_params):
     model = LoadedModel(tiny_config, tiny_params, mesh, 0, "f", "here")
     prompts = Prompts([5, 7], init.sampled_vocabulary, [0, 1])
     source = SoftPrompt(5, tiny_config)
-    shared = {5: source, 7: SoftPrompt(7, tiny_config)}, model, lambda text: [3]
+    sources = {(5, ()): source, (7, ()): SoftPrompt(7, tiny_config)}
+    shared = sources, model, lambda text: [3]
     together = bank.starting_values(bank.entries(("a", "b"), prompts), *shared)
     together = [start["enc_input"] for start in together]
     assert [start.shape for start in together] == [(5, 32), (7, 32)] * 4

@@ -211,7 +211,7 @@ def entries_of(*starts):
 def test_a_bank_begins_where_its_starts_say(make):
     model = make()
     source = DeepKV(4, model.config)
-    given = {4: source}, model, lambda text: IDS
+    given = {(4, ()): source}, model, lambda text: IDS
 
     def harvested(around):
         return init.harvested(around, text="x")
@@ -232,7 +232,7 @@ def test_a_start_of_another_kind_is_refused_before_there_is_a_model(config, tmp_
     asks = lambda around: init.harvested(around, text="x")  # noqa: E731
 
     def check(kind, *starts):
-        sources = {4: kind(4, config)}
+        sources = {(4, ()): kind(4, config)}
         bank.check_starts(entries_of(*starts), sources, config, lambda text: IDS)
 
     check(DeepKV, init.drawn, asks)
@@ -240,6 +240,6 @@ def test_a_start_of_another_kind_is_refused_before_there_is_a_model(config, tmp_
     with pytest.raises(InputError, match="P-Tuning v2 is enc_self and dec_self, and"):
         check(DeepKV, asks, of_file)
     narrow = dataclasses.replace(config, d_model=16)
-    sources = {4: SoftPrompt(4, narrow)}
+    sources = {(4, ()): SoftPrompt(4, narrow)}
     with pytest.raises(InputError, match="does not fit: its enc_input"):
         bank.check_starts(entries_of(of_file), sources, narrow, lambda text: IDS)

@@ -10,7 +10,7 @@ import pytest
 from spot_jax import optim
 from spot_jax.data import packing
 from spot_jax.model import objective, sharding
-from spot_jax.model.binding import model_tuning, prompt_tuning, prompts_of_lengths
+from spot_jax.model.binding import model_tuning, prompt_tuning, prompts_of_shapes
 from spot_jax.prompts import algebra
 from spot_jax.prompts.soft import SoftPrompt
 from spot_jax.settings import Loss
@@ -171,8 +171,8 @@ def test_prompts_of_several_lengths_and_rates_equal_single_runs(
     tiny_config, tiny_params, layout, optimizer
 ):
     lengths = [length for length, _ in SWEPT]
-    sources = {length: SoftPrompt(length, tiny_config) for length in (2, LENGTH)}
-    binding = prompts_of_lengths(sources, lengths)
+    sources = {(length, ()): SoftPrompt(length, tiny_config) for length in (2, LENGTH)}
+    binding = prompts_of_shapes(sources, [(length, ()) for length in lengths])
     own = jax.device_get(starting_bank(tiny_config, len(SWEPT))["enc_input"])
     starts = [own[i, :length] for i, length in enumerate(lengths)]
     groups = [
