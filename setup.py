@@ -46,6 +46,10 @@ TASKS = [
 GCS = [
     "gcsfs>=2026.9,<2027",
 ]
+# Frozen weights in 8 bits.
+INT8 = [
+    "qwix>=0.1.8,<0.2",
+]
 # What shows a study.
 REPORT = [
     "jinja2>=3.1,<4",
@@ -103,8 +107,10 @@ setuptools.setup(
     install_requires=[*LEAN, *ROWS, *TASKS, *REPORT],
     extras_require={
         "gcs": GCS,
+        "int8": INT8,
         "test": [
             *GCS,
+            *INT8,
             "beartype>=0.20,<0.24",
             "playwright>=1.50,<2",
             "pytest>=8,<10",

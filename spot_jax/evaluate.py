@@ -196,7 +196,7 @@ def _write_nearest(
     pieces: Mapping[int, str],
     nearest: nearby.Nearest,
 ) -> None:
-    embedding = loaded.params["token_embedder"]["embedding"]
+    embedding = loaded.embedding()
     found = nearby.nearest_pieces(vectors, embedding, pieces, nearest.count)
     replace_file(folder / "nearest_pieces.json", _json(found))
     _show(nearby.rows(found))

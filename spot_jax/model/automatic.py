@@ -133,7 +133,7 @@ def _on_each(model: Model, place: Place, partitions: int, dtype: str) -> float:
 
 
 def _itemsize(dtype: str) -> int:
-    return 4 if dtype == "float32" else 2
+    return {"float32": 4, "bfloat16": 2, "int8": 1}[dtype]
 
 
 def parameters_of(config: T5Config) -> int:

@@ -10,10 +10,11 @@ from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from spot_jax import pretrained
 from spot_jax.errors import InputError
-from spot_jax.model import automatic, sharding
+from spot_jax.model import automatic, int8, sharding
 from spot_jax.model.architecture import resolved
 from spot_jax.settings import Model
 from spot_jax.t5 import T5Config, initial_parameters, parameter_shapes, walk
+from spot_jax.t5.layers import widened
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +43,18 @@ class LoadedModel:
     source: str
     earlier_fingerprint: str | None = None
 
+    def embedding(self, ids: Sequence[int] | None = None) -> jax.Array:
+        """Returns rows of the token embedding, [n, d_model]; None: all of it."""
+        embedding = self.params["token_embedder"]["embedding"]
+        if ids is not None:
+            at = jnp.asarray(ids, jnp.int32)
+            embedding = jax.tree.map(lambda array: array[at], embedding)
+        rows, scale = widened(embedding, jnp.dtype(jnp.float32))
+        return rows if scale is None else rows * scale
+
     def dtypes(self) -> dict[str, str]:
         """Returns what is computed in, and what the weights are held in."""
-        embedding = self.params["token_embedder"]["embedding"]
+        embedding = jax.tree.leaves(self.params["token_embedder"]["embedding"])[0]
         return {
             "ACTIVATION_DTYPE": self.config.dtype,
             "WEIGHTS_DTYPE": str(embedding.dtype),
@@ -80,6 +90,13 @@ def load(
             "INITIAL_CHECKPOINT_PATH is None: a frozen model needs weights. Give a "
             "folder, a gs:// path or a published name such as 't5_1_1_lm100k_base'."
         )
+    if model.weights_dtype == "int8":
+        if is_tuned:
+            raise InputError(
+                "WEIGHTS_DTYPE is 'int8', in which a model cannot be tuned. Leave it "
+                "out, or set --gin.WEIGHTS_DTYPE=float32."
+            )
+        int8.check_installed()
     if model.config is None:
         model = resolved(model)
     asked, place = model, automatic.place_of(devices)
@@ -90,6 +107,8 @@ def load(
     loaded = read(model.checkpoint, model.config, expected_on(mesh, model), mesh)
     if model.config.scan_layers and not is_tuned:
         loaded = dataclasses.replace(loaded, params=_together(loaded.params))
+    if model.weights_dtype == "int8":
+        loaded = dataclasses.replace(loaded, params=int8.quantized(loaded.params))
     return loaded
 
 
@@ -103,7 +122,9 @@ def expected_on(mesh: Mesh | AbstractMesh, model: Model) -> dict:
     shapes, axes = parameter_shapes(model.config)
     dimensions = model.parameter_partitioning_dims
     shardings = sharding.parameter_shardings(shapes, axes, mesh, dimensions)
-    kind = jnp.dtype(model.weights_dtype)
+    # What is kept in 8 bits is read as it is computed in.
+    is_small = model.weights_dtype == "int8"
+    kind = jnp.dtype(model.config.dtype if is_small else model.weights_dtype)
     return jax.tree.map(
         lambda s, where: jax.ShapeDtypeStruct(s.shape, kind, sharding=where),
         dict(shapes),

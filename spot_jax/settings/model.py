@@ -18,8 +18,10 @@ class Model:
             name; None only where a model is trained from scratch.
         num_partitions: over how many devices each weight is split; None: over as few
             as it fits on.
-        weights_dtype: what weights are held in, the prompt stays float32; None:
-            bfloat16 on accelerators if they are frozen, float32 elsewhere.
+        weights_dtype: what weights are held in, the prompt stays float32: "float32",
+            "bfloat16", or "int8" of frozen matrices, each column with a scale
+            (model/int8.py); None: bfloat16 on accelerators if they are frozen, float32
+            elsewhere.
         dropout_rate: DROPOUT_RATE, while training; None is the config's.
         dtype: ACTIVATION_DTYPE, what activations are computed in; None: bfloat16 on
             accelerators, float32 elsewhere.
@@ -52,10 +54,10 @@ class Model:
                 "name, or None where a model is trained from scratch."
             )
         typed.check(self)
-        if self.weights_dtype not in (None, "float32", "bfloat16"):
+        if self.weights_dtype not in (None, "float32", "bfloat16", "int8"):
             raise InputError(
                 f"WEIGHTS_DTYPE is {self.weights_dtype!r}; weights are held in "
-                "'float32' or 'bfloat16'."
+                "'float32', 'bfloat16' or, where they are frozen, 'int8'."
             )
         if self.parameter_partitioning_dims not in (1, 2):
             raise InputError(

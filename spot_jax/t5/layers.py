@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -33,6 +34,20 @@ def on_mesh(x: Float[Array, "*shape"], *axes: str) -> Float[Array, "*shape"]:
     return nn.with_logical_constraint(x, axes)
 
 
+def widened(
+    matrix: Any, dtype: jnp.dtype
+) -> tuple[Float[Array, "rows columns"], Float[Array, "#rows #columns"] | None]:
+    """Returns a matrix in the dtype that is computed in, and what scales it.
+
+    Args:
+        matrix: an array, or one in 8 bits with scales (model/int8.py); None of others.
+        dtype: of both.
+    """
+    if not hasattr(matrix, "qvalue"):
+        return matrix.astype(dtype), None
+    return matrix.qvalue.astype(dtype), matrix.scale.astype(dtype)
+
+
 class Dense(nn.Module):
     """A matrix without bias, which computes in `dtype`."""
 
@@ -49,7 +64,9 @@ class Dense(nn.Module):
         kernel = param_with_axes(
             "kernel", self.kernel_init, shape, jnp.float32, axes=self.axes
         )
-        return x.astype(self.dtype) @ on_mesh(kernel.astype(self.dtype), *self.axes)
+        wide, scale = widened(kernel, self.dtype)
+        y = x.astype(self.dtype) @ on_mesh(wide, *self.axes)
+        return y if scale is None else y * scale[None]
 
 
 class RMSNorm(nn.Module):
@@ -93,16 +110,19 @@ class Embedding(nn.Module):
         self, tokens: Int[Array, "batch length"]
     ) -> Float[Array, "batch length d_model"]:
         """Looks tokens up: a gather, not T5X's one-hot product (16% of its FLOPs)."""
-        return jnp.take(self.embedding, tokens, axis=0).astype(
-            self.config.compute_dtype
-        )
+        dtype = self.config.compute_dtype
+        if not hasattr(self.embedding, "qvalue"):
+            return jnp.take(self.embedding, tokens, axis=0).astype(dtype)
+        rows = jnp.take(self.embedding.qvalue, tokens, axis=0).astype(dtype)
+        return rows * jnp.take(self.embedding.scale, tokens, axis=0).astype(dtype)
 
     def logits(
         self, x: Float[Array, "batch length d_model"]
     ) -> Float[Array, "batch length vocab"]:
         """Compares x with every embedding; scaled by d_model**-0.5 as in T5 1.0."""
-        embedding = self.embedding.astype(jnp.float32)
-        return x.astype(jnp.float32) @ embedding.T / math.sqrt(self.config.d_model)
+        embedding, scale = widened(self.embedding, jnp.dtype(jnp.float32))
+        logits = x.astype(jnp.float32) @ embedding.T / math.sqrt(self.config.d_model)
+        return logits if scale is None else logits * scale.T[None]
 
 
 @jax.custom_vjp

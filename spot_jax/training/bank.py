@@ -12,7 +12,6 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
@@ -259,13 +258,11 @@ def starting_values(
     Raises:
         InputError: when a starting value does not fit; see prompts/init.py.
     """
-    embedding = model.params["token_embedder"]["embedding"]
     activations = harvest.reader(model)
 
     def embed(ids: Sequence[int]) -> np.ndarray:
-        rows = embedding[jnp.asarray(ids, jnp.int32)] if len(ids) else embedding[:0]
-        # Weights may be held in bfloat16; what is trained is float32.
-        return sharding.fetched(rows.astype(jnp.float32))
+        # Weights may be held in fewer bits; what is trained is float32.
+        return sharding.fetched(model.embedding(ids))
 
     def start(entry: Entry, parameters: PyTree | None) -> PyTree:
         source = sources[entry.shape]
