@@ -125,8 +125,20 @@ def greedy(
     """Takes the likeliest token at every position."""
     del key
     return _one_token_at_a_time(
-        make_scorer(1), max_length, lambda logits, position: jnp.argmax(logits, -1)
+        make_scorer(1), max_length, lambda logits, position: likeliest(logits)
     )
+
+
+def likeliest(logits: Float[Array, "rows vocab"]) -> Int[Array, " rows"]:
+    """Returns the first of the largest logits, as argmax does.
+
+    XLA's argmax takes twenty times as long on CPUs, more than a layer. Of NaN it is a
+    token beyond the vocabulary, whose score is NaN as well.
+    """
+    size = logits.shape[-1]
+    largest = logits >= logits.max(axis=-1, keepdims=True)
+    places = jnp.where(largest, jnp.arange(size)[None], size)
+    return places.min(axis=-1)
 
 
 def sample(

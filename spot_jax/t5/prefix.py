@@ -64,14 +64,14 @@ class Prefix:
     """The keys and values of one attention, as its heads take them.
 
     Attributes:
-        keys: [prompt, heads, d_head], or [batch, prompt, heads, d_head].
+        keys: [heads, prompt, d_head], or [batch, heads, prompt, d_head].
         values: likewise.
         bias: [#batch, heads, #query, prompt] added to their logits; None: nothing.
         mask: [#batch, 1, 1, prompt] which are visible; None: all.
     """
 
-    keys: Float[Array, "*batch prompt heads d_head"]
-    values: Float[Array, "*batch prompt heads d_head"]
+    keys: Float[Array, "*batch heads prompt d_head"]
+    values: Float[Array, "*batch heads prompt d_head"]
     bias: Float[Array, "#batch heads query prompt"] | None = None
     mask: Bool[Array, "#batch 1 1 prompt"] | None = None
 
@@ -81,7 +81,7 @@ class Prefix:
         """Returns the float32 logits of the prompt's keys."""
         # What all rows share is not copied for each of them (methods of Li and Liang
         # do): at T5 1.1 XXL that would be a gigabyte a site.
-        form = "bqhd,phd->bhqp" if self.keys.ndim == 3 else "bqhd,bphd->bhqp"
+        form = "bqhd,hpd->bhqp" if self.keys.ndim == 3 else "bqhd,bhpd->bhqp"
         logits = jnp.einsum(form, queries, self.keys).astype(jnp.float32)
         if self.bias is not None:
             logits = logits + self.bias
@@ -91,7 +91,7 @@ class Prefix:
         self, weights: Float[Array, "batch heads query prompt"]
     ) -> Float[Array, "batch query heads d_head"]:
         """Returns the sum of the prompt's values by their weights."""
-        form = "bhqp,phd->bqhd" if self.values.ndim == 3 else "bhqp,bphd->bqhd"
+        form = "bhqp,hpd->bqhd" if self.values.ndim == 3 else "bhqp,bhpd->bqhd"
         return jnp.einsum(form, weights, self.values)
 
 
@@ -201,6 +201,7 @@ def of_layer(
     batch = (None,) * (array.ndim - 3) and ("batch",)
     array = nn.with_logical_constraint(array, (None, *batch, None, "joined_kv"))
     heads = array.reshape(*array.shape[:-1], config.heads, config.d_head)
+    heads = jnp.moveaxis(heads, -2, -3)
     mask = reading.mask
     if mask is not None:
         if mask.ndim == 2:

@@ -20,8 +20,8 @@ from spot_jax.t5.relpos import RelativePositionBias
 CrossKeysValues = (
     list[KeysValues]
     | tuple[
-        Float[Array, "layers batch key heads d_head"],
-        Float[Array, "layers batch key heads d_head"],
+        Float[Array, "layers batch heads key d_head"],
+        Float[Array, "layers batch heads key d_head"],
     ]
 )
 

@@ -138,8 +138,9 @@ def _taken(layers: PyTree, number: int) -> PyTree:
 
 
 def _joined(pair: KeysValues) -> np.ndarray:
-    """Returns keys and values [1, n, heads, d_head] as [2, n, heads * d_head]."""
-    return np.stack([_host(array)[0].reshape(array.shape[1], -1) for array in pair])
+    """Returns keys and values [1, heads, n, d_head] as [2, n, heads * d_head]."""
+    rows = [_host(array)[0].transpose(1, 0, 2) for array in pair]
+    return np.stack([array.reshape(len(array), -1) for array in rows])
 
 
 def _host(array: jax.Array) -> np.ndarray:

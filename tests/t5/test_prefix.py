@@ -78,6 +78,40 @@ def test_scanned_and_rematerialised_layers_read_the_same(
         np.testing.assert_allclose(found, expected, atol=3e-5)
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def gradients(config, params, prompt):
+    def loss(arrays):
+        said = logits(config, params, INPUTS, TARGETS, prompt.replace(**arrays))
+        return jax.nn.log_softmax(said)[..., 3].sum()
+
+    return jax.grad(loss)(sites(prompt))
+
+
+def test_layers_that_are_scanned_and_computed_twice_teach_the_same(
+    three, weights, prompt
+):
+    prompt = prompt.replace(bias_mode="contiguous", hidden_mode="add")
+    expected = gradients(three, weights, prompt)
+    config = dataclasses.replace(three, scan_layers=True, remat_policy="full")
+    found = gradients(config, weights, prompt)
+    for site, array in expected.items():
+        np.testing.assert_allclose(found[site], array, atol=2e-4, err_msg=site)
+        assert np.abs(array).max() > 1e-3, site
+
+
+def test_what_is_compared_could_differ(three, weights, prompt):
+    """A position bias that is turned round moves logits, which are far from equal."""
+    prompt = only(prompt, *KEYS).replace(bias_mode="contiguous")
+    expected = logits(three, weights, INPUTS, TARGETS, prompt)
+    assert expected.std() > 0.1
+    for stack in ("encoder", "decoder"):
+        turned = dict(weights)
+        table = weights[stack]["relpos_bias"]["rel_embedding"][:, ::-1]
+        turned[stack] = weights[stack] | {"relpos_bias": {"rel_embedding": table}}
+        found = logits(three, turned, INPUTS, TARGETS, prompt)
+        assert np.abs(found - expected).max() > 0.01, stack
+
+
 def test_the_modes_differ(three, weights, prompt):
     """Or the tests of each could not fail."""
     base = logits(three, weights, INPUTS, TARGETS, prompt)
@@ -91,15 +125,15 @@ def test_keys_and_values_are_a_longer_softmax(bias):
     """By hand, for one head's worth of numbers: softmax([q Kp + bp, q K + b]) V."""
     rng = np.random.default_rng(0)
     q, k, v = (rng.standard_normal((1, 2, 2, 5)).astype(np.float32) for _ in range(3))
-    kp, vp = (rng.standard_normal((3, 2, 5)).astype(np.float32) for _ in range(2))
+    kp, vp = (rng.standard_normal((2, 3, 5)).astype(np.float32) for _ in range(2))
     bp = rng.standard_normal((1, 2, 2, 3)).astype(np.float32)
     b = bp if bias == "contiguous" else None
     found = prefix.Prefix(*jax.tree.map(jnp.asarray, (kp, vp, b)))
     own = np.einsum("bqhd,bkhd->bhqk", q, k)
-    before = np.einsum("bqhd,phd->bhqp", q, kp) + (0 if b is None else bp)
+    before = np.einsum("bqhd,hpd->bhqp", q, kp) + (0 if b is None else bp)
     np.testing.assert_allclose(found.logits(jnp.asarray(q), -1e10), before, atol=1e-5)
     weights = jax.nn.softmax(np.concatenate([before, own], -1))
-    expected = np.einsum("bhqk,khd->bqhd", weights[..., :3], vp)
+    expected = np.einsum("bhqk,hkd->bqhd", weights[..., :3], vp)
     np.testing.assert_allclose(found.weighted(weights[..., :3]), expected, atol=1e-5)
 
 
@@ -137,6 +171,38 @@ def test_keys_of_real_tokens_are_a_longer_text_when_contiguous(three, weights):
         assert (np.abs(found - whole).max() < 1e-4) == is_same
 
 
+def test_the_head_of_an_input_may_be_its_keys_and_values_when_contiguous(
+    three, weights
+):
+    """The first two of six tokens, as layers see them, in front of the other four."""
+    inputs = jnp.asarray([[5, 6, 7, 9, 8, 1]], jnp.int32)
+    whole, targets = logits(three, weights, inputs, TARGETS[:1]), TARGETS[:1]
+    _, kept = jax.jit(
+        functools.partial(
+            t5.T5(three).apply,
+            capture_intermediates=lambda module, _: module.name in ("key", "value"),
+            mutable=["intermediates"],
+        )
+    )({"params": weights}, inputs, targets)
+
+    def head(stack, count, attention):
+        layers = [kept["intermediates"][stack][f"layers_{n}"] for n in range(count)]
+        pairs = [
+            [layer[attention][name]["__call__"][0][0] for name in ("key", "value")]
+            for layer in layers
+        ]
+        return np.asarray(pairs)[:, :, :2]
+
+    prompt = PromptBundle(
+        enc_self=head("encoder", three.encoder_layers, "attention"),
+        cross=head("decoder", three.decoder_layers, "encoder_decoder_attention"),
+    )
+    for bias, is_same in (("contiguous", True), ("zero", False)):
+        bundle = prompt.replace(bias_mode=bias)
+        found = logits(three, weights, inputs[:, 2:], targets, bundle)
+        assert (np.abs(found - whole).max() < 1e-4) == is_same
+
+
 @pytest.mark.parametrize("is_scanned", [False, True], ids=["apart", "scanned"])
 @pytest.mark.parametrize("bias", BIASES)
 def test_a_token_at_a_time_is_the_whole_target(
@@ -159,7 +225,7 @@ def test_a_token_at_a_time_is_the_whole_target(
         found.append(one)
     expected = logits(config, weights, INPUTS, TARGETS, prompt)
     np.testing.assert_allclose(np.stack(found, 1), expected, atol=3e-5)
-    sizes = {leaf.shape[1 + is_scanned] for leaf in jax.tree.leaves(scorer.cache)}
+    sizes = {leaf.shape[2 + is_scanned] for leaf in jax.tree.leaves(scorer.cache)}
     assert sizes == {TARGETS.shape[1]}, "the prompt takes no room in the cache"
 
 

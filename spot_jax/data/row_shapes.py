@@ -1,0 +1,226 @@
+"""Which rows a step's examples are packed in: the shapes that cost least.
+
+A step is compiled for the shapes of its rows. Short rows leave gaps, and long ones
+attend to more than they have to: which are best hangs on the data. The plan tries row
+lengths on batches of the run, divides the examples among rows as the step will
+(`packing.first_fit`), and takes the cheapest by a model of the step. The few examples
+that are longer go into rows of their own, of a second shape.
+
+It is a function of sizes alone, so that a run that resumes, and every process of a run,
+plans the same.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypedDict
+
+from spot_jax.data import packing
+from spot_jax.data.packing import Example, Shape
+
+# Row lengths that are tried, between the median example and twice the longest.
+_TRIED = 24
+# Examples that are looked at, at most: packing them takes milliseconds a length.
+_LOOKED_AT = 4096
+# A plan is replaced where another would take away so much of a step.
+_WORTH_IT = 0.1
+
+
+class Size(NamedTuple):
+    """Of an example, what a row has to have room for.
+
+    Attributes:
+        inputs: positions of the encoder, slots included.
+        targets: positions of the decoder.
+        prompt: whose it is.
+    """
+
+    inputs: int
+    targets: int
+    prompt: int
+
+
+class Plan(NamedTuple):
+    """The shapes of a step's rows.
+
+    Attributes:
+        usual: of the rows that every step has.
+        longer: of those that a step has besides, if an example fits in no usual row.
+    """
+
+    usual: Shape
+    longer: Shape
+
+
+class Room(NamedTuple):
+    """What rows are bound to.
+
+    Attributes:
+        longest: positions of the longest example there may be, slots included.
+        targets: of the longest target there may be.
+        rows_multiple: the number of rows is a multiple of this (the mesh's data axis
+            times the microbatches).
+        multiple: row lengths are multiples of this, as the device likes them.
+        mixes: whether a row may hold examples of several prompts.
+        beside: whether what is learned stands beside the input.
+    """
+
+    longest: int
+    targets: int
+    rows_multiple: int = 1
+    multiple: int = 8
+    mixes: bool = True
+    beside: bool = False
+
+
+# Of a row, from its positions in the encoder and the decoder, what it costs.
+Cost = Callable[[int, int], float]
+
+
+def sizes_of(examples: Iterable[Example], slots: int) -> list[Size]:
+    """Returns the sizes of a step's examples, behind so many slots each."""
+    return [
+        Size(slots + len(e.inputs), len(e.targets), e.prompt) for e in examples
+    ]
+
+
+def plan(batches: Sequence[Sequence[Size]], room: Room, cost: Cost) -> Plan:
+    """Finds the rows that cost least, in the mean over some batches.
+
+    Args:
+        batches: sizes of a few batches of the run, at least one.
+        room: what rows are bound to.
+        cost: of a row.
+    """
+    batches = _enough(batches)
+    tried = [_planned(batches, length, room) for length in _lengths(batches, room)]
+    return min(tried, key=lambda found: cost_of(found, batches, room, cost))
+
+
+def cost_of(
+    found: Plan, batches: Sequence[Sequence[Size]], room: Room, cost: Cost
+) -> float:
+    """Returns what batches cost in the rows of a plan, in the mean."""
+    return sum(_cost(found, batch, room, cost) for batch in batches) / len(batches)
+
+
+def better(
+    found: Plan, batches: Sequence[Sequence[Size]], room: Room, cost: Cost
+) -> Plan | None:
+    """Returns a plan that is clearly better for batches that came, if there is one.
+
+    Args:
+        found: the plan that there is.
+        batches: sizes of the last batches.
+        room: what rows are bound to.
+        cost: of a row.
+    """
+    batches = _enough(batches)
+    other = plan(batches, room, cost)
+    costs = [cost_of(each, batches, room, cost) for each in (other, found)]
+    return other if costs[0] < (1 - _WORTH_IT) * costs[1] else None
+
+
+def useful(
+    sizes: Sequence[Size], shapes: Sequence[Shape], cost: Cost
+) -> tuple[float, float]:
+    """Returns how much of a step is of use: the share of positions, and of the cost.
+
+    Args:
+        sizes: of the step's examples.
+        shapes: of its rows.
+        cost: of a row; an example in a row of its own size has nothing to waste.
+    """
+    positions = sum(shape.rows * sum(shape[1:]) for shape in shapes)
+    spent = sum(shape.rows * cost(*shape[1:]) for shape in shapes)
+    real = sum(size.inputs + size.targets for size in sizes)
+    return real / positions, sum(cost(*size[:2]) for size in sizes) / spent
+
+
+class Kept(TypedDict):
+    """A plan as a checkpoint has it."""
+
+    usual: list[int]
+    longer: list[int]
+
+
+def kept(found: Plan) -> Kept:
+    """Returns a plan as JSON."""
+    return Kept(usual=list(found.usual), longer=list(found.longer))
+
+
+def of_kept(told: Kept) -> Plan:
+    """Returns the plan that `kept` made JSON of."""
+    return Plan(Shape(*told["usual"]), Shape(*told["longer"]))
+
+
+def divided(
+    examples: Sequence[Example], slots: int, usual: Shape
+) -> tuple[list[Example], list[Example]]:
+    """Divides a step's examples: those of the usual rows, and the longer ones."""
+    parts: tuple[list[Example], list[Example]] = ([], [])
+    for example in examples:
+        parts[slots + len(example.inputs) > usual.row_length].append(example)
+    return parts
+
+
+def _enough(batches: Sequence[Sequence[Size]]) -> Sequence[Sequence[Size]]:
+    at_most = max(1, _LOOKED_AT // max(1, len(batches[0])))
+    return batches[-at_most:]
+
+
+def _lengths(batches: Sequence[Sequence[Size]], room: Room) -> list[int]:
+    """Returns the row lengths to try, shortest first."""
+    sizes = sorted(size.inputs for batch in batches for size in batch)
+    first, last = sizes[len(sizes) // 2], 2 * sizes[-1]
+    first, last = (_up(length, room.multiple) for length in (first, last))
+    step = _up(max(1, (last - first) // _TRIED), room.multiple)
+    tried = {*range(first, last + 1, step), _up(sizes[-1], room.multiple)}
+    return sorted(tried | {room.longest})
+
+
+def _planned(batches: Sequence[Sequence[Size]], length: int, room: Room) -> Plan:
+    """Returns the plan whose usual rows are so long."""
+    longest = max(length, room.longest)
+    found = [
+        [_bins(part, row, room) for part, row in _parts(batch, length, longest)]
+        for batch in batches
+    ]
+    usual, longer = (_shape([b[i] for b in found], (length, longest)[i], room) for i in (0, 1))
+    return Plan(usual, longer)
+
+
+def _parts(
+    batch: Sequence[Size], length: int, longest: int
+) -> list[tuple[list[Size], int]]:
+    short = [size for size in batch if size.inputs <= length]
+    return [(short, length), ([s for s in batch if s.inputs > length], longest)]
+
+
+def _shape(found: Sequence[Sequence[Sequence[Size]]], length: int, room: Room) -> Shape:
+    rows = max(1, *(len(bins) for bins in found)) if found else 1
+    rows = _up(rows, room.rows_multiple)
+    if room.beside:
+        return Shape(rows, length, length)
+    sums = (sum(size.targets for size in row) for bins in found for row in bins)
+    return Shape(rows, length, max(1, max(sums, default=room.targets)))
+
+
+def _bins(sizes: Sequence[Size], length: int, room: Room) -> list[list[Size]]:
+    # Half of an encoder's row: short inputs with long targets would pile up in one
+    # row, and every other row would be padded to its length.
+    limit = None if room.beside else max(room.targets, length // 2)
+    return packing.divided(sizes, length, limit, room.mixes)
+
+
+def _cost(found: Plan, batch: Sequence[Size], room: Room, cost: Cost) -> float:
+    total = 0.0
+    parts = _parts(batch, found.usual.row_length, found.longer.row_length)
+    for (sizes, length), shape in zip(parts, found, strict=True):
+        if sizes or shape is found.usual:
+            bins = len(_bins(sizes, length, room))
+            total += shape.rows * max(1, -(-bins // shape.rows)) * cost(*shape[1:])
+    return total
+
+
+def _up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple

@@ -1,0 +1,60 @@
+"""What a T5 computes: floating point operations by the shape of what it reads.
+
+A product of [m, n] and [n, p] is m n p multiplications and as many additions.
+"""
+
+import dataclasses
+
+from spot_jax.t5.config import T5Config
+
+
+@dataclasses.dataclass(frozen=True)
+class Forward:
+    """Operations of a forward pass, of one row.
+
+    Attributes:
+        weights: of products with weights.
+        attention: of attention's own two products, which have none.
+        scores: how many numbers attention's softmax is over, all heads and layers.
+    """
+
+    weights: float
+    attention: float
+    scores: float
+
+
+def forward(config: T5Config, inputs: int, targets: int, prefix: int = 0) -> Forward:
+    """Counts a row of an encoder and a decoder.
+
+    Args:
+        config: the T5.
+        inputs: positions of the encoder, a prompt's included.
+        targets: positions of the decoder.
+        prefix: keys of a prompt beside those of the text, in every self-attention.
+    """
+    projection = 2 * config.d_model * config.d_joined
+    # A gated MLP has a matrix for each activation, and one that leads back.
+    mlp = 2 * config.d_model * config.d_mlp * (len(config.mlp_activations) + 1)
+    encoder = inputs * (4 * projection + mlp)
+    # Queries and outputs of the targets, keys and values of the inputs.
+    cross = 2 * projection * targets + 2 * projection * inputs
+    decoder = targets * (4 * projection + mlp) + cross
+    logits = 2 * targets * config.d_model * config.vocab_size
+    weights = config.encoder_layers * encoder + config.decoder_layers * decoder
+    pairs = config.encoder_layers * inputs * (inputs + prefix)
+    pairs += config.decoder_layers * targets * (targets + prefix + inputs)
+    return Forward(
+        weights=float(weights + logits),
+        attention=float(4 * config.d_joined * pairs),
+        scores=float(config.heads * pairs),
+    )
+
+
+def step(config: T5Config, inputs: int, targets: int, prefix: int = 0) -> float:
+    """Counts a row of a step that trains a prompt through a frozen model.
+
+    The backward pass computes the gradients of activations and not those of weights: a
+    product with weights costs twice its forward pass, one without three times.
+    """
+    counted = forward(config, inputs, targets, prefix)
+    return 2 * counted.weights + 3 * counted.attention
