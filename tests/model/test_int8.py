@@ -24,6 +24,10 @@ def logits(config, params):
     return jax.jit(lambda v: model.apply(v, TOKENS, TOKENS))(variables)
 
 
+def leaves_of(tree):
+    return jax.tree.leaves(tree, is_leaf=lambda leaf: hasattr(leaf, "qvalue"))
+
+
 def copies(tree):
     return jax.tree.map(jnp.array, tree)
 
@@ -34,18 +38,23 @@ def test_logits_are_those_of_the_rounded_matrices(tiny_config, is_tied):
     params = dict(t5.initial_parameters(config, jax.random.key(0)))
     small = int8.quantized(copies(params))
 
-    def rounded(path, leaf):
-        name = path[-1].key
-        if name not in ("kernel", "embedding"):
+    def widened(path, leaf, exact):
+        if not hasattr(leaf, "qvalue"):
             return leaf
-        # By hand: each column, or row of the embedding, in steps of its largest / 127.5.
-        axis = 0 if name == "kernel" else 1
-        step = np.abs(leaf).max(axis, keepdims=True) / 127.5
-        return jnp.asarray(np.clip(np.round(leaf / step), -128, 127) * step)
+        assert leaf.qvalue.dtype == jnp.int8
+        wide = np.asarray(leaf.qvalue, np.float32) * np.asarray(leaf.scale)
+        # Of each column, of each row of the embedding, in 255 steps.
+        axis = 0 if path[-1].key == "kernel" else 1
+        largest = np.abs(exact).max(axis, keepdims=True)
+        assert (np.abs(wide - exact) <= largest / 255 * 1.001).all()
+        return jnp.asarray(wide)
 
-    wanted = jax.tree_util.tree_map_with_path(rounded, params)
+    wanted = jax.tree_util.tree_map_with_path(
+        widened, small, params, is_leaf=lambda leaf: hasattr(leaf, "qvalue")
+    )
+    assert sum(hasattr(leaf, "qvalue") for leaf in leaves_of(small)) > 20
     found, expected = logits(config, small), logits(config, wanted)
-    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     exact = logits(config, params)
     assert 0 < np.abs(found - exact).max() < 0.1 * np.abs(exact).max()
 
