@@ -9,7 +9,7 @@ into microbatches.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -82,12 +82,12 @@ def token_losses(
 
 
 def loss_scales(
-    batch: Batch,
+    batch: Sequence[Batch],
     normalizing_factor: str | float | None,
     *,
     prompts: int,
     target_length: int,
-) -> Float[Array, "rows length"]:
+) -> list[Float[Array, "rows _"]]:
     """Computes what each token's loss is multiplied by, from the batch alone.
 
     T5X's normalizing factors, each one applied to the examples of one prompt:
@@ -100,26 +100,39 @@ def loss_scales(
     - None, T5X's default: the sum over its tokens.
 
     Args:
-        batch: `decoder_loss_weights`, `decoder_segment_ids` and `decoder_prompt_ids`,
-            each [rows, length]: of the whole batch, before it is split.
+        batch: the whole batch, rows of one shape or of several, each with
+            `decoder_loss_weights`, `decoder_segment_ids` and `decoder_prompt_ids`, all
+            [rows, length].
         normalizing_factor: one of the above.
         prompts: prompts in the bank.
         target_length: the task's target length, which an unpacked row is padded to.
 
     Returns:
-        [rows, length] the loss weights over their normalizers; split as the rows are.
+        For the rows of each shape [rows, length] the loss weights over their
+        normalizers; split as the rows are.
 
     Raises:
         InputError: `normalizing_factor` is none of the above.
     """
     check_options(0.0, normalizing_factor)
-    weights = batch["decoder_loss_weights"]
+    weights = [part["decoder_loss_weights"] for part in batch]
     if normalizing_factor == "AVERAGE_PER_SEQUENCE":
-        examples = _example_sums(weights, batch["decoder_segment_ids"])
-        weights = _quotient(weights, examples)
-    totals = _normalizers(normalizing_factor, weights, batch, prompts, target_length)
+        weights = [
+            _quotient(own, _example_sums(own, part["decoder_segment_ids"]))
+            for own, part in zip(weights, batch, strict=True)
+        ]
+    if normalizing_factor in FACTORS:
+        totals = sum(
+            _normalizers(normalizing_factor, own, part, prompts, target_length)
+            for own, part in zip(weights, batch, strict=True)
+        )
+    else:
+        totals = jnp.full(prompts, float(normalizing_factor or 1.0))
     # Padding (id 0) reads the last prompt's total, and is summed for no prompt.
-    return _quotient(weights, totals[batch["decoder_prompt_ids"] - 1])
+    return [
+        _quotient(own, totals[part["decoder_prompt_ids"] - 1])
+        for own, part in zip(weights, batch, strict=True)
+    ]
 
 
 def prompt_losses(
@@ -141,7 +154,7 @@ def prompt_losses(
         logits: [rows, length, vocab] of any float dtype.
         batch: `decoder_target_tokens`, `decoder_loss_weights` and `decoder_prompt_ids`,
             each [rows, length].
-        scales: [rows, length] the same rows of what `loss_scales` returned.
+        scales: [rows, length] of these rows, from what `loss_scales` returned.
         prompts: prompts in the bank.
         z_loss: as in `token_losses`; a span head has none.
         label_smoothing: as in `token_losses`; a span head has none.
@@ -255,24 +268,19 @@ def _smoothing_entropy(label_smoothing: float, others: int) -> float:
 
 
 def _normalizers(
-    normalizing_factor: str | float | None,
+    normalizing_factor: str,
     weights: Float[Array, "rows length"],
     batch: Batch,
     prompts: int,
     target_length: int,
 ) -> Float[Array, " prompts"]:
-    """Returns what each prompt's weighted loss is divided by, [prompts]."""
+    """Returns what rows add to what each prompt's loss is divided by, [prompts]."""
     prompt_ids = batch["decoder_prompt_ids"]
-    match normalizing_factor:
-        case None:
-            return jnp.ones(prompts)
-        case "NUM_REAL_TARGET_TOKENS" | "AVERAGE_PER_SEQUENCE":
-            return _prompt_sums(weights, prompt_ids, prompts)
-        case "NUM_TOTAL_TARGET_TOKENS":
-            starts = jnp.diff(batch["decoder_segment_ids"], prepend=0) != 0
-            starts = starts.astype(jnp.float32)
-            return target_length * _prompt_sums(starts, prompt_ids, prompts)
-    return jnp.full(prompts, float(normalizing_factor))
+    if normalizing_factor == "NUM_TOTAL_TARGET_TOKENS":
+        starts = jnp.diff(batch["decoder_segment_ids"], prepend=0) != 0
+        starts = starts.astype(jnp.float32)
+        return target_length * _prompt_sums(starts, prompt_ids, prompts)
+    return _prompt_sums(weights, prompt_ids, prompts)
 
 
 def _prompt_sums(

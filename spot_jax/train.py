@@ -43,6 +43,7 @@ from spot_jax.settings import (
     Target,
     Training,
 )
+from spot_jax.t5 import flops
 from spot_jax.t5.decode import check_search
 from spot_jax.training import (
     agreed,
@@ -168,7 +169,7 @@ def train(
         # Left before the checkpoints are, which would wait for a process that is gone.
         enter(processes.watched())
         state = moving.first_state(parts, moved_by, loaded.mesh)
-        state, positions = prepare.resumed(state, bank, checkpoints, outputs)
+        state, stands = prepare.resumed(state, bank, checkpoints, outputs)
         done = int(state.step)
         if done >= training.steps:
             logger.info("The run is complete: %d steps were asked for.", training.steps)
@@ -178,9 +179,11 @@ def train(
         facts = {"model": loaded.story(), "vocabulary": of_vocabulary}
         facts |= {"rows": of_rows, "dtypes": loaded.dtypes(), "resumed_at": done}
         story.describe(folder, facts, loaded.mesh.devices.flat)
-        of_parts = parts.slots, loaded.mesh, parts.mixes, parts.head
+        platform = loaded.mesh.devices.flat[0].platform
+        cost = flops.step_cost(loaded.config, platform, parts.prefix)
+        of_parts = parts.slots, loaded.mesh, cost, parts.mixes, parts.head
         rows = batches.Rows(readers, data.lengths, training, *of_parts)
-        laid_out = prefetch(rows.batches(positions, done))
+        laid_out = prefetch(rows.batches(stands.positions, done, stands.rows))
         train_step = step.make_train_step(
             loaded.config,
             parts.binding,
@@ -198,9 +201,9 @@ def train(
         train_step = enter(profiling.on_demand(train_step, folder, training, done))
 
         # The steps.
-        for number, (batch, positions) in enumerate(laid_out, start=done + 1):
-            state, metrics = train_step(state, parts.frozen, batch, key)
-            reports.step(metrics)
+        for number, batch in enumerate(laid_out, start=done + 1):
+            state, metrics = train_step(state, parts.frozen, batch.rows, key)
+            reports.step(metrics, batch.useful)
             # Asked for the first time when the step is compiled.
             stopping = is_to_stop(number)
             due = training.due(number) | ({"log", "save"} if stopping else set())
@@ -216,7 +219,7 @@ def train(
                 # Before the checkpoint, after which nothing of it is done again.
                 outputs.write_due(due, state.trained, number)
                 if "save" in due:
-                    progress = {"positions": positions, "best": outputs.progress()}
+                    progress = batch.stands | {"best": outputs.progress()}
                     checkpoints.save(state, progress)
             if stopping:
                 break

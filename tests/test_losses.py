@@ -53,7 +53,9 @@ def unpacked_batch(t5x):
 
 @functools.partial(jax.jit, static_argnames=("factor", "prompts"))
 def losses_and_gradient(logits, batch, factor, prompts=1):
-    scales = losses.loss_scales(batch, factor, prompts=prompts, target_length=LENGTH)
+    (scales,) = losses.loss_scales(
+        [batch], factor, prompts=prompts, target_length=LENGTH
+    )
 
     def loss(logits):
         by_prompt = losses.prompt_losses(
@@ -236,10 +238,25 @@ def test_bank_equals_each_prompt_alone(factor):
 def test_microbatches_add_up_to_the_batch(factor):
     batch, logits = lay_out(PACKED_ROWS)
     whole, _ = losses_and_gradient(logits, batch, factor, BANK)
-    scales = losses.loss_scales(batch, factor, prompts=BANK, target_length=LENGTH)
+    (scales,) = losses.loss_scales([batch], factor, prompts=BANK, target_length=LENGTH)
     parts = [one_row(row, logits, batch, scales) for row in range(len(logits))]
     for metric, values in whole.items():
         np.testing.assert_allclose(sum(p[metric] for p in parts), values, rtol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [*dict.fromkeys([*UNPACKED_FACTORS, None, 7.0])])
+def test_rows_of_several_shapes_are_scaled_as_one_batch(factor):
+    batch, _ = lay_out(PACKED_ROWS)
+    (whole,) = losses.loss_scales([batch], factor, prompts=BANK, target_length=LENGTH)
+    cut = slice(None, 1), slice(1, None)
+    parts = [{name: rows[at] for name, rows in batch.items()} for at in cut]
+    # Of another length, which padding makes no longer.
+    wider = {name: np.pad(rows, ((0, 0), (0, 3))) for name, rows in parts[1].items()}
+    found = losses.loss_scales(
+        [parts[0], wider], factor, prompts=BANK, target_length=LENGTH
+    )
+    np.testing.assert_allclose(found[0], whole[:1], rtol=1e-6)
+    np.testing.assert_allclose(found[1][:, : whole.shape[1]], whole[1:], rtol=1e-6)
 
 
 def test_one_prompt_that_is_not_finite_leaves_the_others_alone():
@@ -253,7 +270,7 @@ def test_one_prompt_that_is_not_finite_leaves_the_others_alone():
 def test_unknown_normalizing_factor_is_refused(factor):
     batch, _ = lay_out(PACKED_ROWS)
     with pytest.raises(ValueError, match=f"{factor!r}; choose 'NUM_REAL"):
-        losses.loss_scales(batch, factor, prompts=2, target_length=LENGTH)
+        losses.loss_scales([batch], factor, prompts=2, target_length=LENGTH)
 
 
 @pytest.mark.parametrize("label_smoothing", [1.0, -0.1])
@@ -265,3 +282,99 @@ def test_label_smoothing_that_is_no_probability_is_refused(label_smoothing):
             z_loss=0.0,
             label_smoothing=label_smoothing,
         )
+
+
+def span_batch(rng, row_length=9):
+    """Rows of one and two examples, one of them without an answer, and padding."""
+    segments = np.array([[1] * 4 + [0] + [2] * 3 + [0], [1] * 9, [0] * 9])
+    marks = np.zeros((3, row_length), np.int32)
+    marks[0, [1, 3]], marks[0, 6] = (1, 2), 3
+    return segments, marks, rng.normal(size=(3, row_length, 2)).astype(np.float32) * 3
+
+
+def naive_span_losses(logits, marks, segments):
+    """An example after the other, as torch's cross entropy has it."""
+    found, hits = np.zeros(marks.shape), np.zeros(marks.shape, bool)
+    for row, segment in np.argwhere(segments):
+        here = np.flatnonzero(segments[row] == segments[row, segment])
+        ends = [c for c in (0, 1) if marks[row, segment] >> c & 1]
+        scores = [
+            logits[row, segment, c] - np.log(np.exp(logits[row, here, c]).sum())
+            for c in ends
+        ]
+        found[row, segment] = -np.mean(scores) if ends else 0
+        hits[row, segment] = all(
+            logits[row, segment, c] == logits[row, here, c].max() for c in ends
+        )
+    return found, hits
+
+
+def test_span_losses_are_those_of_each_example_alone():
+    segments, marks, logits = span_batch(np.random.default_rng(0))
+    # One answer is found.
+    logits[0, 6] = 9.0
+    found, hits = losses.span_losses(logits, marks, segments)
+    wanted, right = naive_span_losses(logits.astype(np.float64), marks, segments)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    counted = marks > 0
+    np.testing.assert_array_equal(np.asarray(hits)[counted], right[counted])
+    assert np.asarray(hits)[0, 6] and not np.asarray(hits)[counted].all()
+    scores = losses.span_log_probabilities(logits, segments)
+    for segment in (1, 2):
+        total = np.exp(scores[0])[segments[0] == segment].sum(axis=0)
+        np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+def test_span_losses_of_logits_that_are_large_are_exact_and_have_gradients():
+    segments, marks, logits = span_batch(np.random.default_rng(0))
+    large = np.float32(1e4) + logits
+    found, _ = losses.span_losses(large, marks, segments)
+    wanted, _ = naive_span_losses(large.astype(np.float64) - 1e4, marks, segments)
+    np.testing.assert_allclose(found, wanted, atol=5e-3)
+
+    def total(logits):
+        return losses.span_losses(logits, marks, segments)[0].sum()
+
+    gradient = jax.grad(total)(logits)
+    assert np.isfinite(gradient).all()
+    # Of what has no answer nothing is learned.
+    assert not gradient[1].any() and not gradient[2].any() and gradient[0].any()
+
+
+def head_batch(targets, prompts, weights=None):
+    targets = np.asarray(targets)
+    weights = targets > 0 if weights is None else weights
+    return make_batch(targets, weights, targets > 0, prompts)
+
+
+@pytest.mark.parametrize("head", ["cls", "token"])
+def test_classes_count_from_one_and_nothing_is_no_class(head):
+    logits = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    batch = head_batch([[1, 4, 0], [2, 0, 0]], [[1, 1, 0], [2, 0, 0]])
+    options = dict(prompts=2, z_loss=0.0, label_smoothing=0.0)
+    scales = batch["decoder_loss_weights"]
+    found = losses.prompt_losses(logits, batch, scales, head=head, **options)
+    log_probabilities = np.asarray(jax.nn.log_softmax(logits))
+    wanted = [-log_probabilities[0, [0, 1], [0, 3]].sum(), -log_probabilities[1, 0, 1]]
+    np.testing.assert_allclose(found["loss"], wanted, atol=1e-5)
+    best = logits.argmax(axis=-1)
+    right = [(best[0, :2] == [0, 3]).sum(), int(best[1, 0] == 1)]
+    np.testing.assert_array_equal(found["correct"], right)
+    np.testing.assert_array_equal(found["weight_sum"], [2, 1])
+
+
+def test_an_answer_counts_half_for_each_of_its_ends():
+    segments, marks, logits = span_batch(np.random.default_rng(0))
+    weights = ((marks & 1) + (marks >> 1)) / 2
+    batch = make_batch(marks, weights, segments, (segments > 0) * [[1], [2], [1]])
+    (scales,) = losses.loss_scales(
+        [batch], "NUM_REAL_TARGET_TOKENS", prompts=2, target_length=9
+    )
+    found = losses.prompt_losses(
+        logits, batch, scales, prompts=2, z_loss=0.1, label_smoothing=0.1, head="span"
+    )
+    each, _ = naive_span_losses(logits.astype(np.float64), marks, segments)
+    first = (each[0, 1] + each[0, 3]) / 2
+    np.testing.assert_allclose(found["loss"], [(first + each[0, 6]) / 2, 0], atol=1e-5)
+    np.testing.assert_array_equal(found["weight_sum"], [2, 0])
+    assert not np.asarray(found["z_loss"]).any()

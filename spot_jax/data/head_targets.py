@@ -81,30 +81,31 @@ class _Numbered:
         return [(inputs, self._number(targets)) for inputs, targets in taken]
 
 
-def numbered(
-    reader: Reader, classes: Sequence[str], vocabulary: Any, limit: int, task: str
-) -> Reader:
+def numbered(reader: Reader, number: Callable[[np.ndarray], np.ndarray]) -> Reader:
     """Returns a reader of the same examples, whose targets are numbers of classes.
 
     Args:
         reader: of targets that are pieces.
-        classes: their texts.
-        vocabulary: encodes them, as the targets were.
-        limit: TASK_FEATURE_LENGTHS['targets'], to which targets may have been cut.
-        task: its name, for messages.
-
-    Raises:
-        InputError: when two classes have the same pieces; a target that is none of them
-            raises it when it is read.
+        number: see `numbers`; what is none of them is found when it is read.
     """
-    number = numbers(classes, vocabulary, limit, task)
     return lambda seed, position: _Numbered(reader(seed, position), number)
 
 
 def numbers(
     classes: Sequence[str], vocabulary: Any, limit: int, task: str
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns what makes [1] of a target's pieces; see `numbered`."""
+    """Returns what makes [1 + number of its class] of a target's pieces.
+
+    Args:
+        classes: their texts.
+        vocabulary: encodes them, as the targets were.
+        limit: TASK_FEATURE_LENGTHS['targets'], to which targets may have been cut.
+        task: its name, for messages.
+
+    Raises:
+        InputError: when two classes have the same pieces. What is returned raises it
+            for a target that is none of them.
+    """
     table: dict[tuple[int, ...], int] = {}
     for place, label in enumerate(classes, 1):
         ids = np.asarray([*vocabulary.encode(label), _EOS_ID], np.int32)
@@ -162,6 +163,9 @@ def marked(
             that is missing there are no marks.
         vocabulary: SeqIO's or SentencePiece's.
         limit: TASK_FEATURE_LENGTHS['inputs'], to which it is cut.
+
+    Raises:
+        InputError: when the text does not end in the words, or a tag is unknown.
     """
     text = _text(example["inputs_pretokenized"])
     if kind == "token":
@@ -179,11 +183,16 @@ def _sentence(
     text: str, example: Mapping[str, Any], vocabulary: Any, limit: int
 ) -> Marked:
     words = [_text(word) for word in example.get("words", ())] or text.split()
-    tags = [_text(tag) for tag in example.get("tags", ())] or [tagging.OUTSIDE] * len(
-        words
-    )
+    tags = [_text(tag) for tag in example.get("tags", ())]
+    tags = tags or [tagging.OUTSIDE] * len(words)
     # The name of the task, say, which is no entity.
-    before = text.removesuffix(" ".join(words)).split()
+    before, own = text.split(), " ".join(words).split()
+    if before[len(before) - len(own) :] != own:
+        raise InputError(
+            f"The input {text!r:.200} does not end in the words that are tagged, "
+            f"{' '.join(words)!r:.200}. Let the task put them at its end."
+        )
+    before = before[: len(before) - len(own)]
     outside = [tagging.OUTSIDE] * len(before)
     pieces = tagging.align(
         [*before, *words], [*outside, *tags], vocabulary, limit=limit

@@ -7,7 +7,7 @@ tokenized data never do.
 import functools
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ from spot_jax.text.postprocessors import HIDDEN
 
 logger = logging.getLogger(__name__)
 
+# From the pieces of a target to the number of its class, [1].
+Number = Callable[[np.ndarray], np.ndarray]
 # Above this a set is streamed. 2**17 examples of 600 tokens are about 300 MB.
 MAX_EXAMPLES_IN_MEMORY = 2**17
 # How much of a stream is read ahead to see whether examples are too long.
@@ -72,6 +74,7 @@ def training_loader(
     data: Data,
     streams: dict[str, LengthCheck] | None = None,
     head: str | None = None,
+    numbers: Mapping[str, Number] | None = None,
 ) -> Callable[[str], Reader]:
     """Returns what prepares training splits, and reads what mixtures share once.
 
@@ -80,6 +83,7 @@ def training_loader(
         streams: where every task that is streamed puts what counts its examples.
         head: "token" or "span": targets are marks beside the inputs, as
             data/head_targets.py has it.
+        numbers: of tasks that are classified, what makes a number of a target.
 
     Returns:
         From the name of a SeqIO task or mixture, or of a folder of tokenized data, to
@@ -95,8 +99,9 @@ def training_loader(
     def load(name: str) -> Reader:
         if head in heads.BESIDE and set_up.is_lean(data):
             head_targets.check_task(head, name, ())
+        number = (numbers or {}).get(name)
         if set_up.is_lean(data):
-            pairs = _pairs(name, data)
+            pairs = _numbered(_pairs(name, data), number)
             return lambda seed, position: MemoryExamples(pairs, seed, position)
         import seqio
 
@@ -106,7 +111,7 @@ def training_loader(
         if head in heads.BESIDE and not isinstance(task, seqio.Mixture):
             return _load_marked(task, data, head)
         if not isinstance(task, seqio.Mixture):
-            return _load_task(task, data, {} if streams is None else streams)
+            return _load_task(task, data, {} if streams is None else streams, number)
         members = [member for member in task.tasks if "train" in member.splits]
         rates = [task.get_rate(member) for member in members]
         readers = [load(member.name) for member in members]
@@ -128,9 +133,19 @@ def _pairs(name: str, data: Data) -> Sequence[tuple[np.ndarray, np.ndarray]]:
     return [(example["inputs"], example["targets"]) for example in examples]
 
 
-def _load_task(task: Any, data: Data, streams: dict[str, LengthCheck]) -> Reader:
+def _numbered(pairs: Sequence[tuple], number: Number | None) -> Sequence[tuple]:
+    """Returns examples whose targets are numbers of classes, where there are such."""
+    if number is None:
+        return pairs
+    return [(inputs, number(targets)) for inputs, targets in pairs]
+
+
+def _load_task(
+    task: Any, data: Data, streams: dict[str, LengthCheck], number: Number | None
+) -> Reader:
     if _is_streamed(task, data):
-        return _stream(task, data, streams)
+        stream = _stream(task, data, streams)
+        return stream if number is None else head_targets.numbered(stream, number)
     check = _length_check(task, data)
     dataset = task.get_dataset(None, "train", shuffle=False)
     examples = list(TaskPass(_begun(dataset, task, data), check))
@@ -141,19 +156,24 @@ def _load_task(task: Any, data: Data, streams: dict[str, LengthCheck]) -> Reader
         )
     check.report()
     _check_targets(task, examples, data)
+    examples = _numbered(examples, number)
     logger.info("%s: %d training examples in memory.", task.name, len(examples))
     return lambda seed, position: MemoryExamples(examples, seed, position)
 
 
 def _load_marked(task: Any, data: Data, head: str) -> Reader:
-    """Reads inputs with marks beside them, which are always in memory."""
+    """Reads inputs with marks beside them, which are always in memory.
+
+    Targets as text are not looked at, however long they are.
+    """
     check = _length_check(task, data)
     vocabulary = task.output_features["inputs"].vocabulary
     dataset = task.get_dataset(None, "train", shuffle=False)
     head_targets.check_task(head, task.name, dataset.element_spec)
     limit, examples = data.lengths["inputs"], []
     for example in undamaged(task.name, "train", dataset.as_numpy_iterator()):
-        check.fit(example)
+        check.seen += 1
+        check("inputs", example["inputs"])
         found = head_targets.marked(head, example, vocabulary, limit)
         examples.append((found.inputs, found.marks))
     check.report()

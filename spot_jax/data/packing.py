@@ -132,6 +132,76 @@ def pack(
     )
 
 
+class Size(NamedTuple):
+    """What an example takes up in a row.
+
+    Attributes:
+        inputs: positions of the encoder, slots included.
+        targets: positions of the decoder.
+        prompt: index of its prompt in the bank.
+    """
+
+    inputs: int
+    targets: int
+    prompt: int = 0
+
+
+def sizes_of(examples: Sequence[Example], prompt_length: int) -> list[Size]:
+    """Returns the sizes of examples behind so many slots each."""
+    return [
+        Size(prompt_length + len(e.inputs), len(e.targets), e.prompt) for e in examples
+    ]
+
+
+def divided(
+    sizes: Sequence[Size],
+    row_length: int,
+    target_limit: int | None,
+    mixes: bool = True,
+) -> list[list[int]]:
+    """Divides examples among rows: the longest first, each into the first with room.
+
+    Args:
+        sizes: of the examples.
+        row_length: positions of a row of the encoder.
+        target_limit: of a row of the decoder; None: as many as come.
+        mixes: whether a row may hold examples of several prompts.
+
+    Returns:
+        Of each row, which examples are in it. One that is longer than a row has one.
+    """
+    order = sorted(range(len(sizes)), key=lambda i: -sizes[i].inputs)
+    if mixes:
+        return _first_fit(sizes, order, row_length, target_limit)
+    prompts = sorted({size.prompt for size in sizes})
+    own = [[i for i in order if sizes[i].prompt == number] for number in prompts]
+    return [row for o in own for row in _first_fit(sizes, o, row_length, target_limit)]
+
+
+def _first_fit(
+    sizes: Sequence[Size],
+    order: Sequence[int],
+    row_length: int,
+    target_limit: int | None,
+) -> list[list[int]]:
+    rows: list[list[int]] = []
+    room: list[tuple[int, float]] = []
+    whole = row_length, float("inf") if target_limit is None else target_limit
+    for number in order:
+        inputs, targets, _ = sizes[number]
+        fits = next(
+            (i for i, (n, m) in enumerate(room) if n >= inputs and m >= targets), None
+        )
+        if fits is None:
+            fits = len(rows)
+            rows.append([])
+            room.append(whole)
+        rows[fits].append(number)
+        left, targets_left = room[fits]
+        room[fits] = left - inputs, targets_left - targets
+    return rows
+
+
 def _bins(
     examples: Sequence[Example],
     prompt_length: int,
@@ -139,39 +209,9 @@ def _bins(
     target_limit: int | None,
     mixes: bool,
 ) -> list[list[Example]]:
-    """Divides examples among rows, of one prompt each where they may not mix."""
-    room = prompt_length, row_length, target_limit
-    if mixes:
-        return _first_fit(examples, *room)
-    prompts = sorted({example.prompt for example in examples})
-    of_prompt = [[e for e in examples if e.prompt == number] for number in prompts]
-    return [row for own in of_prompt for row in _first_fit(own, *room)]
-
-
-def _first_fit(
-    examples: Sequence[Example],
-    prompt_length: int,
-    row_length: int,
-    target_limit: int | None,
-) -> list[list[Example]]:
-    """Puts the longest examples first, each into the first row with room."""
-    bins: list[list[Example]] = []
-    room: list[tuple[int, float]] = []
-    whole = row_length, float("inf") if target_limit is None else target_limit
-    for example in sorted(examples, key=lambda e: -len(e.inputs)):
-        size, target_size = prompt_length + len(example.inputs), len(example.targets)
-        fits = next(
-            (i for i, (n, m) in enumerate(room) if n >= size and m >= target_size),
-            None,
-        )
-        if fits is None:
-            fits = len(bins)
-            bins.append([])
-            room.append(whole)
-        bins[fits].append(example)
-        left, targets_left = room[fits]
-        room[fits] = left - size, targets_left - target_size
-    return bins
+    sizes = sizes_of(examples, prompt_length)
+    rows = divided(sizes, row_length, target_limit, mixes)
+    return [[examples[i] for i in row] for row in rows]
 
 
 def _longest_targets(bins: Sequence[Sequence[Example]]) -> int:

@@ -10,12 +10,11 @@ It is a function of sizes alone, so that a run that resumes, and every process o
 plans the same.
 """
 
-import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypedDict
 
 from spot_jax.data import packing
-from spot_jax.data.packing import Example, Shape
+from spot_jax.data.packing import Example, Shape, Size
 
 # Row lengths that are tried, between the median example and twice the longest.
 _TRIED = 24
@@ -23,20 +22,6 @@ _TRIED = 24
 _LOOKED_AT = 4096
 # A plan is replaced where another would take away so much of a step.
 _WORTH_IT = 0.1
-
-
-class Size(NamedTuple):
-    """Of an example, what a row has to have room for.
-
-    Attributes:
-        inputs: positions of the encoder, slots included.
-        targets: positions of the decoder.
-        prompt: whose it is.
-    """
-
-    inputs: int
-    targets: int
-    prompt: int
 
 
 class Plan(NamedTuple):
@@ -74,13 +59,6 @@ class Room(NamedTuple):
 
 # Of a row, from its positions in the encoder and the decoder, what it costs.
 Cost = Callable[[int, int], float]
-
-
-def sizes_of(examples: Iterable[Example], slots: int) -> list[Size]:
-    """Returns the sizes of a step's examples, behind so many slots each."""
-    return [
-        Size(slots + len(e.inputs), len(e.targets), e.prompt) for e in examples
-    ]
 
 
 def plan(batches: Sequence[Sequence[Size]], room: Room, cost: Cost) -> Plan:
@@ -122,18 +100,19 @@ def better(
 
 def useful(
     sizes: Sequence[Size], shapes: Sequence[Shape], cost: Cost
-) -> tuple[float, float]:
-    """Returns how much of a step is of use: the share of positions, and of the cost.
+) -> dict[str, float]:
+    """Returns which share of a step is of use: of its positions, and of its cost.
 
     Args:
         sizes: of the step's examples.
         shapes: of its rows.
-        cost: of a row; an example in a row of its own size has nothing to waste.
+        cost: of a row. An example in a row of its own size has nothing to waste.
     """
     positions = sum(shape.rows * sum(shape[1:]) for shape in shapes)
     spent = sum(shape.rows * cost(*shape[1:]) for shape in shapes)
     real = sum(size.inputs + size.targets for size in sizes)
-    return real / positions, sum(cost(*size[:2]) for size in sizes) / spent
+    needed = sum(cost(*size[:2]) for size in sizes)
+    return {"positions": real / positions, "flops": needed / spent}
 
 
 class Kept(TypedDict):
@@ -148,9 +127,11 @@ def kept(found: Plan) -> Kept:
     return Kept(usual=list(found.usual), longer=list(found.longer))
 
 
-def of_kept(told: Kept) -> Plan:
-    """Returns the plan that `kept` made JSON of."""
-    return Plan(Shape(*told["usual"]), Shape(*told["longer"]))
+def of_kept(told: Kept, room: Room) -> Plan:
+    """Returns the plan that `kept` made JSON of, in a room that may be another's."""
+    shapes = (Shape(*told["usual"]), Shape(*told["longer"]))
+    # Of a mesh, say, over which more rows are divided.
+    return Plan(*(s._replace(rows=_up(s.rows, room.rows_multiple)) for s in shapes))
 
 
 def divided(
@@ -181,44 +162,56 @@ def _lengths(batches: Sequence[Sequence[Size]], room: Room) -> list[int]:
 def _planned(batches: Sequence[Sequence[Size]], length: int, room: Room) -> Plan:
     """Returns the plan whose usual rows are so long."""
     longest = max(length, room.longest)
-    found = [
-        [_bins(part, row, room) for part, row in _parts(batch, length, longest)]
-        for batch in batches
-    ]
-    usual, longer = (_shape([b[i] for b in found], (length, longest)[i], room) for i in (0, 1))
-    return Plan(usual, longer)
+    parts = [_parts(batch, length) for batch in batches]
+    return Plan(
+        *(
+            _shape([part[which] for part in parts], row_length, room)
+            for which, row_length in enumerate((length, longest))
+        )
+    )
 
 
-def _parts(
-    batch: Sequence[Size], length: int, longest: int
-) -> list[tuple[list[Size], int]]:
-    short = [size for size in batch if size.inputs <= length]
-    return [(short, length), ([s for s in batch if s.inputs > length], longest)]
+def _parts(batch: Sequence[Size], length: int) -> tuple[list[Size], list[Size]]:
+    """Divides a batch: what fits in a row of a length, and what is longer."""
+    parts: tuple[list[Size], list[Size]] = ([], [])
+    for size in batch:
+        parts[size.inputs > length].append(size)
+    return parts
 
 
-def _shape(found: Sequence[Sequence[Sequence[Size]]], length: int, room: Room) -> Shape:
-    rows = max(1, *(len(bins) for bins in found)) if found else 1
-    rows = _up(rows, room.rows_multiple)
-    if room.beside:
-        return Shape(rows, length, length)
-    sums = (sum(size.targets for size in row) for bins in found for row in bins)
-    return Shape(rows, length, max(1, max(sums, default=room.targets)))
+def _shape(batches: Sequence[Sequence[Size]], length: int, room: Room) -> Shape:
+    """Returns the shape of rows of a length that holds each of these batches."""
+    rows, targets = 1, 0
+    for sizes in batches:
+        found = _rows(sizes, length, room)
+        rows = max(rows, len(found))
+        sums = (sum(sizes[i].targets for i in row) for row in found)
+        targets = max(targets, *sums, 0)
+    targets = length if room.beside else (targets or room.targets)
+    return Shape(_up(rows, room.rows_multiple), length, targets)
 
 
-def _bins(sizes: Sequence[Size], length: int, room: Room) -> list[list[Size]]:
-    # Half of an encoder's row: short inputs with long targets would pile up in one
-    # row, and every other row would be padded to its length.
-    limit = None if room.beside else max(room.targets, length // 2)
-    return packing.divided(sizes, length, limit, room.mixes)
+def _rows(sizes: Sequence[Size], length: int, room: Room) -> list[list[int]]:
+    return packing.divided(sizes, length, target_limit(length, room), room.mixes)
+
+
+def target_limit(length: int, room: Room) -> int | None:
+    """Returns how many targets a row of a length may hold.
+
+    Half of an encoder's row: short inputs with long targets would pile up in one row,
+    and every other row would be padded to its length.
+    """
+    return None if room.beside else max(room.targets, length // 2)
 
 
 def _cost(found: Plan, batch: Sequence[Size], room: Room, cost: Cost) -> float:
     total = 0.0
-    parts = _parts(batch, found.usual.row_length, found.longer.row_length)
-    for (sizes, length), shape in zip(parts, found, strict=True):
+    parts = _parts(batch, found.usual.row_length)
+    for sizes, shape in zip(parts, found, strict=True):
         if sizes or shape is found.usual:
-            bins = len(_bins(sizes, length, room))
-            total += shape.rows * max(1, -(-bins // shape.rows)) * cost(*shape[1:])
+            rows = len(_rows(sizes, shape.row_length, room))
+            times = max(1, -(-rows // shape.rows))
+            total += shape.rows * times * cost(*shape[1:])
     return total
 
 

@@ -31,6 +31,7 @@ class Binding:
             the whole bank is in arrays [bank, ...].
         ties: numbers of prompts that are one prompt, but for their heads; see
             model/tying.py.
+        dropout: of keys and values, while they are trained.
     """
 
     bundle: Callable[[PyTree], PromptBundle | None]
@@ -38,6 +39,7 @@ class Binding:
     tunes_model: bool = False
     groups: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
     ties: Sequence[Sequence[int]] = ()
+    dropout: float = 0.0
 
     def bind(
         self, trained: PyTree, frozen: PyTree

@@ -1,7 +1,7 @@
 """Frozen matrices in 8 bits, a scale for each column (qwix; `pip install .[int8]`).
 
-A quarter of float32, half of bfloat16. Activations and all that is computed stay as they
-are: a matrix is widened where it is used. What is lost by it is at most a 255th of
+A quarter of float32, half of bfloat16. Activations and all that is computed stay as
+they are: a matrix is widened where it is used. What is lost by it is at most a 255th of
 the largest number of a column.
 """
 

@@ -1,16 +1,20 @@
 """The loss of a batch, as a function of what is trained and what is frozen."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
+import jax.numpy as jnp
 
 from spot_jax import losses
 from spot_jax.model.binding import Binding
 from spot_jax.prompts import heads
-from spot_jax.prompts.base import PromptBundle
+from spot_jax.prompts.base import BANK_AXES, PromptBundle, sites
 from spot_jax.settings import Loss
 from spot_jax.t5 import T5, T5Config, walk
+
+# Folded into a step's key where the prefix drops out.
+_PREFIX = 2**31 - 1
 
 
 def make_loss(
@@ -33,14 +37,17 @@ def make_loss(
 
     def loss(trained, frozen, batch, key, scales=None):
         if scales is None:
-            scales = scales_of(batch, binding, options, target_length)
+            (scales,) = scales_of([batch], binding, options, target_length)
         params, bundle = binding.bind(trained, frozen)
         rngs = None if key is None else {"dropout": key}
+        entering, rows = bundle, batch["row_prompts"]
+        if binding.dropout and key is not None:
+            entering, rows = dropped(bundle, rows, binding.dropout, key)
         apply = functools.partial(
             model.apply,
             walk.variables(config, params),
-            prompt=bundle,
-            row_prompts=batch["row_prompts"],
+            prompt=entering,
+            row_prompts=rows,
             deterministic=key is None,
             rngs=rngs,
         )
@@ -58,6 +65,31 @@ def make_loss(
         return metrics["loss"].sum(), metrics
 
     return loss
+
+
+def dropped(
+    bank: PromptBundle, rows: jax.Array, rate: float, key: jax.Array
+) -> tuple[PromptBundle, jax.Array]:
+    """Drops numbers of keys and values, of every row by itself (P-Tuning v2's code).
+
+    Args:
+        bank: of keys and values alone.
+        rows: [rows] the prompt of each row.
+        rate: how many.
+        key: of the step; that of the T5's own dropout.
+
+    Returns:
+        A bank of a prompt for each row, and [rows] which of them each row has.
+    """
+    own = {}
+    for number, (site, array) in enumerate(sites(bank).items()):
+        taken = jnp.take(array, rows, axis=BANK_AXES[site])
+        # Layers fold in names and numbers of theirs; these are another key's.
+        drawn = jax.random.fold_in(jax.random.fold_in(key, _PREFIX), number)
+        is_kept = jax.random.bernoulli(drawn, 1 - rate, taken.shape)
+        own[site] = jnp.where(is_kept, taken / (1 - rate), 0)
+    mask = None if bank.mask is None else bank.mask[rows]
+    return bank.replace(**own, mask=mask), jnp.arange(len(rows))
 
 
 def head_of(bundle: PromptBundle | None) -> str | None:
@@ -111,8 +143,8 @@ def head_logits(
 
 
 def scales_of(
-    batch: dict, binding: Binding, options: Loss, target_length: int
-) -> jax.Array:
+    batch: Sequence[dict], binding: Binding, options: Loss, target_length: int
+) -> list[jax.Array]:
     """Returns what each token's loss is multiplied by; see `losses.loss_scales`."""
     return losses.loss_scales(
         batch,

@@ -177,6 +177,12 @@ def slots_of(bundle: PromptBundle) -> int:
     return max((array.shape[-2] for array in vectors if array is not None), default=0)
 
 
+def prefix_of(bundle: PromptBundle) -> int:
+    """Returns how many keys a bundle puts beside those of a row."""
+    arrays = (getattr(bundle, site) for site in KEYS_VALUES)
+    return max((array.shape[-2] for array in arrays if array is not None), default=0)
+
+
 def mixes_in_rows(bundle: PromptBundle) -> bool:
     """Whether a row may hold examples of several prompts of a bank.
 

@@ -2,9 +2,9 @@
 
 It holds one array for each site, under the site's name (see `base.PromptBundle`), those
 of its head, if it has one, and the header says how they enter where there are several
-ways. Also read: what T5X and
-prompt-tuning write (numpy, usually without a suffix), several such arrays in a .npz,
-and what PEFT writes (adapter_model.safetensors beside adapter_config.json).
+ways. Also read: what T5X and prompt-tuning write (numpy, usually without a suffix),
+several such arrays in a .npz, and what PEFT writes (adapter_model.safetensors beside
+adapter_config.json).
 """
 
 import dataclasses
@@ -244,7 +244,7 @@ def _head(
         return None
     classes = tuple(told["classes"]) if told else ()
     shapes = [() if array is None else array.shape for array in own.values()]
-    is_known = told is not None and told["kind"] in heads.KINDS and classes
+    is_known = told is not None and heads.are_classes(told["kind"], classes)
     if not is_known or shapes != [(*shapes[0][:1], len(classes)), (len(classes),)]:
         raise InputError(
             f"{path} has a head of the shapes {shapes} and its header tells of "

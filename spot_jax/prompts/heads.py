@@ -6,8 +6,13 @@ layer on the model's states. It is trained, saved and used with its prompt:
     cls     a class of the whole input, from the decoder's first state
     token   a tag of each word, from the encoder's state of its first piece
     span    the first and the last piece of an answer, from the encoder's states
+
+The dropout that the paper has in front of the layer is there: the stacks of a T5 end in
+one.
 """
 
+import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,11 +26,15 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from spot_jax.errors import InputError
 
+logger = logging.getLogger(__name__)
+
 KINDS = ("cls", "token", "span")
 # Those that stand beside the input, whose states are the encoder's.
 BESIDE = ("token", "span")
 # What a span head says of every piece.
 ENDS = ("first", "last")
+# A tag outside of all entities, or at the first or another word of one.
+_TAG = re.compile(r"O|[BI]-.+")
 # What a class gets that another prompt of a bank has and this one has not.
 _ABSENT = -1e9
 
@@ -121,11 +130,31 @@ def take(head: Head, index: int) -> Head:
     return Head(kernel, bias, head.kind, (names,))
 
 
-def is_like(one: Head | None, other: Head | None) -> bool:
-    """Whether two heads tell the same classes."""
-    if one is None or other is None:
-        return one is other
-    return one.kind == other.kind and one.names == other.names
+def reordered(head: Head | None, kind: str, names: Sequence[str]) -> Head | None:
+    """Returns the head of one prompt with its classes in another order.
+
+    Args:
+        head: of one prompt; None: there is none.
+        kind: that it should be of.
+        names: of its classes, in the order that is wanted.
+
+    Returns:
+        None where there is no head of this kind with these classes.
+    """
+    if head is None or head.kind != kind or set(head.names[0]) != set(names):
+        return None
+    order = [head.names[0].index(name) for name in names]
+    kernel, bias = (np.asarray(array)[..., order] for array in (head.kernel, head.bias))
+    return Head(kernel, bias, kind, (tuple(names),))
+
+
+def are_classes(kind: str, names: Sequence[str]) -> bool:
+    """Whether a head of some kind can tell these classes apart."""
+    if kind not in KINDS or not names or len(set(names)) < len(names):
+        return False
+    if kind == "span":
+        return tuple(names) == ENDS
+    return kind == "cls" or all(map(_TAG.fullmatch, names))
 
 
 def told(head: Head | None) -> str:
@@ -173,9 +202,13 @@ class Headed(nn.Module):
         Where the start has none, or one of another task, it is drawn.
         """
         of_prompt = self.prompt.parameters_of(start, rng)
-        head = new(self.names, self.kind, self.d_model, rng)
-        if is_like(start.head, head):
-            head = start.head
+        drawn = new(self.names, self.kind, self.d_model, rng)
+        head = reordered(start.head, self.kind, self.names) or drawn
+        if head is drawn and start.head is not None:
+            logger.info(
+                "The start has %s; %s is drawn anew in its place.",
+                *(told(start.head), told(drawn)),
+            )
         arrays = {"head_kernel": head.kernel, "head_bias": head.bias}
         return arrays | {"prompt": of_prompt}
 

@@ -57,7 +57,7 @@ def check_rows(run: Run, chips: int) -> None:
         listed = ", ".join(map(str, fitting))
         ways.append(f"--gin.NUM_PARTITIONS to one of {listed}")
     raise InputError(
-        f"A step has {rows} rows, and {data} groups of chips (NUM_PARTITIONS "
+        f"A step has {rows} examples, and {data} groups of chips (NUM_PARTITIONS "
         f"{partitions}) with MICROBATCHES {parts} take {data * parts} at least: some "
         f"would compute nothing but padding. Set {', or '.join(ways)}."
     )

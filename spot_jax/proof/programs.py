@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from spot_jax.data.loading import labels_of
 from spot_jax.data.packing import Shape
 from spot_jax.hardware import counts
 from spot_jax.hardware.chips import Chip
@@ -24,8 +23,6 @@ from spot_jax.training import step
 from spot_jax.training.bank import rate_numbers
 
 NAMES = ("training", "evaluation")
-# Labels of a task whose labels nothing tells.
-_LABELS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,8 +110,9 @@ def _training(
         places=sharding.places(parts.state),
     )
     multiple = mesh.shape["data"] * run.training.microbatches
-    rows = run.rows(parts.slots, multiple, parts.mixes)
-    batch = shapes.batch_of(rows, parts.slots, mesh)
+    platform = mesh.devices.flat[0].platform
+    rows = run.rows(parts.slots, multiple, parts.mixes, platform)
+    batch = [shapes.batch_of(rows, parts.slots, mesh)]
     key = shapes.made_on(mesh, lambda: step.dropout_key(run.seed))
     return "training", rows, train_step.lower(parts.state, parts.frozen, batch, key)
 
@@ -132,9 +130,11 @@ def _evaluation(
     # Answers are what is looked for: there are no targets beside the inputs.
     batch = shapes.batch_of(rows._replace(target_row_length=1), parts.slots, mesh)
     given = parts.state.trained, parts.frozen, batch
+    if run.head is not None:
+        read = answers.make_read(config, parts.binding)
+        return "evaluation", rows, jax.jit(read).lower(*given)
     if run.evaluation.method == "rank":
-        known = labels_of(run.data.names[0]) or run.evaluation.labels or ()
-        several = (len(known) or _LABELS, rows.target_row_length)
+        several = (len(run.labels(run.data.names[0])), rows.target_row_length)
         labels = shapes.made_on(mesh, lambda: jnp.zeros(several, jnp.int32))
         rank = answers.make_rank(config, parts.binding)
         return "evaluation", rows, jax.jit(rank).lower(*given, labels)

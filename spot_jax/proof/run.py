@@ -4,19 +4,24 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from spot_jax.data import packing
-from spot_jax.data.packing import Example, Shape
+from spot_jax.data import head_targets, row_shapes
+from spot_jax.data.loading import labels_of
+from spot_jax.data.packing import Shape, Size
 from spot_jax.errors import InputError
 from spot_jax.model import architecture, automatic
 from spot_jax.model.automatic import Place
 from spot_jax.optim import Optimizer
+from spot_jax.prompts.heads import BESIDE
 from spot_jax.settings import Data, Evaluation, Loss, Model, Prompts, Training
-from spot_jax.t5 import T5Config
+from spot_jax.t5 import T5Config, flops
 from spot_jax.training import prepare
 from spot_jax.training.bank import Entry
+from spot_jax.training.batches import room_of
 
 # What a run is called that names no task: only how long its examples are counts.
 _TASK = "task"
+# Labels of a task whose labels nothing tells: how many there are counts.
+_LABELS = ("0", "1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,10 +56,29 @@ class Run:
         """The T5's shape."""
         return self.model.config
 
+    @property
+    def head(self) -> str | None:
+        """What answers, where it is not the language model."""
+        return self.prompts.head if self.prompts else None
+
     def bank(self) -> list[Entry]:
         """Lists the prompts, or the model as its one entry."""
         rates = self.optimizer(base_step=0).rates
-        return prepare.bank_of(self.data, self.prompts, self.seed, rates)
+        bank = prepare.bank_of(self.data, self.prompts, self.seed, rates)
+        if self.head is None:
+            return bank
+        of_each = [
+            head_targets.classes_of(self.head, self.labels(e.task), e.task)
+            for e in bank
+        ]
+        return [
+            dataclasses.replace(entry, classes=classes)
+            for entry, classes in zip(bank, of_each, strict=True)
+        ]
+
+    def labels(self, task: str) -> Sequence[str]:
+        """Returns the labels of a task; some, where nothing that is read tells them."""
+        return labels_of(task) or self.evaluation.labels or _LABELS
 
     def on(self, place: Place) -> "Run":
         """Returns the run as it would be on some devices, with nothing left open."""
@@ -76,35 +100,35 @@ class Run:
         training = dataclasses.replace(self.training, microbatches=number)
         return dataclasses.replace(self, training=training)
 
-    def rows(self, slots: int, multiple: int, mixes: bool = True) -> Shape:
-        """Returns the rows of a step, as the run would plan them.
+    def rows(
+        self, slots: int, multiple: int, mixes: bool = True, platform: str = "tpu"
+    ) -> Shape:
+        """Returns the usual rows of a step, as the run would plan them.
 
         Args:
             slots: positions that a prompt takes up in front of every input.
             multiple: what their number is rounded up to.
             mixes: whether a row may hold examples of several prompts.
+            platform: "cpu", "gpu" or "tpu".
         """
         row_length = slots + self.data.lengths["inputs"]
         targets = self.data.lengths["targets"]
         prompts = len(self.bank())
         examples = self.training.batch_size * prompts
         if not self.training.pack:
+            targets = row_length if self.head in BESIDE else targets
             return Shape(-(-examples // multiple) * multiple, row_length, targets)
         inside = {name: [0] * length for name, length in self.expected.items()}
-        return packing.plan(
-            [
-                [
-                    Example(inside["inputs"], inside["targets"], number % prompts)
-                    for number in range(examples)
-                ]
-            ],
-            prompt_length=slots,
-            row_length=row_length,
-            # As training/batches.py has it.
-            target_limit=max(targets, row_length // 2),
-            rows_multiple=multiple,
-            mixes=mixes,
+        if self.head is not None:
+            # A mark beside each piece, or one number.
+            inside["targets"] = inside["inputs"] if self.head in BESIDE else [0]
+        size = Size(slots + len(inside["inputs"]), len(inside["targets"]))
+        sizes = [size._replace(prompt=n % prompts) for n in range(examples)]
+        room = room_of(
+            self.data.lengths, slots, platform, multiple, mixes, self.head
         )
+        cost = flops.step_cost(self.config, platform)
+        return row_shapes.plan([sizes], room, cost).usual
 
 
 def of(

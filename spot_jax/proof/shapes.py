@@ -89,12 +89,8 @@ def made_on(mesh: Mesh, make: Callable[[], jax.Array]) -> jax.ShapeDtypeStruct:
 
 
 def rows_of(run: Run) -> int:
-    """Returns how many rows a step has, before they are made to fit a mesh."""
-    if not run.prompts:
-        return run.rows(0, 1).rows
-    binding, trained = _bank_of(run)
-    bundle = jax.eval_shape(binding.bundle, trained)
-    return run.rows(slots_of(bundle), 1, mixes_in_rows(bundle)).rows
+    """Returns how many rows a step can have: one for every example."""
+    return len(run.bank()) * run.training.batch_size
 
 
 def _bank_of(run: Run) -> tuple[Binding, PyTree]:

@@ -93,7 +93,8 @@ class Answerer:
         """Answers questions, whichever prompts they ask, in as few batches as one.
 
         Where labels are ranked, questions with the same labels share batches. Prompts
-        with a head answer by it, whatever the evaluation's method is.
+        with a head answer by it, whatever the evaluation's method is: where labels are
+        ranked, by one of those.
 
         Args:
             trained: the bank of prompts.
@@ -107,7 +108,8 @@ class Answerer:
             A prediction for each question, in order; `example` is its place.
 
         Raises:
-            InputError: when the scores of answers are not finite.
+            InputError: when the scores of answers are not finite, or a label is no
+                class of a head.
         """
         bundle = jax.eval_shape(self._binding.bundle, trained)
         if bundle is not None and bundle.head is not None:
@@ -144,10 +146,11 @@ class Answerer:
         name: str,
     ) -> list[Prediction]:
         """Answers questions as `answer` does, by the heads of their prompts."""
+        by_rank = self._evaluation.method == "rank"
         pairs = [
             head_answers.asked(
                 *(head, each.prompt, each.inputs, each.example or {}),
-                *(vocabulary, self._answer_limit),
+                *(vocabulary, self._answer_limit, each.labels if by_rank else ()),
             )
             for each in questions
         ]

@@ -41,6 +41,11 @@ def check_task(kind: str | None, task: EvalTask) -> None:
         )
     if task.has_metrics:
         head_targets.check_task(kind, task.name, task.examples[0])
+    elif kind in heads.BESIDE:
+        raise InputError(
+            f"{task.name} has no metrics, by which the answers of a {kind} head could "
+            "be scored. Give its seqio.Task metric_fns, or leave HEAD out."
+        )
 
 
 def check_classes(head: Head | None, path: str, task: EvalTask) -> None:
@@ -93,6 +98,7 @@ def asked(
     example: Mapping[str, Any],
     vocabulary: Any,
     answer_limit: int,
+    labels: Sequence[str] = (),
 ) -> tuple[np.ndarray, Reading]:
     """Returns the pieces that a prompt with a head is asked, and how it is understood.
 
@@ -104,10 +110,15 @@ def asked(
             and the words of a sentence.
         vocabulary: SeqIO's or SentencePiece's.
         answer_limit: how many pieces an answer in the input may have.
+        labels: that are chosen among; () where all of its classes are.
+
+    Raises:
+        InputError: when a label is none of its classes.
     """
+    own = columns(head, prompt, labels) if labels else None
     if head.kind == "cls":
         names = head.names[prompt]
-        return inputs, lambda scores: _class(scores[0], names)
+        return inputs, lambda scores: _class(scores[0], names, own)
     found = head_targets.marked(head.kind, example, vocabulary, len(inputs))
     if head.kind == "token":
         names = head.names[prompt]
@@ -115,8 +126,11 @@ def asked(
     return found.inputs, lambda scores: _part(scores, found, answer_limit)
 
 
-def _class(scores: np.ndarray, names: Sequence[str]) -> tuple[str, float]:
-    best = int(scores[: len(names)].argmax())
+def _class(
+    scores: np.ndarray, names: Sequence[str], among: Sequence[int] | None
+) -> tuple[str, float]:
+    among = range(len(names)) if among is None else among
+    best = max(among, key=lambda number: scores[number])
     return names[best], float(scores[best])
 
 

@@ -155,5 +155,6 @@ def vectors_of(saved: Sequence[SavedPrompt]) -> dict[str, np.ndarray]:
         InputError: when the prompts are keys and values, say, which are no vectors like
             those of the vocabulary.
     """
-    found = [files.only_input(prompt.bundle, "nearest pieces") for prompt in saved]
+    bundles = [prompt.bundle.replace(head=None) for prompt in saved]
+    found = [files.only_input(bundle, "nearest pieces") for bundle in bundles]
     return dict(zip(names_of(saved), found, strict=True))

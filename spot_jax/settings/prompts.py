@@ -32,6 +32,8 @@ class Prompts:
             its prompt (prompts/heads.py); None: the language model.
         shared: SHARED_PROMPT, whether the tasks of a list have one prompt between them,
             for each seed, start, length and rate, and heads of their own.
+        dropout: PREFIX_DROPOUT, of keys and values while they are trained, for each row
+            by itself; P-Tuning v2 has 0.1.
     """
 
     length: int | Sequence[int]
@@ -41,6 +43,7 @@ class Prompts:
     kind: PromptKind = SoftPrompt
     head: str | None = None
     shared: bool = False
+    dropout: float = 0.0
 
     def __post_init__(self):
         starts = [self.starts] if callable(self.starts) else list(self.starts)
@@ -49,6 +52,10 @@ class Prompts:
         object.__setattr__(self, "seeds", tuple(seeds))
         typed.check(self)
         heads.check(self.head)
+        if not 0 <= self.dropout < 1:
+            raise InputError(
+                f"PREFIX_DROPOUT is {self.dropout}; it is a probability from [0, 1)."
+            )
         if not all(type(seed) is int and seed >= 0 for seed in seeds):
             raise InputError(
                 f"RANDOM_SEED is {self.seeds!r}; give a number from 0 on, or a list."

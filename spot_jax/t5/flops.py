@@ -4,6 +4,7 @@ A product of [m, n] and [n, p] is m n p multiplications and as many additions.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 from spot_jax.t5.config import T5Config
 
@@ -58,3 +59,29 @@ def step(config: T5Config, inputs: int, targets: int, prefix: int = 0) -> float:
     """
     counted = forward(config, inputs, targets, prefix)
     return 2 * counted.weights + 3 * counted.attention
+
+
+# What a number of attention's scores costs beside its products, in operations of a
+# product: the softmax and its gradient read and write each several times. Measured on
+# two CPU cores (T5 1.1 small in float32); elsewhere an estimate by the memory's speed.
+_SCORE = {"cpu": 1400.0}
+_SCORE_ELSEWHERE = 4000.0
+
+
+def step_cost(
+    config: T5Config, platform: str, prefix: int = 0
+) -> Callable[[int, int], float]:
+    """Returns what a row of a step costs, from its positions of encoder and decoder.
+
+    Args:
+        config: the T5.
+        platform: "cpu", "gpu" or "tpu".
+        prefix: see `forward`.
+    """
+    of_score = _SCORE.get(platform, _SCORE_ELSEWHERE)
+
+    def cost(inputs: int, targets: int) -> float:
+        scores = forward(config, inputs, targets, prefix).scores
+        return step(config, inputs, targets, prefix) + of_score * scores
+
+    return cost

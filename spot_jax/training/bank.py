@@ -9,6 +9,7 @@ import collections
 import dataclasses
 import functools
 import itertools
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
@@ -20,13 +21,16 @@ from spot_jax.errors import InputError
 from spot_jax.model import sharding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.optim import Optimizer
-from spot_jax.prompts import init
-from spot_jax.prompts.base import PromptSource, sites
+from spot_jax.prompts import heads, init
+from spot_jax.prompts.base import PromptBundle, PromptSource, sites
+from spot_jax.prompts.heads import Headed
 from spot_jax.prompts.init import Start, Surroundings
 from spot_jax.prompts.starting import shape_of
 from spot_jax.settings import Data, Prompts
 from spot_jax.t5 import T5Config
 from spot_jax.training import harvest
+
+logger = logging.getLogger(__name__)
 
 # A prompt of a BANK: its task, its seed, the file it starts from.
 Row = tuple[str, int, str | None]
@@ -274,7 +278,7 @@ def starting_values(
         )
         # Also of what is known: whether a file's prompt is of this very model.
         bundle = entry.start(around)
-        return parameters or source.parameters_of(bundle, around.rng)
+        return parameters or _parameters(source, bundle, around.rng)
 
     return list(map(start, bank, known or [None] * len(bank)))
 
@@ -312,8 +316,21 @@ def check_starts(
             continue
         # A start of no sites is drawn, and cannot be wrong.
         if sites(start):
-            known[number] = source.parameters_of(start, around.rng)
+            known[number] = _parameters(source, start, around.rng)
     return known
+
+
+def _parameters(
+    source: PromptSource, start: PromptBundle, rng: np.random.Generator
+) -> PyTree:
+    """Returns where a prompt begins, and says where it leaves a head behind."""
+    if start.head is not None and not isinstance(source, Headed):
+        logger.info(
+            "The start has %s, which is left out: without HEAD the language model "
+            "answers.",
+            heads.told(start.head),
+        )
+    return source.parameters_of(start, rng)
 
 
 class _ModelIsWantedError(Exception):

@@ -1,21 +1,46 @@
 """The batches of a run: the next examples of every prompt, laid out in rows."""
 
+import collections
 import dataclasses
-import functools
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import Mesh
 
-from spot_jax.data import packing
+from spot_jax.data import packing, row_shapes
 from spot_jax.data.orders import Examples, Position, next_examples
+from spot_jax.data.packing import Batch, Example, Shape, Size
+from spot_jax.data.row_shapes import Plan, Room
 from spot_jax.model import sharding
+from spot_jax.prompts.heads import BESIDE
 from spot_jax.settings import Training
 
-# Batches looked at to decide how many rows a step has. The largest of 20 is met or
+logger = logging.getLogger(__name__)
+
+# Batches looked at to decide on the rows of a step. The largest of 20 is met or
 # exceeded by one batch in 21 of those that follow, which then takes a second program;
 # looking at more costs a start more reading than it saves.
 _PLANNED = 20
+# Row lengths are multiples of what a device computes at once.
+_MULTIPLES = {"cpu": 8, "gpu": 64, "tpu": 128}
+
+
+class Laid(NamedTuple):
+    """The batch of a step.
+
+    Attributes:
+        rows: on the mesh, of each shape that there is.
+        stands: where the data stands behind it, as JSON: `positions` of every prompt,
+            and the `rows` of the steps that follow.
+        useful: which share of what is computed is of use: of `positions`, and of
+            `flops` and what else a row costs.
+    """
+
+    rows: list[dict[str, jax.Array]]
+    stands: dict[str, Any]
+    useful: dict[str, float]
 
 
 class Rows:
@@ -27,6 +52,7 @@ class Rows:
         training: how many examples, packed or not, in how many parts.
         slots: positions that a prompt takes up in front of every input.
         mesh: over whose data axis rows are split.
+        cost: of a row, from its positions in the encoder and the decoder.
         mixes: whether a row may hold examples of several prompts.
         head: what answers, where it is not the language model.
     """
@@ -38,61 +64,136 @@ class Rows:
         training: Training,
         slots: int,
         mesh: Mesh,
+        cost: row_shapes.Cost,
         mixes: bool = True,
         head: str | None = None,
     ):
-        self._openers, self._lengths, self._training = openers, lengths, training
-        self._slots, self._mesh, self._mixes = slots, mesh, mixes
-        self._head = head
+        self._openers, self._training, self._slots = openers, training, slots
+        self._mesh, self._cost, self._head = mesh, cost, head
+        platform = mesh.devices.flat[0].platform
+        over = mesh.shape["data"] * training.microbatches
+        self._room = room_of(lengths, slots, platform, over, mixes, head)
+        self._unpacked = slots + lengths["inputs"], lengths["targets"]
 
     def batches(
-        self, positions: Sequence[Position], done: int
-    ) -> Iterator[tuple[dict[str, jax.Array], list[dict]]]:
-        """Yields the batch of every step, on the mesh, and where the data stands then.
+        self, positions: Sequence[Position], done: int, rows: Any = None
+    ) -> Iterator[Laid]:
+        """Yields the batch of every step.
 
         Args:
             positions: of every prompt, where its data stands.
             done: how many steps were done.
+            rows: of these steps, as the last batch before them told; None plans them.
         """
-        lay_out = self._plan()
+        plan = row_shapes.of_kept(rows, self._room) if rows else self._plan()
+        recent: collections.deque[list[Size]] = collections.deque(maxlen=_PLANNED)
         examples = self._open(positions)
-        for _ in range(done, self._training.steps):
-            batch = lay_out(next_examples(examples, self._training.batch_size))
-            stands = [dataclasses.asdict(each.position) for each in examples]
-            yield sharding.shard_rows(batch, self._mesh), stands
+        for number in range(done + 1, self._training.steps + 1):
+            taken = next_examples(examples, self._training.batch_size)
+            parts, shapes = self._lay_out(taken, plan)
+            sizes = packing.sizes_of(taken, self._slots)
+            recent.append(sizes)
+            if plan and number % self._training.checkpoint_period == 0:
+                # Where a run that goes on begins as well, and sees the same behind it.
+                plan = self._replaced(plan, list(recent), number)
+                recent.clear()
+            yield Laid(
+                [sharding.shard_rows(part, self._mesh) for part in parts],
+                {
+                    "positions": [dataclasses.asdict(e.position) for e in examples],
+                    "rows": plan and row_shapes.kept(plan),
+                },
+                row_shapes.useful(sizes, shapes, self._cost),
+            )
 
     def _open(self, positions: Sequence[Position]) -> list[Examples]:
         pairs = zip(self._openers, positions, strict=True)
         return [open_at(position) for open_at, position in pairs]
 
-    def _plan(self) -> Callable[[Sequence[packing.Example]], packing.Batch]:
-        """Decides on one shape of rows, by the first batches of the run."""
-        row_length = self._slots + self._lengths["inputs"]
-        rows_multiple = self._mesh.shape["data"] * self._training.microbatches
+    def _plan(self) -> Plan | None:
+        """Decides on the rows by the first batches of the run; None: one example each.
+
+        The very first, also where a run goes on: it plans the same.
+        """
         if not self._training.pack:
-            return functools.partial(
-                packing.one_per_row,
-                prompt_length=self._slots,
-                row_length=row_length,
-                target_length=self._lengths["targets"],
-                rows_multiple=rows_multiple,
-                head=self._head,
-            )
-        # The very first, also where a run goes on: it plans the same rows.
+            return None
         first = self._open([Position()] * len(self._openers))
         size = self._training.batch_size
-        shape = packing.plan(
-            [next_examples(first, size) for _ in range(_PLANNED)],
-            prompt_length=self._slots,
-            row_length=row_length,
-            # Half of an encoder's row: short inputs with long targets would pile up in
-            # one row, and every other row would be padded to its length.
-            target_limit=max(self._lengths["targets"], row_length // 2),
-            rows_multiple=rows_multiple,
-            mixes=self._mixes,
-            head=self._head,
+        batches = [
+            packing.sizes_of(next_examples(first, size), self._slots)
+            for _ in range(_PLANNED)
+        ]
+        plan = row_shapes.plan(batches, self._room, self._cost)
+        rows, length, targets = plan.usual
+        logger.info(
+            "A step has %d rows of %d positions, and of %d for targets.",
+            *(rows, length, targets),
         )
-        of_rows = {"mixes": self._mixes, "head": self._head}
-        return functools.partial(
-            packing.pack, prompt_length=self._slots, shape=shape, **of_rows
+        return plan
+
+    def _replaced(self, plan: Plan, recent: Sequence[list[Size]], number: int) -> Plan:
+        better = row_shapes.better(plan, recent, self._room, self._cost)
+        if better is None or len(recent) < _PLANNED:
+            return plan
+        logger.info(
+            "From step %d on a step has %d rows of %d positions (before: %d of %d), "
+            "for the examples have other lengths now.",
+            *(number + 1, *better.usual[:2], *plan.usual[:2]),
         )
+        return better
+
+    def _lay_out(
+        self, examples: Sequence[Example], plan: Plan | None
+    ) -> tuple[list[Batch], list[Shape]]:
+        """Returns the rows of each shape, and the shapes."""
+        options = {"prompt_length": self._slots, "head": self._head}
+        if plan is None:
+            row_length, target_length = self._unpacked
+            parts = [
+                packing.one_per_row(
+                    examples,
+                    row_length=row_length,
+                    target_length=target_length,
+                    rows_multiple=self._room.rows_multiple,
+                    **options,
+                )
+            ]
+        else:
+            divided = row_shapes.divided(examples, self._slots, plan.usual)
+            parts = [
+                packing.pack(own, shape=shape, mixes=self._room.mixes, **options)
+                for own, shape in zip(divided, plan, strict=True)
+                if own or shape is plan.usual
+            ]
+        return parts, [shape_of(part) for part in parts]
+
+
+def shape_of(batch: Batch) -> Shape:
+    """Returns the shape of rows."""
+    rows, length = batch["encoder_input_tokens"].shape
+    return Shape(rows, length, batch["decoder_target_tokens"].shape[1])
+
+
+def room_of(
+    lengths: Mapping[str, int],
+    slots: int,
+    platform: str,
+    rows_multiple: int,
+    mixes: bool = True,
+    head: str | None = None,
+) -> Room:
+    """Returns what the rows of a run are bound to.
+
+    Args:
+        lengths: TASK_FEATURE_LENGTHS.
+        slots: positions that a prompt takes up in front of every input.
+        platform: "cpu", "gpu" or "tpu".
+        rows_multiple: what the number of rows is a multiple of.
+        mixes: whether a row may hold examples of several prompts.
+        head: what answers.
+    """
+    multiple = _MULTIPLES.get(platform, _MULTIPLES["cpu"])
+    longest = -(-(slots + lengths["inputs"]) // multiple) * multiple
+    is_beside = head in BESIDE
+    targets = lengths["targets"]
+    return Room(longest, targets, rows_multiple, multiple, mixes, is_beside)

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import pathlib
 from collections.abc import Iterator
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import jax
 import msgspec
@@ -16,6 +16,7 @@ import orbax.checkpoint as ocp
 
 from spot_jax import processes
 from spot_jax.data.orders import Place
+from spot_jax.data.row_shapes import Kept
 from spot_jax.errors import InputError
 from spot_jax.model_dir import logs, names, storage
 from spot_jax.training.step import TrainState
@@ -32,10 +33,12 @@ class Progress(TypedDict):
     Attributes:
         positions: of every prompt, its `Position` in the data.
         best: {prompt: its `Best`}, as `Outputs.resume` reads it.
+        rows: of the steps that follow; None of examples that have a row each.
     """
 
     positions: list[Place]
     best: dict[str, dict[str, Any]]
+    rows: NotRequired[Kept | None]
 
 
 class Checkpoints:

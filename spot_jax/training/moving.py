@@ -10,6 +10,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding
 from jaxtyping import PyTree
 
+from spot_jax.errors import InputError
 from spot_jax.model import sharding, tying
 from spot_jax.model.binding import (
     Binding,
@@ -20,8 +21,18 @@ from spot_jax.model.binding import (
 )
 from spot_jax.model.weights import LoadedModel
 from spot_jax.optim import Optimizer
-from spot_jax.prompts.base import Dimensions, PromptSource, mixes_in_rows, slots_of
+from spot_jax.prompts.base import (
+    KEYS_VALUES,
+    Dimensions,
+    PromptSource,
+    described,
+    mixes_in_rows,
+    prefix_of,
+    sites,
+    slots_of,
+)
 from spot_jax.prompts.heads import Headed
+from spot_jax.prompts.starting import shape_of
 from spot_jax.settings import Model, Prompts
 from spot_jax.settings.training import Tuned
 from spot_jax.training import bank as banks
@@ -40,6 +51,7 @@ class Parts(NamedTuple):
         slots: positions that a prompt takes up in front of every input.
         mixes: whether a row may hold examples of several prompts.
         head: what answers, where it is not the language model.
+        prefix: keys that a prompt puts beside those of a row.
     """
 
     binding: Binding
@@ -48,6 +60,7 @@ class Parts(NamedTuple):
     slots: int
     mixes: bool = True
     head: str | None = None
+    prefix: int = 0
 
 
 def parts_of(
@@ -84,7 +97,8 @@ def parts_of(
     # Shapes are enough to count the slots.
     bundle = jax.eval_shape(binding.bundle, trained)
     slots, mixes = slots_of(bundle), mixes_in_rows(bundle)
-    return Parts(binding, trained, model.params, slots, mixes, prompts.head)
+    of_rows = slots, mixes, prompts.head, prefix_of(bundle)
+    return Parts(binding, trained, model.params, *of_rows)
 
 
 def check_starts(
@@ -110,7 +124,11 @@ def check_starts(
 def bound(
     bank: Sequence[Entry], prompts: Prompts, model: Dimensions
 ) -> tuple[dict[Shape, PromptSource], Binding]:
-    """Returns what makes prompts of each shape, and what binds the bank of them."""
+    """Returns what makes prompts of each shape, and what binds the bank of them.
+
+    Raises:
+        InputError: when PREFIX_DROPOUT is given, and there is nothing to drop.
+    """
     sources: dict[Shape, PromptSource] = {}
     for entry in bank:
         source = prompts.kind(length=entry.length, model=model)
@@ -121,7 +139,20 @@ def bound(
         binding = prompt_tuning(*sources.values(), len(bank))
     else:
         binding = prompts_of_shapes(sources, [entry.shape for entry in bank])
-    return sources, dataclasses.replace(binding, ties=banks.ties(bank, prompts))
+    if prompts.dropout:
+        _check_dropout(prompts.dropout, next(iter(sources.values())))
+    ties = banks.ties(bank, prompts)
+    return sources, dataclasses.replace(binding, ties=ties, dropout=prompts.dropout)
+
+
+def _check_dropout(rate: float, source: PromptSource) -> None:
+    """Raises InputError where there are no keys and values, or not these alone."""
+    shape = shape_of(source)
+    if not sites(shape).keys() <= set(KEYS_VALUES):
+        raise InputError(
+            f"PREFIX_DROPOUT is {rate}, which is of keys and values, and this kind of "
+            f"prompt is {described(shape)}. Leave it out; the T5's own is DROPOUT_RATE."
+        )
 
 
 def first_state(parts: Parts, optimizer: Optimizer, mesh: Mesh) -> TrainState:

@@ -3,7 +3,7 @@
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -12,6 +12,7 @@ from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.model_vocabulary import with_vocabulary
 from spot_jax.data.orders import Examples, Position
+from spot_jax.data.row_shapes import Kept
 from spot_jax.errors import InputError
 from spot_jax.model import architecture, weights
 from spot_jax.model.binding import apart
@@ -148,18 +149,22 @@ def readers_of(
         InputError: see `loading.training_loader`.
     """
     logger.info("Reading %s.", ", ".join(data.names))
-    load = loading.training_loader(data, streams, head)
+    numbers = _numbers(bank, data, vocabulary) if head == "cls" else {}
+    load = loading.training_loader(data, streams, head, numbers)
     readers = {name: load(name) for name in data.names}
-    if head == "cls":
-        answers = sentinel.answers_of(vocabulary, data)
-        of_task = answers, data.lengths["targets"]
-        readers |= {
-            entry.task: head_targets.numbered(
-                readers[entry.task], entry.classes, *of_task, entry.task
-            )
-            for entry in {entry.task: entry for entry in bank}.values()
-        }
     return [functools.partial(readers[entry.task], entry.seed) for entry in bank]
+
+
+def _numbers(
+    bank: Sequence[Entry], data: Data, vocabulary: Any
+) -> dict[str, loading.Number]:
+    """Returns what makes numbers of the targets of every task that is classified."""
+    answers, limit = sentinel.answers_of(vocabulary, data), data.lengths["targets"]
+    return {
+        task: head_targets.numbers(classes, answers, limit, task)
+        for name, classes in {entry.task: entry.classes for entry in bank}.items()
+        for task in loading.task_names(name, data)
+    }
 
 
 def tasks_of(
@@ -206,12 +211,25 @@ def base_step(training: Training, model: LoadedModel) -> int:
     return model.step or 0
 
 
+class Stands(NamedTuple):
+    """Where the data of a run stands.
+
+    Attributes:
+        positions: of every prompt.
+        rows: those of the next steps, as `Rows.batches` takes them; None: they are
+            planned.
+    """
+
+    positions: list[Position]
+    rows: Kept | None = None
+
+
 def resumed(
     state: TrainState,
     bank: Sequence[Entry],
     checkpoints: Checkpoints,
     outputs: Outputs,
-) -> tuple[TrainState, list[Position]]:
+) -> tuple[TrainState, Stands]:
     """Returns the state and where the data stands, new or where the run stopped.
 
     Raises:
@@ -219,7 +237,7 @@ def resumed(
     """
     restored = checkpoints.restore(state)
     if not restored:
-        return state, [Position() for _ in bank]
+        return state, Stands([Position() for _ in bank])
     state, progress = restored
     positions = [Position(**position) for position in progress["positions"]]
     if len(positions) != len(bank):
@@ -230,4 +248,4 @@ def resumed(
         )
     outputs.resume(progress["best"])
     logger.info("Resuming at step %d.", int(state.step))
-    return state, positions
+    return state, Stands(positions, progress.get("rows"))

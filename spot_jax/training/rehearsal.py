@@ -1,7 +1,7 @@
 """Whether a kind of prompt can begin at a start at all, told without the frozen model.
 
-A start is asked with random numbers in place of the model's: what it gives has the
-sites that it will have, and no more than these are looked at.
+A start that asks for the model is given random numbers in place of its: what it makes
+of them has the sites that it will have, and no more than these are looked at.
 """
 
 import dataclasses
@@ -15,26 +15,32 @@ from spot_jax.prompts.init import Start, Surroundings
 
 
 def nobody(ids: Sequence[int]) -> NoReturn:
-    """Stands where the model would be asked, of what never asks or is rehearsed."""
+    """Stands where the model would be asked, of what is only rehearsed."""
     raise AssertionError(f"no model tells of {ids}")
 
 
-def check(start: Start, source: PromptSource, around: Surroundings) -> None:
-    """Refuses a start of another kind, before the model is loaded.
+def found(
+    start: Start, source: PromptSource, around: Surroundings
+) -> PromptBundle | None:
+    """Returns where a prompt begins, or None where only the model can tell.
 
     Args:
-        start: which asks for the model.
+        start: may ask for the model.
         source: the kind of prompt.
-        around: of the start; what the model would tell is replaced.
+        around: of the start; what the model would tell is not asked.
 
     Raises:
-        InputError: when it has other sites, which this kind does not take.
+        InputError: when the start asks for the model, and has sites that this kind does
+            not begin at.
     """
+    rng, asked = np.random.default_rng(0), []
 
     def embed(ids: Sequence[int]) -> np.ndarray:
-        return around.rng.standard_normal((len(ids), around.model.d_model), np.float32)
+        asked.append(ids)
+        return rng.standard_normal((len(ids), around.model.d_model), np.float32)
 
     def activations(ids: Sequence[int]) -> PromptBundle:
+        asked.append(ids)
         # Of the kind's own sites: a start takes none besides.
         return PromptBundle(
             **{
@@ -43,8 +49,11 @@ def check(start: Start, source: PromptSource, around: Surroundings) -> None:
             }
         )
 
-    asked = dataclasses.replace(around, embed=embed, activations=activations)
-    found = start(asked)
+    rehearsed = dataclasses.replace(around, embed=embed, activations=activations)
+    begun = start(rehearsed)
+    if not asked:
+        return begun
     # Another kind may take it all the same, as one of every layer does a soft prompt.
-    if sites(found).keys() != sites(around.kind).keys():
-        source.parameters_of(found, around.rng)
+    if sites(begun).keys() != sites(around.kind).keys():
+        source.parameters_of(begun, rng)
+    return None

@@ -52,6 +52,7 @@ class Reports:
         examples = training.batch_size * len(bank)
         self._progress = Progress(training.steps, done, examples)
         self._recent: list[Mapping[str, jax.Array]] = []
+        self._useful: list[Mapping[str, float]] = []
         self._begun, self._clock = done, Clock()
         self._hang = training.hang_after, training.hang_ends
         self._until_the_end = contextlib.ExitStack()
@@ -67,12 +68,20 @@ class Reports:
     def __exit__(self, *_) -> None:
         self._until_the_end.close()
 
-    def step(self, metrics: Mapping[str, jax.Array]) -> None:
-        """Takes the metrics [bank] of one step, without waiting for them."""
+    def step(
+        self, metrics: Mapping[str, jax.Array], useful: Mapping[str, float]
+    ) -> None:
+        """Takes the metrics of one step, without waiting for them.
+
+        Args:
+            metrics: [bank] each.
+            useful: which share of what was computed is of use.
+        """
         self._begun += 1
         self._clock.begin(self._begun, metrics["loss"])
         # They stay on the device: to read them would be to wait for the step.
         self._recent.append(metrics)
+        self._useful.append(useful)
         self._progress.step()
 
     @contextlib.contextmanager
@@ -100,6 +109,11 @@ class Reports:
             its_own = {name: float(v[index]) for name, v in values.items()}
             self._metrics.write(number, entry.name, "train", its_own)
         speed, peaks = self._clock.speed(), memory.peaks()
+        useful, self._useful = self._useful, []
+        shared |= {
+            f"useful_{what}": float(np.mean([share[what] for share in useful]))
+            for what in useful[0]
+        }
         shared |= self._progress.speed() | speed | peaks
         # Since this start, as they are read anew.
         shared |= {f"unfit/{name}": s.unfit for name, s in self._streams.items()}
@@ -107,6 +121,7 @@ class Reports:
         said = [f"loss {values['loss'].mean():.4f}"]
         said += [f"{seconds:.3g} s/step" for seconds in speed.values()]
         said += [f"{[*peaks.values()][-1]:.1f} GiB"]
+        said += [f"{100 * shared['useful_flops']:.0f}% of use"]
         self._progress.report("  ".join(said))
 
     def _summary(self) -> dict[str, np.ndarray]:

@@ -57,15 +57,17 @@ def make_train_step(
     microbatches: int = 1,
     rates: Sequence[int] | None = None,
     places: TrainState | None = None,
-) -> Callable[[TrainState, PyTree, dict, Any], tuple[TrainState, dict]]:
+) -> Callable[[TrainState, PyTree, list, Any], tuple[TrainState, dict]]:
     """Compiles `train_step(state, frozen, batch, key) -> (state, metrics)`.
 
-    `state` is donated, `frozen` is not touched; `key` is the run's, the step folds its
-    number in. It runs `sharding.on_mesh`. Arrays keep the shardings they arrive with:
-    rows over the data axis, weights by their logical axes, prompts replicated.
+    `state` is donated, `frozen` is not touched; `batch` lists the rows, those of each
+    shape together; `key` is the run's, the step folds its number in. It runs
+    `sharding.on_mesh`. Arrays keep the shardings they arrive with: rows over the data
+    axis, weights by their logical axes, prompts replicated.
 
     Args:
-        config: the T5; a dropout_rate of 0 makes the step deterministic.
+        config: the T5; a dropout_rate of 0 makes the step deterministic, where the
+            binding has none either.
         binding: what is trained.
         optimizer: what moves it; of a bank, each prompt's update is its own.
         options: what the loss is.
@@ -83,9 +85,11 @@ def make_train_step(
     loss = make_loss(config, binding, options, target_length=target_length)
     update = _make_update(optimizer, binding, rates)
 
+    drops = config.dropout_rate or binding.dropout
+
     def train_step(state, frozen, batch, key):
         # By the step's number alone, so that a run that resumes drops the same.
-        key = None if config.dropout_rate == 0 else jax.random.fold_in(key, state.step)
+        key = jax.random.fold_in(key, state.step) if drops else None
         gradients, metrics = _gradients(loss, state.trained, frozen, batch, key)
         gradients = tying.summed(binding, gradients)
         trained, optimizer_state = update(gradients, state.optimizer, state.trained)
@@ -99,9 +103,16 @@ def make_train_step(
         # Of the whole batch, whose tokens a part of it cannot count.
         scales = scales_of(batch, binding, options, target_length)
         gradient = jax.grad(loss, has_aux=True)
-        if microbatches == 1:
-            return gradient(trained, frozen, batch, key, scales)
-        return _accumulate(gradient, trained, frozen, batch, key, scales, microbatches)
+        found = []
+        for number, (rows, of_rows) in enumerate(zip(batch, scales, strict=True)):
+            # Rows of one shape draw as they do where there are no others.
+            own = jax.random.fold_in(key, -number) if number and drops else key
+            given = trained, frozen, rows, own, of_rows
+            if microbatches == 1:
+                found.append(gradient(*given))
+            else:
+                found.append(_accumulate(gradient, *given, microbatches))
+        return jax.tree.map(lambda *each: sum(each), *found)
 
     return jax.jit(train_step, donate_argnums=0, out_shardings=(places, None))
 

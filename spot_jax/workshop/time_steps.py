@@ -113,13 +113,13 @@ def cost_of(name: str, dtype: str, work: Work, steps: int) -> Cost:
             microbatches=work.microbatches,
         )
         began = time.perf_counter()
-        lowered = train_step.lower(state, model.params, batch, key)
+        lowered = train_step.lower(state, model.params, [batch], key)
         compiled = lowered.compile()
         compiling = time.perf_counter() - began
         seconds = []
         for _ in range(steps + 1):
             began = time.perf_counter()
-            state, _ = jax.block_until_ready(compiled(state, model.params, batch, key))
+            state, _ = jax.block_until_ready(compiled(state, model.params, [batch], key))
             seconds.append(time.perf_counter() - began)
     leaves = jax.tree.leaves(model.params)
     return Cost(

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from spot_jax.data import packing
@@ -105,3 +106,71 @@ def test_one_per_row_keeps_the_order_and_pads_with_empty_rows():
 def test_an_example_longer_than_a_row_is_refused_with_the_cure(too_long):
     with pytest.raises(ValueError, match="does not fit.*TASK_FEATURE_LENGTHS"):
         packing.one_per_row([too_long], prompt_length=2, row_length=10, target_length=4)
+
+
+def marked(inputs, marks, prompt=0):
+    return example(inputs, marks, prompt)
+
+
+def test_marks_stand_beside_their_pieces():
+    """In place of the decoder's arrays, and never at slots."""
+    batch = packing.lay_out(
+        [[marked([7, 1], [4, 0], 1), marked([8, 9, 1], [3, 2, 0], 1)]],
+        prompt_length=2,
+        shape=packing.Shape(rows=1, row_length=10, target_row_length=10),
+        head="token",
+    )
+    expected = {
+        "encoder_input_tokens": "0 0 7 1 0 0 8 9 1 0",
+        "encoder_prompt_ids": "2 2 0 0 2 2 0 0 0 0",
+        "decoder_input_tokens": "0 0 0 0 0 0 0 0 0 0",
+        "decoder_target_tokens": "0 0 4 0 0 0 3 2 0 0",
+        "decoder_loss_weights": "0 0 1 0 0 0 1 1 0 0",
+        "decoder_segment_ids": "0 0 1 1 0 0 2 2 2 0",
+        "decoder_prompt_ids": "0 0 2 2 0 0 2 2 2 0",
+    }
+    for name, row in expected.items():
+        assert batch[name][0].tolist() == [int(n) for n in row.split()], name
+    assert batch["row_prompts"].tolist() == [1]
+
+
+def test_an_answer_counts_as_one_wherever_it_ends():
+    marks = [[1, 0, 2, 0], [0, 3, 0, 0], [0, 0, 0, 0]]
+    batch = packing.one_per_row(
+        [marked([5, 6, 7, 1], one) for one in marks],
+        prompt_length=0,
+        row_length=4,
+        target_length=2,
+        head="span",
+    )
+    weights = [[0.5, 0, 0.5, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
+    assert batch["decoder_loss_weights"].tolist() == weights
+    assert batch["decoder_target_tokens"].tolist() == marks
+
+
+@pytest.mark.parametrize("slots", [0, 3])
+@pytest.mark.parametrize("head", ["token", "span"])
+def test_marks_are_packed_with_their_examples(slots, head):
+    rng = np.random.default_rng(0)
+    examples = [
+        marked(rng.integers(2, 100, n), rng.integers(0, 4, n), number % 2)
+        for number, n in enumerate(rng.integers(1, 9, 40))
+    ]
+    planned = dict(prompt_length=slots, head=head, mixes=False)
+    shape = packing.plan([examples], row_length=20, target_limit=8, **planned)
+    assert shape.target_row_length == shape.row_length == 20
+    batch = packing.pack(examples, shape=shape, **planned)
+    assert batch["decoder_target_tokens"].shape == (shape.rows, 20)
+    found = []
+    for row in range(shape.rows):
+        owners = set(batch["decoder_prompt_ids"][row]) - {0}
+        assert owners == {1 + batch["row_prompts"][row]}
+        for segment in range(1, batch["encoder_segment_ids"][row].max() + 1):
+            here = batch["decoder_segment_ids"][row] == segment
+            inputs, marks = (
+                batch[name][row][here]
+                for name in ("encoder_input_tokens", "decoder_target_tokens")
+            )
+            found.append((tuple(inputs), tuple(marks), batch["row_prompts"][row]))
+    wanted = [(tuple(e.inputs), tuple(e.targets), e.prompt) for e in examples]
+    assert sorted(found) == sorted(wanted)

@@ -121,7 +121,7 @@ def test_only_the_part_moves_bit_for_bit(
             )
             rows = sharding.shard_rows(batch, model.mesh)
             for _ in range(2):
-                state, metrics = train_step(state, parts.frozen, rows, None)
+                state, metrics = train_step(state, parts.frozen, [rows], None)
         losses[tuned] = float(metrics["loss"][0])
     # Nothing exists for what is frozen: no moments, no state.
     trained = flat(state.trained)

@@ -14,13 +14,16 @@ from spot_jax.data import packing
 from spot_jax.model import sharding
 from spot_jax.model.binding import model_tuning, prompt_tuning
 from spot_jax.model.weights import LoadedModel, expected_on, together
+from spot_jax.prompts import algebra
+from spot_jax.prompts.base import sites
 from spot_jax.prompts.soft import SoftPrompt
 from spot_jax.scoring import answers
 from spot_jax.settings import Loss, Model
-from spot_jax.t5 import decode, walk
+from spot_jax.t5 import T5, decode, walk
 from spot_jax.t5.beam import beam_search
 from spot_jax.training import moving, step
 from spot_jax.training.moving import Parts
+from tests.bundles import everywhere
 from tests.examples import some_examples
 
 LENGTH, TARGETS = 3, 4
@@ -74,7 +77,7 @@ def trained(model, parts, batch, steps=2):
         rows = sharding.shard_rows(batch, model.mesh)
         key = sharding.place(jax.random.key(0), sharding.replicated(model.mesh))
         for _ in range(steps):
-            state, metrics = train_step(state, parts.frozen, rows, key)
+            state, metrics = train_step(state, parts.frozen, [rows], key)
             losses.append(np.asarray(metrics["loss"]))
         assert train_step._cache_size() == 1, "the step was compiled again"
     return state, np.stack(losses)
@@ -209,3 +212,100 @@ def test_frozen_weights_over_both_axes_are_in_an_eighth_on_every_device(
     assert kernel.addressable_shards[0].data.size == kernel.size // 8
     scale = model.params["encoder"]["encoder_norm"]["scale"]
     assert scale.is_fully_replicated
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def logits_and_gradient(config, params, bank, batch):
+    """Of a bank of prompts at every site: what the T5 says, and what they learn."""
+
+    def loss(arrays):
+        of_rows = ("segment_ids", "prompt_ids", "positions")
+        logits = T5(config).apply(
+            walk.variables(config, params),
+            batch["encoder_input_tokens"],
+            batch["decoder_input_tokens"],
+            **{f"encoder_{name}": batch[f"encoder_{name}"] for name in of_rows},
+            decoder_segment_ids=batch["decoder_segment_ids"],
+            row_prompts=batch["row_prompts"],
+            prompt=bank.replace(**arrays),
+        )
+        return jnp.mean(jax.nn.log_softmax(logits)[..., 3]), logits
+
+    (_, logits), gradient = jax.value_and_grad(loss, has_aux=True)(sites(bank))
+    return logits, gradient
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def written(config, params, bank, batch):
+    """What a greedy search writes with a bank."""
+    return decode.generate(
+        config,
+        params,
+        batch["encoder_input_tokens"],
+        max_length=TARGETS,
+        search=decode.greedy,
+        prompt=bank,
+        segment_ids=batch["encoder_segment_ids"],
+        prompt_ids=batch["encoder_prompt_ids"],
+        positions=batch["encoder_positions"],
+        row_prompts=batch["row_prompts"],
+    )[0]
+
+
+@pytest.fixture(scope="module")
+def at_every_site(tiny_config):
+    """A bank of two prompts, one shorter, that enter a T5 wherever a prompt can."""
+    prompts = [everywhere(length, length, tiny_config) for length in (LENGTH, 2)]
+    modes = {"hidden_mode": "add", "bias_mode": "contiguous"}
+    return algebra.stack([prompt.replace(**modes) for prompt in prompts])
+
+
+def of_every_site(model, bank, batch):
+    with sharding.on_mesh(model.mesh):
+        where = sharding.replicated(model.mesh)
+        bank = sharding.place(jax.tree.map(np.array, bank), where)
+        given = model.config, model.params, bank
+        rows = sharding.shard_rows(batch, model.mesh)
+        found = *logits_and_gradient(*given, rows), written(*given, rows)
+        return jax.device_get(found)
+
+
+@pytest.fixture(scope="module")
+def of_every_site_alone(tiny_config, tiny_params, at_every_site, batch):
+    model = placed(tiny_config, tiny_params, jax.devices()[:1], 1, 1)
+    return of_every_site(model, at_every_site, batch)
+
+
+@pytest.mark.parametrize(
+    ("model_parallel", "dimensions", "is_scanned"),
+    [
+        (2, 2, False),
+        *(
+            pytest.param(parts, dimensions, is_scanned, marks=pytest.mark.slow)
+            for parts, dimensions, is_scanned in (
+                *((1, 1, False), (1, 2, True), (2, 1, True), (4, 1, True)),
+                (4, 2, False),
+            )
+        ),
+    ],
+)
+def test_prompts_at_every_site_are_the_same(
+    model_parallel,
+    dimensions,
+    is_scanned,
+    tiny_config,
+    tiny_params,
+    at_every_site,
+    batch,
+    of_every_site_alone,
+):
+    config = dataclasses.replace(tiny_config, scan_layers=is_scanned)
+    model = placed(config, tiny_params, jax.devices()[:8], model_parallel, dimensions)
+    logits, gradient, texts = of_every_site(model, at_every_site, batch)
+    expected, of_prompt, wanted = of_every_site_alone
+    np.testing.assert_allclose(logits, expected, atol=3e-5)
+    np.testing.assert_array_equal(texts, wanted)
+    assert gradient.keys() == of_prompt.keys() and len(gradient) == 5
+    for site, array in of_prompt.items():
+        assert np.abs(array).max() > 0, site
+        np.testing.assert_allclose(gradient[site], array, atol=1e-5, err_msg=site)

@@ -42,7 +42,12 @@ def test_its_parameters_are_the_start_and_give_it_back():
 
 
 @pytest.mark.parametrize(
-    "start", [PromptBundle(), PromptBundle(cross=everywhere(3).cross)]
+    "start",
+    [
+        PromptBundle(),
+        PromptBundle(cross=everywhere(3).cross),
+        everywhere(3).replace(enc_input=None, enc_hidden=None),
+    ],
 )
 def test_a_start_without_vectors_at_the_input_is_refused(start):
     with pytest.raises(

@@ -1,14 +1,10 @@
 """What is known before compiling: whether rows can be split."""
 
-import functools
 
 import pytest
 
 from spot_jax.errors import InputError
-from spot_jax.prompts import init
-from spot_jax.prompts.deep_kv import DeepKV
-from spot_jax.proof import mesh, shapes
-from spot_jax.settings import Prompts
+from spot_jax.proof import mesh
 
 
 def test_chips_that_would_only_pad_are_refused_with_what_would_not(make_run):
@@ -28,12 +24,10 @@ def test_microbatches_go_as_far_as_every_chip_has_a_row(make_run):
     assert mesh.microbatches_of(run, 2) == [3, 6]
 
 
-def test_prompts_of_keys_and_values_take_no_slots_and_share_no_row(make_run):
-    kind = functools.partial(DeepKV, sites=["enc_self"])
-    prompts = Prompts(length=20, starts=init.drawn, kind=kind)
+def test_keys_and_values_of_several_prompts_share_no_row(make_run):
     few = {"inputs": 4, "targets": 2}
-    run = make_run(bank=8, prompts=prompts, expected=few, training={"batch_size": 1})
+    run = make_run(bank=8, expected=few, training={"batch_size": 1})
     # Eight short examples would share two rows; of eight prompts each has its own.
-    assert shapes.rows_of(run) == 8
-    soft = make_run(bank=8, expected=few, training={"batch_size": 1})
-    assert shapes.rows_of(soft) < 8
+    own = run.rows(slots=0, multiple=1, mixes=False, platform="cpu")
+    assert own.rows == 8
+    assert run.rows(slots=0, multiple=1, platform="cpu").rows < 8

@@ -11,14 +11,17 @@ from spot_jax.settings import Data, Prompts
 
 
 def test_examples_as_long_as_any_may_be_have_a_row_each(make_run):
-    assert make_run().rows(slots=6, multiple=1) == Shape(16, 30, 8)
+    assert make_run().rows(slots=6, multiple=1, platform="cpu") == Shape(16, 32, 8)
 
 
 def test_shorter_examples_share_rows_as_those_of_a_run_do(make_run):
     run = make_run(expected={"inputs": 9, "targets": 3})
-    # Two of 6 + 9 in a row of 30.
-    assert run.rows(slots=6, multiple=1) == Shape(8, 30, 6)
-    assert run.rows(slots=6, multiple=3).rows == 9
+    # Two of 6 + 9 in a row of 32: rows of 16 would be on every device twice as many.
+    found = run.rows(slots=6, multiple=1, platform="cpu")
+    assert found.rows * found.row_length == 16 * 16
+    assert run.rows(slots=6, multiple=3, platform="cpu").rows % 3 == 0
+    # A TPU computes 128 at once.
+    assert run.rows(slots=6, multiple=1).row_length == 128
 
 
 def test_without_packing_every_example_has_a_row(make_run):
@@ -29,7 +32,7 @@ def test_without_packing_every_example_has_a_row(make_run):
 def test_a_bank_multiplies_the_rows(make_run):
     run = make_run(bank=3)
     assert len(run.bank()) == 3
-    assert run.rows(slots=6, multiple=1).rows == 48
+    assert run.rows(slots=6, multiple=1, platform="cpu").rows == 48
 
 
 def test_lists_of_settings_make_a_bank(make_run):

@@ -99,7 +99,7 @@ def ours(demo_model, batches, start) -> tuple[list[float], np.ndarray]:
         losses = []
         for batch in batches:
             rows = sharding.shard_rows(batch, loaded.mesh)
-            state, metrics = train_step(state, loaded.params, rows, None)
+            state, metrics = train_step(state, loaded.params, [rows], None)
             losses.append(float(metrics["loss"][0]))
     return losses, np.asarray(state.trained["enc_input"][0])
 

@@ -44,10 +44,14 @@ def test_an_evaluation_is_a_line_for_every_prompt(tmp_path, caplog):
 @pytest.mark.parametrize("rate", [0.3, [0.1, 0.3]], ids=str)
 def test_the_rate_is_told_of_the_run_or_of_every_prompt(rate, tmp_path):
     reports = reports_in(tmp_path, rate)
-    reports.step(metrics())
+    reports.step(metrics(), {"positions": 0.5, "flops": 0.75})
+    reports.step(metrics(), {"positions": 0.7, "flops": 0.25})
     reports.write(1)
     reports.close()
     lines = records.read_metrics(tmp_path)
+    shared = next(line for line in lines if not line["prompt"])
+    assert shared["useful_positions"] == pytest.approx(0.6)
+    assert shared["useful_flops"] == 0.5
     told = {line["prompt"]: line.get("learning_rate") for line in lines}
     if rate == 0.3:
         assert told == {"": 0.3, "a-seed0": None, "b-seed1": None}
@@ -58,6 +62,6 @@ def test_the_rate_is_told_of_the_run_or_of_every_prompt(rate, tmp_path):
 
 def test_a_prompt_that_diverges_is_named(tmp_path):
     reports = reports_in(tmp_path, [0.1, 0.3])
-    reports.step(metrics(loss=[np.nan, 1.0]))
+    reports.step(metrics(loss=[np.nan, 1.0]), {"flops": 1.0})
     with pytest.raises(InputError, match="of a-seed0 is not finite.*LEARNING_RATE"):
         reports.write(1)

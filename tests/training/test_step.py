@@ -68,7 +68,7 @@ def run(
     for batch in batches:
         rows = sharding.shard_rows(batch, mesh)
         with sharding.on_mesh(mesh):
-            state, metrics = train_step(state, params, rows, jax.random.key(0))
+            state, metrics = train_step(state, params, [rows], jax.random.key(0))
         history.append(jax.device_get(metrics))
     return jax.device_get(state.trained), history
 
@@ -326,7 +326,7 @@ def test_model_tuning_is_the_same_step_with_another_split(tiny_config, tiny_para
     for _ in range(30):
         rows = sharding.shard_rows(batch, mesh)
         with sharding.on_mesh(mesh):
-            state, metrics = train_step(state, {}, rows, jax.random.key(0))
+            state, metrics = train_step(state, {}, [rows], jax.random.key(0))
         losses.append(float(metrics["loss"][0]))
     assert losses[-1] < 0.5 * losses[0]
     moved = jax.tree.map(lambda a, b: bool((a != b).any()), tiny_params, state.trained)
