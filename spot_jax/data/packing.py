@@ -124,9 +124,9 @@ def pack(
         prompt_length=prompt_length,
         shape=Shape(
             # Multiples, so that what does not fit brings few programs of its own.
-            shape.rows * -(-len(bins) // shape.rows),
+            shape.rows * max(1, -(-len(bins) // shape.rows)),
             shape.row_length,
-            shape.target_row_length * -(-targets // shape.target_row_length),
+            shape.target_row_length * max(1, -(-targets // shape.target_row_length)),
         ),
         head=head,
     )
@@ -215,7 +215,8 @@ def _bins(
 
 
 def _longest_targets(bins: Sequence[Sequence[Example]]) -> int:
-    return max(sum(len(example.targets) for example in row) for row in bins)
+    sums = (sum(len(example.targets) for example in row) for row in bins)
+    return max(sums, default=0)
 
 
 def one_per_row(

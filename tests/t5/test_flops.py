@@ -1,0 +1,35 @@
+"""What a T5 computes, against what the compiler counts."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from spot_jax import t5
+from spot_jax.t5 import flops
+
+
+@pytest.mark.parametrize(("inputs", "targets"), [(96, 16), (24, 48)])
+def test_a_forward_pass_is_what_the_compiler_counts(tiny_config, inputs, targets):
+    params, _ = t5.parameter_shapes(tiny_config)
+    ids = [jax.ShapeDtypeStruct((1, n), jnp.int32) for n in (inputs, targets)]
+    apply = jax.jit(lambda p, x, y: t5.T5(tiny_config).apply({"params": p}, x, y))
+    counted = apply.lower(params, *ids).cost_analysis()["flops"]
+    found = flops.forward(tiny_config, inputs, targets)
+    # The compiler counts norms, softmax and activations as well.
+    assert 0.75 * counted < found.weights + found.attention < counted
+
+
+def test_a_prefix_is_attended_to_and_not_computed(tiny_config):
+    plain = flops.forward(tiny_config, 40, 4)
+    longer = flops.forward(tiny_config, 40, 4, prefix=10)
+    assert longer.weights == plain.weights
+    pairs = tiny_config.encoder_layers * 40 * 10 + tiny_config.decoder_layers * 4 * 10
+    assert longer.scores - plain.scores == tiny_config.heads * pairs
+
+
+def test_a_step_costs_its_products_and_what_softmax_takes(tiny_config):
+    counted = flops.forward(tiny_config, 40, 4)
+    bare = 2 * counted.weights + 3 * counted.attention
+    assert flops.step(tiny_config, 40, 4) == bare
+    for platform in ("cpu", "tpu", "gpu", "another"):
+        assert flops.step_cost(tiny_config, platform)(40, 4) > bare
