@@ -10,7 +10,7 @@ from spot_jax.data.orders import MemoryExamples, Position
 from spot_jax.data.packing import Example, one_per_row
 from spot_jax.model import sharding
 from spot_jax.model.binding import prompt_tuning
-from spot_jax.model.objective import make_loss
+from spot_jax.model.objective import make_loss, scales_of
 from spot_jax.prompts.soft import SoftPrompt
 from spot_jax.settings import Loss, Training
 from spot_jax.training import batches
@@ -81,8 +81,6 @@ def test_two_shapes_give_the_losses_and_gradients_of_rows_of_their_own(
     binding = prompt_tuning(SoftPrompt(SLOTS, tiny_config), 1)
     loss = make_loss(tiny_config, binding, Loss(), target_length=4)
     trained = {"enc_input": jax.random.normal(jax.random.key(0), (1, SLOTS, 32))}
-    from spot_jax.model.objective import scales_of
-
     def found(parts):
         scales = scales_of(parts, binding, Loss(), 4)
         gradient = jax.jit(jax.grad(loss, has_aux=True))
