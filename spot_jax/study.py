@@ -31,10 +31,10 @@ import jax
 
 import spot_jax.tasks
 from spot_jax import buckets, config, text
-from spot_jax.campaign import cost, estimate
+from spot_jax.campaign import cost, estimate, kind
 from spot_jax.campaign.diary import Diary
 from spot_jax.campaign.plan import STAGES, Run, Study, asked_for
-from spot_jax.campaign.runs import Bank, FinishedRuns, prepare_bank
+from spot_jax.campaign.runs import Bank, FinishedRuns, check_stages, prepare_bank
 from spot_jax.campaign.tables import write_summary, write_tables
 from spot_jax.campaign.tasks import check_tasks
 from spot_jax.errors import InputError
@@ -42,6 +42,7 @@ from spot_jax.miniature import DATASETS
 from spot_jax.miniature import folder as miniature_folder
 from spot_jax.model import architecture
 from spot_jax.model_dir import claim, storage
+from spot_jax.prompts import init
 from spot_jax.prompts.init import Start
 from spot_jax.prompts.library import Library, from_run
 from spot_jax.reading import path_of
@@ -52,6 +53,9 @@ from spot_jax.train import train
 
 logger = logging.getLogger(__name__)
 
+# Where sources and mixtures begin, and baselines of targets.
+_STARTS = "SOURCE_START", "TARGET_START"
+
 
 def study(
     *,
@@ -60,9 +64,10 @@ def study(
     model: Model,
     data: Data,
     sizes: cost.Sizes,
-    source_start: Start,
-    target_start: Start,
     miniature: bool,
+    start: Start | None = None,
+    source_start: Start | None = None,
+    target_start: Start | None = None,
     poll_seconds: float = 10,
     worker: tuple[int, int] = (1, 1),
     dry_run: str | None = None,
@@ -73,13 +78,15 @@ def study(
     Args:
         study_dir: STUDY_DIR, where everything is written.
         plan: what is studied.
-        model: the frozen model, for the dry run; the runs read the macros themselves.
+        model: the frozen model, for its shape; the runs read the macros themselves.
         data: rows of one's own, and modules that register tasks.
-        sizes: of the model and its batches, for the dry run.
-        source_start: SOURCE_START, of sources and mixtures; the runs read the macro,
-            and its type is checked here, before any of them.
-        target_start: TARGET_START, of baselines, likewise.
+        sizes: of the model, its prompts and its batches.
         miniature: MINIATURE, whether data is made where TFDS_DATA_DIR names none.
+        start: PROMPT_START, of all prompts, as the file of a kind of prompts says it.
+        source_start: SOURCE_START, of sources and mixtures; None: PROMPT_START, or else
+            sampled vocabulary (SPoT §2.1.4).
+        target_start: TARGET_START, of baselines; None: PROMPT_START, or else class
+            labels (SPoT, appendix C).
         poll_seconds: how often to look whether other workers have finished.
         worker: (i, n), i from 1.
         dry_run: a machine of cost.MACHINES: only runs and its hours are printed.
@@ -91,13 +98,17 @@ def study(
     check_tasks(plan, data)
     folder = path_of(study_dir)
     done, runs = FinishedRuns(folder, plan), asked_for(plan, worker)
-    _check_stages(plan, done)
+    check_stages(plan, done)
+    if sizes.config is None:
+        shape = architecture.resolved(model).config
+        sizes = dataclasses.replace(sizes, config=shape)
+    sources, targets = _starts(start, source_start, target_start)
+    begin = [(sources, plan.sources), (targets, plan.targets)]
+    kind.check_starts(dict(zip(_STARTS, begin, strict=True)), sizes)
     if dry_run:
-        if sizes.config is None:
-            config_of_model = architecture.resolved(model).config
-            sizes = dataclasses.replace(sizes, config=config_of_model)
         print(estimate.describe(runs, done, sizes, dry_run), end="")
         return
+    kind.check_library(folder / "library", sizes)
     configuration = config.text()  # The runs will change it.
     claim.check(study_dir, configuration, "STUDY_DIR")
     missing = [run for run in runs if not done.has(run)]
@@ -121,6 +132,22 @@ def study(
         _write(folder, plan, done, diary)
 
 
+def _starts(start: Start | None, *given: Start | None) -> list[Start]:
+    """Returns where sources and targets begin, and sets the macros that runs read.
+
+    PROMPT_START becomes that of each run, so what it says of all is read once.
+    """
+    of_kind = repr(config.value("PROMPT_START"))
+    usual = init.sampled_vocabulary, init.class_labels
+    found = []
+    for macro, its_own, other in zip(_STARTS, given, usual, strict=True):
+        text = of_kind if start else f"@init.{other.__name__}"
+        if its_own is None:
+            config.override([f"{macro}={text}"])
+        found.append(its_own or start or config.configured(other))
+    return found
+
+
 def _remove_leftovers(folder: pathlib.Path, diary: Diary) -> None:
     """Removes what this worker left when it was killed, of what it alone writes."""
     written = [diary.path.name]
@@ -128,18 +155,6 @@ def _remove_leftovers(folder: pathlib.Path, diary: Diary) -> None:
         written += ["scores.csv", "curves.csv", "similarities.csv", "study.json"]
     for name in written:
         storage.remove_leftovers(folder, diary.path.parent, of=name)
-
-
-def _check_stages(plan: Study, done: FinishedRuns) -> None:
-    for stage in plan.stages:
-        absent = [need for need in STAGES[stage].needs if need not in plan.stages]
-        missing = done.missing(absent)
-        if missing:
-            raise InputError(
-                f"STAGES has {stage}, which needs {missing[0].stage}, and "
-                f"{len(missing)} of their runs are not finished. Add "
-                f"{missing[0].stage!r} to STAGES; what is finished is not done again."
-            )
 
 
 def open_data(folder: pathlib.Path, plan: Study, data: Data, miniature: bool) -> None:
@@ -193,7 +208,7 @@ def tune(run: Run, bank: Bank, folder: pathlib.Path) -> None:
         bank: what is trained.
         folder: the run's MODEL_DIR.
     """
-    kind = "SOURCE" if STAGES[run.stage].is_source else "TARGET"
+    start = _STARTS[0 if STAGES[run.stage].is_source else 1]
     examples = run.examples or "%EVALUATOR_NUM_EXAMPLES"
     values = {
         "MODEL_DIR": str(folder),
@@ -208,7 +223,7 @@ def tune(run: Run, bank: Bank, folder: pathlib.Path) -> None:
     config.override(
         [
             *(f"{name}={value!r}" for name, value in values.items()),
-            f"PROMPT_START=%{kind}_START",
+            f"PROMPT_START=%{start}",
             f"RUN_EVAL_EXAMPLES={examples}",
         ]
     )

@@ -161,3 +161,24 @@ def test_a_tpu_that_is_not_there_is_compiled_for(capsys):
     assert training["memory"] > training["weights"] and training["code"] > 0
     assert training["flops"] > 0 and training["collectives"]["all-reduce"]["count"] > 8
     assert jax.devices()[0].platform == "cpu"
+
+
+# How much longer a prompt of 6 makes a row.
+SLOTS = {"p_tuning_v2": 0, "prefix_tuning": 0, "p_tuning": 6, "deep_prompt": 6}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        name if name == "p_tuning_v2" else pytest.param(name, marks=pytest.mark.slow)
+        for name in SLOTS
+    ],
+)
+def test_every_kind_of_prompts_is_compiled(kind, chip, capsys):
+    chip(2**30)
+    of_kind = [f"--gin_file=gin/prompts/{kind}.gin", "--gin.PROMPT_LENGTH=6"]
+    found = told([*SMALL, *of_kind, "--bank", "2"], capsys)["asked"]
+    training, evaluation = found["programs"]
+    assert training["rows"]["row_length"] == 24 + SLOTS[kind]
+    assert training["memory"] > evaluation["memory"] > training["weights"]
+    assert found["fits"] and training["flops"] > evaluation["flops"] > 0

@@ -149,6 +149,7 @@ def test_study_json_says_what_ran(whole):
     assert story["mixture_ks"] == [1, 4]
     assert story["runs"] == {"finished": 6, "all": 6}
     assert story["model"] == study_stub.MODEL
+    assert story["prompt"] == "enc_input [5, 64]"
     assert story["measures"] == ["average_tokens", "per_token"]
     assert story["commands"][0].startswith("spot_jax study --gin_file=gin/runs/study")
     assert story["wall_seconds"] > 0

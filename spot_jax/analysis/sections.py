@@ -234,6 +234,7 @@ def _made(study: Study, made_by: dict[str, str]) -> Section:
     about = study.about
     facts = {
         "model": _flat(about.get("model")),
+        "a prompt": _flat(about.get("prompt")),
         "steps": ", ".join(
             f"{name.removesuffix('_steps').removesuffix('_step')} {about[name]:,}"
             for name in ("source_steps", "target_steps", "embedding_step")

@@ -65,6 +65,7 @@ class Plan(TypedDict):
     target_steps: NotRequired[int | None]
     embedding_step: NotRequired[int | None]
     model: NotRequired[dict[str, Any] | None]
+    prompt: NotRequired[str | None]
     commands: NotRequired[list[str] | None]
     versions: NotRequired[dict[str, str] | None]
     machine: NotRequired[str | None]

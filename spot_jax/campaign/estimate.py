@@ -8,6 +8,7 @@ from spot_jax import tables
 from spot_jax.campaign import cost
 from spot_jax.campaign.plan import Run
 from spot_jax.campaign.runs import FinishedRuns
+from spot_jax.prompts.base import described, slots_of
 
 _HEADER = ("run", "prompts", "steps", "TFLOP", "hours", "")
 
@@ -55,8 +56,10 @@ def _assumptions(sizes: cost.Sizes, machine: str) -> str:
         f"\nOn {machine}: {hardware.peak / 1e12:g} TFLOP/s at "
         f"{100 * hardware.utilisation:g} % ({hardware.says}).\n"
         f"Examples of {sizes.lengths['inputs']} input and {sizes.lengths['targets']} "
-        f"target tokens (EXPECTED_LENGTHS) behind a prompt of {sizes.prompt_length}, "
-        f"{sizes.evaluated} in an evaluation of a target ({examples}).\n"
+        f"target tokens (EXPECTED_LENGTHS), {sizes.evaluated} in an evaluation of a "
+        f"target ({examples}).\n"
+        f"A prompt is {described(sizes.prompt)}, and takes {slots_of(sizes.prompt)} "
+        "positions in front of an input.\n"
         "Compiling, reading data and writing files come on top. Mixtures of the same "
         "tasks are tuned once, so there may be fewer.\n"
     )

@@ -13,7 +13,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
-from spot_jax.campaign.plan import Run, Study, Tuning, runs
+from spot_jax.campaign.plan import STAGES, Run, Study, Tuning, runs
 from spot_jax.campaign.starts import Sources, mixture_members
 from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
@@ -72,6 +72,23 @@ class FinishedRuns:
             for run in self.finished()
             for tuning, path in self.prompts(run).items()
         }
+
+
+def check_stages(study: Study, done: FinishedRuns) -> None:
+    """Refuses stages whose needs are neither asked for nor finished.
+
+    Raises:
+        InputError: naming the stage that is missing.
+    """
+    for stage in study.stages:
+        absent = [need for need in STAGES[stage].needs if need not in study.stages]
+        missing = done.missing(absent)
+        if missing:
+            raise InputError(
+                f"STAGES has {stage}, which needs {missing[0].stage}, and "
+                f"{len(missing)} of their runs are not finished. Add "
+                f"{missing[0].stage!r} to STAGES; what is finished is not done again."
+            )
 
 
 class _Line(TypedDict):

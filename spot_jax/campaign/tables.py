@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from spot_jax import tables
 from spot_jax.campaign import diary
+from spot_jax.campaign.kind import told
 from spot_jax.campaign.plan import STAGES, Run, Study, Tuning, runs
 from spot_jax.campaign.runs import FinishedRuns, said_by
 from spot_jax.model_dir import names, records, storage
@@ -106,13 +107,15 @@ def write_summary(folder: pathlib.Path, study: Study, done: FinishedRuns) -> Non
     """
     workers = [diary.read(path) for path in sorted((folder / "workers").glob("*.json"))]
     first = next(iter(done.all_prompts().values()), None)
-    model = None
+    model, prompt = None, None
     if first:
-        model = said_by(names.in_folder(first, names.LAST), "model")
+        last = names.in_folder(first, names.LAST)
+        model, prompt = said_by(last, "model"), told(files.read(last).bundle)
     summary = dataclasses.asdict(study) | {
         "measures": list(MEASURES),
         "runs": {"finished": len(done.finished()), "all": len(runs(study))},
         "model": model,
+        "prompt": prompt,
         "commands": _distinct(c for worker in workers for c in worker["commands"]),
         "versions": workers[0]["versions"],
         "machine": ", ".join(_distinct(worker["machine"] for worker in workers)),

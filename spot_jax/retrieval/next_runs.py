@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from spot_jax.model_dir import names
-from spot_jax.prompts.base import length_of, mixes_in_rows
+from spot_jax.prompts.base import PromptBundle, length_of, sites
 from spot_jax.reading import as_path
 from spot_jax.retrieval import recipes
 from spot_jax.retrieval.candidates import Source, Target
@@ -177,9 +177,9 @@ def mixture_run(chosen: Sequence[Source], target: Target, folder: str) -> str:
         "MODEL_DIR": f"{folder}/mixture",
         **_own_rate(recipe, first.name),
     }
-    # SPoT §2.1.4: source prompts begin as sampled vocabulary; there are no keys and
-    # values of it, which begin as their paper has it.
-    start = "sampled_vocabulary" if mixes_in_rows(first.prompt) else "drawn"
+    # SPoT §2.1.4: source prompts begin as sampled vocabulary; other kinds than soft
+    # prompts begin as their paper has it.
+    start = "sampled_vocabulary" if _is_soft(first.prompt, recipe) else "drawn"
     code = [CODE] if recipe.text and recipe.left_out else []
     gin = [f"{folder}/mixture.gin", *code, f"gin/prompts/{start}.gin"]
     if not recipe.text:
@@ -190,6 +190,13 @@ def mixture_run(chosen: Sequence[Source], target: Target, folder: str) -> str:
             del unknown["TASK_FEATURE_LENGTHS"]
         values = unknown | values
     return _command(gin, values, {})
+
+
+def _is_soft(prompt: PromptBundle, recipe: recipes.Recipe) -> bool:
+    """Whether a prompt was trained as a soft prompt, as far as its recipe says."""
+    kind = re.search(r"^PROMPT = @([\w.]+)", recipe.text, re.MULTILINE)
+    is_named = not kind or kind.group(1) == "soft.SoftPrompt"
+    return is_named and set(sites(prompt)) == {"enc_input"}
 
 
 def mixture_prompt(target: Target, k: int, folder: str) -> str:

@@ -11,7 +11,6 @@ import functools
 import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
 
 import numpy as np
 from jaxtyping import PyTree
@@ -22,13 +21,13 @@ from spot_jax.model import sharding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.optim import Optimizer
 from spot_jax.prompts import heads, init
-from spot_jax.prompts.base import PromptBundle, PromptSource, sites
+from spot_jax.prompts.base import PromptBundle, PromptSource
 from spot_jax.prompts.heads import Headed
 from spot_jax.prompts.init import Start, Surroundings
 from spot_jax.prompts.starting import shape_of
 from spot_jax.settings import Data, Prompts
 from spot_jax.t5 import T5Config
-from spot_jax.training import harvest
+from spot_jax.training import harvest, rehearsal
 
 logger = logging.getLogger(__name__)
 
@@ -291,7 +290,7 @@ def check_starts(
 ) -> list[PyTree | None]:
     """Refuses starts that fit no prompt of the bank, before the model is loaded.
 
-    Those that ask for the model are looked at when it is there.
+    Of those that ask for the model no more than their sites is looked at.
 
     Args:
         bank: the prompts.
@@ -310,12 +309,8 @@ def check_starts(
     for number, entry in enumerate(bank):
         source = sources[entry.shape]
         around = _around(entry, source, config, encode)
-        try:
-            start = entry.start(around)
-        except _ModelIsWantedError:
-            continue
-        # A start of no sites is drawn, and cannot be wrong.
-        if sites(start):
+        start = rehearsal.found(entry.start, source, around)
+        if start is not None:
             known[number] = _parameters(source, start, around.rng)
     return known
 
@@ -333,14 +328,6 @@ def _parameters(
     return source.parameters_of(start, rng)
 
 
-class _ModelIsWantedError(Exception):
-    """A start asks what only the frozen model can say."""
-
-
-def _ask_nobody(ids: Sequence[int]) -> NoReturn:
-    raise _ModelIsWantedError
-
-
 def _around(
     entry: Entry,
     source: PromptSource,
@@ -354,10 +341,10 @@ def _around(
         vocab_size=config.vocab_size,
         # A prompt's own, so that it begins in any bank as it does alone.
         rng=np.random.default_rng(entry.seed),
-        embed=_ask_nobody,
+        embed=rehearsal.nobody,
         encode=encode,
         labels=loading.labels_of(entry.task),
         identity={},
         kind=shape_of(source),
-        activations=_ask_nobody,
+        activations=rehearsal.nobody,
     )

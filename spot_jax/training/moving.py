@@ -1,6 +1,7 @@
 """What of a run moves: its prompts or the model, taken apart, bound and laid out."""
 
 import dataclasses
+import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from spot_jax.optim import Optimizer
 from spot_jax.prompts.base import (
     KEYS_VALUES,
     Dimensions,
+    PromptBundle,
     PromptSource,
     described,
     mixes_in_rows,
@@ -39,6 +41,10 @@ from spot_jax.training import bank as banks
 from spot_jax.training import step
 from spot_jax.training.bank import Entry, Shape
 from spot_jax.training.step import TrainState
+
+logger = logging.getLogger(__name__)
+
+_OF_DECODER = ("dec_self", "cross")
 
 
 class Parts(NamedTuple):
@@ -113,12 +119,35 @@ def check_starts(
         What is known of the others already; see `bank.check_starts`.
 
     Raises:
-        InputError: see `bank.check_starts`.
+        InputError: see `bank.check_starts`; also when the head reads nothing of the
+            prompt.
     """
     if prompts:
         sources, _ = bound(bank, prompts, model.config)
+        _check_read(shape_of(next(iter(sources.values()))))
         return banks.check_starts(bank, sources, model.config, encode)
     return None
+
+
+def _check_read(shape: PromptBundle) -> None:
+    """Says which sites a head that stands beside the input never reads.
+
+    Raises:
+        InputError: when these are all.
+    """
+    unread = [site for site in _OF_DECODER if site in sites(shape)]
+    if shape.head is None or not shape.head.is_beside or not unread:
+        return
+    about = f"HEAD is {shape.head.kind!r}, whose states are the encoder's"
+    if len(unread) == len(sites(shape)):
+        raise InputError(
+            f"{about}, and the prompt is {described(shape)}, which the decoder alone "
+            "reads. Set --gin.PROMPT_SITES=\"['enc_self']\"."
+        )
+    logger.info(
+        "%s: %s is never read; --gin.PROMPT_SITES=\"['enc_self']\" leaves it out.",
+        *(about, " and ".join(unread)),
+    )
 
 
 def bound(

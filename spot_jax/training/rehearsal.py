@@ -1,4 +1,4 @@
-"""Whether a kind of prompt can begin at a start at all, told without the frozen model.
+"""Whether a kind of prompt can begin at a start, told without the frozen model.
 
 A start that asks for the model is given random numbers in place of its: what it makes
 of them has the sites that it will have, and no more than these are looked at.

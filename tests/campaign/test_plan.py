@@ -119,7 +119,7 @@ def test_a_dry_run_lists_runs_and_hours_and_touches_nothing(tmp_path, capsys):
     )
     said = capsys.readouterr().out
     lines = said.splitlines()
-    assert len(lines) == 1 + 21 + 2 + 1 + 3
+    assert len(lines) == 1 + 21 + 2 + 1 + 4
     assert lines[1].split()[:3] == ["sources-000", "48", "262144"]
     assert lines[22].split()[:2] == ["all", "918"]
     assert "492 TFLOP/s at 35 %" in said

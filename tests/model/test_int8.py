@@ -94,9 +94,7 @@ def test_a_model_is_loaded_small_and_says_so():
 
 def test_a_model_that_is_tuned_is_not_held_so():
     with pytest.raises(InputError, match="cannot be tuned"):
-        weights.load(
-            Model(checkpoint="spot_tiny", weights_dtype="int8"), is_tuned=True
-        )
+        weights.load(Model(checkpoint="spot_tiny", weights_dtype="int8"), is_tuned=True)
 
 
 def test_without_qwix_it_is_one_message(monkeypatch):

@@ -81,7 +81,7 @@ def test_the_gradient_is_that_of_the_sum_of_all_losses(
     counts, tiny_config, tiny_params
 ):
     bank = begun(tiny_config, counts, [[0, 1]])
-    batch = bank.rows(some_examples("cls", counts, 4))
+    batch = jax.tree.map(jnp.asarray, bank.rows(some_examples("cls", counts, 4)))
     loss = objective.make_loss(tiny_config, bank.binding, OPTIONS, target_length=4)
 
     def of_shared(prompt):

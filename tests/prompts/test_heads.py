@@ -3,6 +3,8 @@
 import json
 import logging
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -29,6 +31,11 @@ def head_of(names, kind="cls", seed=0, d_model=MODEL.d_model) -> Head:
 
 def headed(names, kind="cls", seed=0, length=3) -> PromptBundle:
     return everywhere(length, seed).replace(head=head_of(names, kind, seed))
+
+
+def scored(head, states, owners) -> np.ndarray:
+    given = jax.tree.map(jnp.asarray, (head, states, owners))
+    return np.asarray(heads.logits(*given))
 
 
 def assert_same_head(found: Head, wanted: Head) -> None:
@@ -162,9 +169,7 @@ def test_heads_of_several_numbers_of_classes_share_a_bank():
     assert bank.head.kernel.shape == (2, MODEL.d_model, 3)
     assert bank.head.names == (OPINION, TOPIC)
     states = np.random.default_rng(0).normal(size=(2, 1, MODEL.d_model))
-    scores = np.asarray(
-        heads.logits(bank.head, states.astype(np.float32), np.arange(2))
-    )
+    scores = scored(bank.head, states.astype(np.float32), np.arange(2))
     assert np.exp(scores[0, 0, 2]) == 0
     for number, bundle in enumerate(bundles):
         one = algebra.take(bank, number)
@@ -179,7 +184,8 @@ def test_heads_of_several_numbers_of_classes_share_a_bank():
 def test_banks_of_several_lengths_join_with_their_heads():
     one = algebra.stack([headed(OPINION, seed=1), headed(OPINION, seed=2)])
     two = algebra.stack([headed(TOPIC, seed=3, length=2)])
-    joined = algebra.join([b.replace(mask=None) for b in (one, two)], [2, 0, 1])
+    banks = [jax.tree.map(jnp.asarray, b.replace(mask=None)) for b in (one, two)]
+    joined = algebra.join(banks, [2, 0, 1])
     assert joined.head.names == (TOPIC, OPINION, OPINION)
     for number, (bank, place) in enumerate([(two, 0), (one, 0), (one, 1)]):
         found, wanted = algebra.take(joined, number), algebra.take(bank, place)
@@ -193,7 +199,7 @@ def test_each_state_is_scored_by_the_head_of_its_owner(ndim):
     states = np.random.default_rng(0).normal(size=(3, 2, MODEL.d_model))
     states = states.astype(np.float32)
     owners = np.asarray([1, 0, 1] if ndim == 1 else [[1, 0], [0, 0], [1, 1]])
-    found = np.asarray(heads.logits(bank, states, owners))
+    found = scored(bank, states, owners)
     for row, place in np.ndindex(3, 2):
         own = owners[row] if ndim == 1 else owners[row, place]
         wanted = states[row, place] @ bank.kernel[own] + bank.bias[own]
@@ -203,8 +209,8 @@ def test_each_state_is_scored_by_the_head_of_its_owner(ndim):
 def test_a_head_of_one_prompt_is_that_of_a_bank_of_one():
     head = head_of(TOPIC)
     states = np.ones((2, 3, MODEL.d_model), np.float32)
-    alone = heads.logits(head, states, np.zeros(2, np.int32))
-    banked = heads.logits(heads.stack([head]), states, np.zeros(2, np.int32))
+    alone = scored(head, states, np.zeros(2, np.int32))
+    banked = scored(heads.stack([head]), states, np.zeros(2, np.int32))
     np.testing.assert_allclose(alone, banked, atol=1e-6)
 
 
@@ -212,7 +218,7 @@ def test_a_head_that_diverged_does_not_reach_others():
     broken = head_of(TOPIC).replace(kernel=np.full((4, 3), np.nan, np.float32))
     bank = heads.stack([broken, head_of(TOPIC, seed=1)])
     states = np.ones((2, 1, MODEL.d_model), np.float32)
-    found = np.asarray(heads.logits(bank, states, np.arange(2)))
+    found = scored(bank, states, np.arange(2))
     assert np.isnan(found[0]).all() and np.isfinite(found[1]).all()
 
 

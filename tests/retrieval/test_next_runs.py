@@ -16,10 +16,10 @@ from spot_jax.prompts.base import PromptBundle
 from spot_jax.prompts.init import Surroundings
 from spot_jax.prompts.library import Library
 from spot_jax.retrieval import next_runs
-from spot_jax.retrieval.candidates import Target
+from spot_jax.retrieval.candidates import Source, Target
 from spot_jax.train import train
 from tests import runs
-from tests.bundles import MODEL, assert_same, soft
+from tests.bundles import MODEL, assert_same, everywhere, soft
 from tests.library_on_disk import RNG, entry, write_target
 
 
@@ -100,6 +100,27 @@ def test_the_commands_for_a_mixture_train_it_and_then_the_target(continued, tmp_
     assert last.story["step"] == 4
     assert_same(begin(start, last), last.bundle)
     assert config.configured(settings.Data)().names == ("demo_film",)
+
+
+NOISE = everywhere(3)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind", "start"),
+    [
+        (soft(NOISE.enc_input), "", "sampled_vocabulary"),
+        (soft(NOISE.enc_input), "PROMPT = @soft.SoftPrompt", "sampled_vocabulary"),
+        (soft(NOISE.enc_input), "PROMPT = @p_tuning.PTuning", "drawn"),
+        (PromptBundle(enc_hidden=NOISE.enc_hidden), "", "drawn"),
+        (PromptBundle(dec_self=NOISE.dec_self), "PROMPT = @deep_kv.DeepKV", "drawn"),
+    ],
+)
+def test_the_prompt_of_a_mixture_begins_as_its_kind_does(prompt, kind, start):
+    text = f"TRAIN_STEPS = 3\n{kind}\n"
+    made = entry("a-seed0", "a", prompt=prompt, embedding=prompt, configuration=text)
+    target = Target("rte-seed0", "e", "rte", 0, 1, prompt, {}, text)
+    command = next_runs.mixture_run([Source(made)], target, "out")
+    assert f"gin/prompts/{start}.gin" in command
 
 
 def test_a_run_that_was_begun_from_python_is_no_gin_to_go_on_with():

@@ -81,6 +81,7 @@ def test_two_shapes_give_the_losses_and_gradients_of_rows_of_their_own(
     binding = prompt_tuning(SoftPrompt(SLOTS, tiny_config), 1)
     loss = make_loss(tiny_config, binding, Loss(), target_length=4)
     trained = {"enc_input": jax.random.normal(jax.random.key(0), (1, SLOTS, 32))}
+
     def found(parts):
         scales = scales_of(parts, binding, Loss(), 4)
         gradient = jax.jit(jax.grad(loss, has_aux=True))

@@ -1,6 +1,7 @@
-"""Where what moves lies on the mesh."""
+"""What of a run moves, and where it lies on the mesh."""
 
 import dataclasses
+import logging
 
 import jax
 import pytest
@@ -8,8 +9,12 @@ import pytest
 from spot_jax import optim
 from spot_jax.model import sharding
 from spot_jax.model.binding import model_tuning
+from spot_jax.prompts import init
+from spot_jax.prompts.deep_kv import DeepKV
+from spot_jax.settings import Model, Prompts
 from spot_jax.t5 import initial_parameters, parameter_shapes
 from spot_jax.training import moving
+from spot_jax.training.bank import Entry
 
 
 def state_of(config, optimizer, mesh):
@@ -59,3 +64,26 @@ def test_a_factored_statistic_is_on_every_device_whole(tiny_config, mesh):
         if "v_row" in jax.tree_util.keystr(keys) and leaf.size > 1
     ]
     assert rows and all(row.sharding.is_fully_replicated for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("sites", "head", "told"),
+    [
+        (["enc_self", "dec_self"], "token", "dec_self is never read"),
+        (["enc_self", "dec_self", "cross"], "token", "dec_self and cross is never"),
+        (["enc_self"], "token", None),
+        (["enc_self", "dec_self"], "cls", None),
+    ],
+)
+def test_sites_that_a_tagger_never_reads_are_told(
+    sites, head, told, tiny_config, caplog
+):
+    def kind(length, model):
+        return DeepKV(length, model, sites)
+
+    entry = Entry("x", "x", 0, init.drawn, 3, classes=("O", "B-X"))
+    prompts = Prompts(3, init.drawn, kind=kind, head=head)
+    with caplog.at_level(logging.INFO):
+        moving.check_starts([entry], prompts, Model(tiny_config, None), encode=list)
+    said = [record.getMessage() for record in caplog.records]
+    assert [told in line for line in said] == [True] * bool(told)
