@@ -26,7 +26,7 @@ from spot_jax.prompts.base import (
     slots_of,
 )
 from spot_jax.prompts.soft import SoftPrompt
-from spot_jax.t5 import T5Config
+from spot_jax.t5 import T5Config, flops
 
 # Validation examples of a task where their number is not set, for only its data tells.
 # The mean of SPoT's ten targets, since their hours add up: they have 56 (CB) to 3,270
@@ -130,20 +130,9 @@ def forward(
     Returns:
         Those of products with weights, and those of attention's own two products.
     """
-    # A product of [m, n] and [n, p] is m n p multiplications and as many additions.
-    projection = 2 * config.d_model * config.d_joined
-    # A gated MLP has a matrix for each activation, and one that leads back.
-    mlp = 2 * config.d_model * config.d_mlp * (len(config.mlp_activations) + 1)
-    encoder = inputs * (4 * projection + mlp)
-    # Queries and outputs of the targets, keys and values of the inputs.
-    cross = 2 * projection * targets + 2 * projection * inputs
-    decoder = targets * (4 * projection + mlp) + cross
-    logits = 2 * targets * config.d_model * config.vocab_size
-    of_encoder, of_decoder = layers or (config.encoder_layers, config.decoder_layers)
-    weights = of_encoder * encoder + of_decoder * decoder
-    pairs = of_encoder * inputs**2 + of_decoder * targets * (targets + inputs)
-    pairs += _pairs(prompt or empty(), inputs, targets)
-    return float(weights + logits), float(4 * config.d_joined * pairs)
+    beside = _pairs(prompt or empty(), inputs, targets)
+    counted = flops.forward(config, inputs, targets, beside, layers)
+    return counted.weights, counted.attention
 
 
 def _with_gradients(config: T5Config, prompt: PromptBundle) -> tuple[int, int]:

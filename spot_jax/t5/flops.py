@@ -24,14 +24,22 @@ class Forward:
     scores: float
 
 
-def forward(config: T5Config, inputs: int, targets: int, prefix: int = 0) -> Forward:
+def forward(
+    config: T5Config,
+    inputs: int,
+    targets: int,
+    beside: int = 0,
+    layers: tuple[int, int] | None = None,
+) -> Forward:
     """Counts a row of an encoder and a decoder.
 
     Args:
         config: the T5.
-        inputs: positions of the encoder, a prompt's included.
+        inputs: positions of the encoder, slots of a prompt included.
         targets: positions of the decoder.
-        prefix: keys of a prompt beside those of the text, in every self-attention.
+        beside: pairs of a position that asks and a key of a prompt beside the text, in
+            all layers.
+        layers: how many of the encoder and of the decoder are counted; None: all.
     """
     projection = 2 * config.d_model * config.d_joined
     # A gated MLP has a matrix for each activation, and one that leads back.
@@ -41,24 +49,15 @@ def forward(config: T5Config, inputs: int, targets: int, prefix: int = 0) -> For
     cross = 2 * projection * targets + 2 * projection * inputs
     decoder = targets * (4 * projection + mlp) + cross
     logits = 2 * targets * config.d_model * config.vocab_size
-    weights = config.encoder_layers * encoder + config.decoder_layers * decoder
-    pairs = config.encoder_layers * inputs * (inputs + prefix)
-    pairs += config.decoder_layers * targets * (targets + prefix + inputs)
+    of_encoder, of_decoder = layers or (config.encoder_layers, config.decoder_layers)
+    weights = of_encoder * encoder + of_decoder * decoder
+    pairs = of_encoder * inputs**2 + of_decoder * targets * (targets + inputs)
+    pairs += beside
     return Forward(
         weights=float(weights + logits),
         attention=float(4 * config.d_joined * pairs),
         scores=float(config.heads * pairs),
     )
-
-
-def step(config: T5Config, inputs: int, targets: int, prefix: int = 0) -> float:
-    """Counts a row of a step that trains a prompt through a frozen model.
-
-    The backward pass computes the gradients of activations and not those of weights: a
-    product with weights costs twice its forward pass, one without three times.
-    """
-    counted = forward(config, inputs, targets, prefix)
-    return 2 * counted.weights + 3 * counted.attention
 
 
 # What a number of attention's scores costs beside its products, in operations of a
@@ -71,17 +70,25 @@ _SCORE_ELSEWHERE = 4000.0
 def step_cost(
     config: T5Config, platform: str, prefix: int = 0
 ) -> Callable[[int, int], float]:
-    """Returns what a row of a step costs, from its positions of encoder and decoder.
+    """Returns what a row costs of a step that trains a prompt through a frozen model.
+
+    The backward pass computes the gradients of activations and not those of weights: a
+    product with weights costs twice its forward pass, one without three times.
 
     Args:
         config: the T5.
         platform: "cpu", "gpu" or "tpu".
-        prefix: see `forward`.
+        prefix: keys of a prompt beside those of the text, in every self-attention.
+
+    Returns:
+        From a row's positions in the encoder and the decoder to its cost.
     """
     of_score = _SCORE.get(platform, _SCORE_ELSEWHERE)
 
     def cost(inputs: int, targets: int) -> float:
-        scores = forward(config, inputs, targets, prefix).scores
-        return step(config, inputs, targets, prefix) + of_score * scores
+        asking = config.encoder_layers * inputs + config.decoder_layers * targets
+        counted = forward(config, inputs, targets, prefix * asking)
+        products = 2 * counted.weights + 3 * counted.attention
+        return products + of_score * counted.scores
 
     return cost

@@ -19,17 +19,19 @@ def test_a_forward_pass_is_what_the_compiler_counts(tiny_config, inputs, targets
     assert 0.75 * counted < found.weights + found.attention < counted
 
 
-def test_a_prefix_is_attended_to_and_not_computed(tiny_config):
+def test_keys_beside_the_text_are_attended_to_and_not_computed(tiny_config):
     plain = flops.forward(tiny_config, 40, 4)
-    longer = flops.forward(tiny_config, 40, 4, prefix=10)
+    longer = flops.forward(tiny_config, 40, 4, beside=100)
     assert longer.weights == plain.weights
-    pairs = tiny_config.encoder_layers * 40 * 10 + tiny_config.decoder_layers * 4 * 10
-    assert longer.scores - plain.scores == tiny_config.heads * pairs
+    assert longer.scores - plain.scores == 100 * tiny_config.heads
+    found = [flops.step_cost(tiny_config, "cpu", n)(40, 4) for n in (0, 10)]
+    pairs = 10 * (tiny_config.encoder_layers * 40 + tiny_config.decoder_layers * 4)
+    each = 3 * 4 * tiny_config.d_joined + 1400 * tiny_config.heads
+    assert found[1] - found[0] == pytest.approx(pairs * each)
 
 
 def test_a_step_costs_its_products_and_what_softmax_takes(tiny_config):
     counted = flops.forward(tiny_config, 40, 4)
     bare = 2 * counted.weights + 3 * counted.attention
-    assert flops.step(tiny_config, 40, 4) == bare
     for platform in ("cpu", "tpu", "gpu", "another"):
         assert flops.step_cost(tiny_config, platform)(40, 4) > bare
