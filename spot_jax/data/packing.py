@@ -185,20 +185,19 @@ def _first_fit(
     target_limit: int | None,
 ) -> list[list[int]]:
     rows: list[list[int]] = []
-    room: list[tuple[int, float]] = []
-    whole = row_length, float("inf") if target_limit is None else target_limit
+    # Room for inputs and for targets, of the rows that there may come to be.
+    room = np.zeros((2, len(order)), np.int64)
+    unbounded = np.iinfo(np.int64).max
+    whole = row_length, unbounded if target_limit is None else target_limit
     for number in order:
         inputs, targets, _ = sizes[number]
-        fits = next(
-            (i for i, (n, m) in enumerate(room) if n >= inputs and m >= targets), None
-        )
-        if fits is None:
-            fits = len(rows)
+        fits = (room[0, : len(rows)] >= inputs) & (room[1, : len(rows)] >= targets)
+        at = int(fits.argmax()) if fits.any() else len(rows)
+        if at == len(rows):
             rows.append([])
-            room.append(whole)
-        rows[fits].append(number)
-        left, targets_left = room[fits]
-        room[fits] = left - inputs, targets_left - targets
+            room[:, at] = whole
+        rows[at].append(number)
+        room[:, at] -= (inputs, targets)
     return rows
 
 

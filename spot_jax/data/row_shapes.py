@@ -10,16 +10,19 @@ It is a function of sizes alone, so that a run that resumes, and every process o
 plans the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypedDict
 
 from spot_jax.data import packing
 from spot_jax.data.packing import Example, Shape, Size
 
-# Row lengths that are tried, between the median example and twice the longest.
+# Row lengths that are tried, between the median example and twice the longest; of a
+# large bank fewer. Packing 1,000 examples takes some 10 ms a length.
 _TRIED = 24
-# Examples that are looked at, at most: packing them takes milliseconds a length.
+_FEWEST_TRIED = 6
+# Examples that are looked at, of at most so many batches and at least so few.
 _LOOKED_AT = 4096
+_MOST, _FEWEST = 20, 3
 # A plan is replaced where another would take away so much of a step.
 _WORTH_IT = 0.1
 
@@ -61,6 +64,11 @@ class Room(NamedTuple):
 Cost = Callable[[int, int], float]
 
 
+def enough(examples: int) -> int:
+    """Returns how many batches of so many examples a plan looks at."""
+    return max(_FEWEST, min(_MOST, _LOOKED_AT // max(1, examples)))
+
+
 def plan(batches: Sequence[Sequence[Size]], room: Room, cost: Cost) -> Plan:
     """Finds the rows that cost least, in the mean over some batches.
 
@@ -69,7 +77,6 @@ def plan(batches: Sequence[Sequence[Size]], room: Room, cost: Cost) -> Plan:
         room: what rows are bound to.
         cost: of a row.
     """
-    batches = _enough(batches)
     tried = [_planned(batches, length, room) for length in _lengths(batches, room)]
     return min(tried, key=lambda found: cost_of(found, batches, room, cost))
 
@@ -92,7 +99,6 @@ def better(
         room: what rows are bound to.
         cost: of a row.
     """
-    batches = _enough(batches)
     other = plan(batches, room, cost)
     costs = [cost_of(each, batches, room, cost) for each in (other, found)]
     return other if costs[0] < (1 - _WORTH_IT) * costs[1] else None
@@ -116,15 +122,22 @@ def useful(
 
 
 class Kept(TypedDict):
-    """A plan as a checkpoint has it."""
+    """A plan as a checkpoint has it, and the sizes of the last batches."""
 
-    usual: list[int]
-    longer: list[int]
+    usual: Sequence[int]
+    longer: Sequence[int]
+    recent: Sequence[Sequence[Sequence[int]]]
 
 
-def kept(found: Plan) -> Kept:
-    """Returns a plan as JSON."""
-    return Kept(usual=list(found.usual), longer=list(found.longer))
+def kept(found: Plan, recent: Iterable[Sequence[Size]]) -> Kept:
+    """Returns a plan, and the sizes of the last batches, as JSON."""
+    # Made at every step, so nothing is copied; JSON makes lists of tuples.
+    return Kept(usual=found.usual, longer=found.longer, recent=list(recent))
+
+
+def recent_of(told: Kept) -> list[list[Size]]:
+    """Returns the sizes of the last batches that `kept` made JSON of."""
+    return [[Size(*size) for size in batch] for batch in told["recent"]]
 
 
 def of_kept(told: Kept, room: Room) -> Plan:
@@ -144,17 +157,14 @@ def divided(
     return parts
 
 
-def _enough(batches: Sequence[Sequence[Size]]) -> Sequence[Sequence[Size]]:
-    at_most = max(1, _LOOKED_AT // max(1, len(batches[0])))
-    return batches[-at_most:]
-
-
 def _lengths(batches: Sequence[Sequence[Size]], room: Room) -> list[int]:
     """Returns the row lengths to try, shortest first."""
     sizes = sorted(size.inputs for batch in batches for size in batch)
     first, last = sizes[len(sizes) // 2], 2 * sizes[-1]
     first, last = (_up(length, room.multiple) for length in (first, last))
-    step = _up(max(1, (last - first) // _TRIED), room.multiple)
+    looked_at = sum(map(len, batches))
+    count = max(_FEWEST_TRIED, min(_TRIED, _TRIED * _LOOKED_AT // max(1, looked_at)))
+    step = _up(max(1, (last - first) // count), room.multiple)
     tried = {*range(first, last + 1, step), _up(sizes[-1], room.multiple)}
     return sorted(tried | {room.longest})
 

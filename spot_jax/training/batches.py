@@ -19,10 +19,6 @@ from spot_jax.settings import Training
 
 logger = logging.getLogger(__name__)
 
-# Batches looked at to decide on the rows of a step. The largest of 20 is met or
-# exceeded by one batch in 21 of those that follow, which then takes a second program;
-# looking at more costs a start more reading than it saves.
-_PLANNED = 20
 # Row lengths are multiples of what a device computes at once.
 _MULTIPLES = {"cpu": 8, "gpu": 64, "tpu": 128}
 
@@ -74,6 +70,10 @@ class Rows:
         over = mesh.shape["data"] * training.microbatches
         self._room = room_of(lengths, slots, platform, over, mixes, head)
         self._unpacked = slots + lengths["inputs"], lengths["targets"]
+        # The largest of 20 batches is met or exceeded by one in 21 of those that
+        # follow, which then takes a second program; more cost more reading than they
+        # save.
+        self._planned = row_shapes.enough(len(openers) * training.batch_size)
 
     def batches(
         self, positions: Sequence[Position], done: int, rows: Any = None
@@ -86,22 +86,22 @@ class Rows:
             rows: of these steps, as the last batch before them told; None plans them.
         """
         plan = row_shapes.of_kept(rows, self._room) if rows else self._plan()
-        recent: collections.deque[list[Size]] = collections.deque(maxlen=_PLANNED)
+        before = row_shapes.recent_of(rows) if rows else []
+        recent = collections.deque(before, maxlen=self._planned)
         examples = self._open(positions)
         for number in range(done + 1, self._training.steps + 1):
             taken = next_examples(examples, self._training.batch_size)
             parts, shapes = self._lay_out(taken, plan)
             sizes = packing.sizes_of(taken, self._slots)
             recent.append(sizes)
-            if plan and number % self._training.checkpoint_period == 0:
-                # Where a run that goes on begins as well, and sees the same behind it.
+            is_due = number % self._training.checkpoint_period == 0
+            if plan and is_due and len(recent) == self._planned:
                 plan = self._replaced(plan, list(recent), number)
-                recent.clear()
             yield Laid(
                 [sharding.shard_rows(part, self._mesh) for part in parts],
                 {
                     "positions": [dataclasses.asdict(e.position) for e in examples],
-                    "rows": plan and row_shapes.kept(plan),
+                    "rows": plan and row_shapes.kept(plan, recent),
                 },
                 row_shapes.useful(sizes, shapes, self._cost),
             )
@@ -121,7 +121,7 @@ class Rows:
         size = self._training.batch_size
         batches = [
             packing.sizes_of(next_examples(first, size), self._slots)
-            for _ in range(_PLANNED)
+            for _ in range(self._planned)
         ]
         plan = row_shapes.plan(batches, self._room, self._cost)
         rows, length, targets = plan.usual
@@ -133,7 +133,7 @@ class Rows:
 
     def _replaced(self, plan: Plan, recent: Sequence[list[Size]], number: int) -> Plan:
         better = row_shapes.better(plan, recent, self._room, self._cost)
-        if better is None or len(recent) < _PLANNED:
+        if better is None:
             return plan
         logger.info(
             "From step %d on a step has %d rows of %d positions (before: %d of %d), "

@@ -21,6 +21,9 @@ from spot_jax.optim import Optimizer
 from spot_jax.settings import Loss
 from spot_jax.t5 import T5Config
 
+# Folded into a step's key where there are rows of another shape besides.
+_LONGER = 2**30
+
 
 @flax.struct.dataclass
 class TrainState:
@@ -106,7 +109,7 @@ def make_train_step(
         found = []
         for number, (rows, of_rows) in enumerate(zip(batch, scales, strict=True)):
             # Rows of one shape draw as they do where there are no others.
-            own = jax.random.fold_in(key, -number) if number and drops else key
+            own = jax.random.fold_in(key, _LONGER) if number and drops else key
             given = trained, frozen, rows, own, of_rows
             if microbatches == 1:
                 found.append(gradient(*given))

@@ -1,5 +1,7 @@
 """The rows of a step: which cost least, and when others would."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -100,13 +102,26 @@ def test_another_plan_is_taken_where_it_is_clearly_better():
 
 def test_a_checkpoint_tells_a_plan_also_to_another_mesh():
     found = Plan(Shape(5, 64, 4), Shape(1, 512, 8))
-    told = row_shapes.kept(found)
+    recent = [[Size(3, 2, 0), Size(4, 1, 1)], [Size(5, 5, 0)]]
+    told = json.loads(json.dumps(row_shapes.kept(found, recent)))
     assert row_shapes.of_kept(told, ROOM) == found
+    assert row_shapes.recent_of(told) == recent
     wide = row_shapes.of_kept(told, ROOM._replace(rows_multiple=4))
     assert wide == Plan(Shape(8, 64, 4), Shape(4, 512, 8))
 
 
-def test_a_large_bank_is_planned_in_a_moment():
-    batches = batches_of(range(100, 300), size=48 * 32, prompts=48)
-    found = row_shapes.plan(batches, ROOM, cost)
-    assert found.usual.rows > 100
+def test_of_large_banks_few_batches_and_lengths_are_looked_at(monkeypatch):
+    packed = []
+    divided = packing.divided
+    monkeypatch.setattr(
+        packing,
+        "divided",
+        lambda sizes, *a: packed.append(len(sizes)) or divided(sizes, *a),
+    )
+    for size, most in ((32, 40_000), (1536, 400_000)):
+        count = row_shapes.enough(size)
+        packed.clear()
+        batches = batches_of(range(100, 300), count, size, prompts=48)
+        assert row_shapes.plan(batches, ROOM, cost).usual.rows > 1
+        assert sum(packed) < most, size
+    assert row_shapes.enough(32) == 20 and row_shapes.enough(10**6) == 3

@@ -1,11 +1,13 @@
 """The batches of a run: rows of two shapes, planned anew where lengths drift."""
 
+import dataclasses
 import logging
 
 import jax
 import numpy as np
 import pytest
 
+from spot_jax import optim
 from spot_jax.data.orders import MemoryExamples, Position
 from spot_jax.data.packing import Example, one_per_row
 from spot_jax.model import sharding
@@ -13,7 +15,7 @@ from spot_jax.model.binding import prompt_tuning
 from spot_jax.model.objective import make_loss, scales_of
 from spot_jax.prompts.soft import SoftPrompt
 from spot_jax.settings import Loss, Training
-from spot_jax.training import batches
+from spot_jax.training import batches, step
 
 SLOTS = 4
 LENGTHS = {"inputs": 60, "targets": 4}
@@ -97,6 +99,33 @@ def test_two_shapes_give_the_losses_and_gradients_of_rows_of_their_own(
     assert of_two["weight_sum"] == of_one["weight_sum"] == 16
 
 
+@pytest.mark.parametrize("microbatches", [1, 2])
+def test_rows_of_two_shapes_drop_out_each_in_its_own_way(
+    microbatches, tiny_config, tiny_params
+):
+    config = dataclasses.replace(tiny_config, dropout_rate=0.1)
+    training = Training(1, batch_size=8, microbatches=microbatches)
+    laid = next(rows_of(pairs_of([20] * 7 + [60]), training).batches([Position()], 0))
+    assert len(laid.rows) == 2
+    binding = prompt_tuning(SoftPrompt(SLOTS, config), 1)
+    optimizer = optim.adafactor(0.3, base_step=0)
+    train_step = step.make_train_step(
+        config, binding, optimizer, Loss(), target_length=4, microbatches=microbatches
+    )
+    trained = {"enc_input": jax.random.normal(jax.random.key(0), (1, SLOTS, 32))}
+    mesh = sharding.make_mesh(devices=jax.devices()[:1])
+    losses = []
+    with sharding.on_mesh(mesh):
+        for seed in (0, 0, 1):
+            state = step.initial_state(
+                jax.tree.map(jax.numpy.array, trained), optimizer, binding
+            )
+            key = step.dropout_key(seed)
+            _, metrics = train_step(state, tiny_params, laid.rows, key)
+            losses.append(float(metrics["loss"][0]))
+    assert losses[0] == losses[1] != losses[2]
+
+
 def test_rows_are_planned_anew_at_a_checkpoint_where_lengths_drift(caplog):
     caplog.set_level(logging.INFO)
     training = Training(60, batch_size=8, checkpoint_period=20)
@@ -110,7 +139,8 @@ def test_rows_are_planned_anew_at_a_checkpoint_where_lengths_drift(caplog):
     assert len(shapes(laid[39])) == 2 and len(shapes(laid[-1])) == 1
     assert [m for m in caplog.messages if "for the examples have other lengths" in m]
 
-    for stop in (20, 40):
+    # At checkpoints, and where a signal stopped it.
+    for stop in (20, 27, 40, 41):
         stands = laid[stop - 1].stands
         positions = [Position(**place) for place in stands["positions"]]
         resumed = rows_of(pairs, training).batches(positions, stop, stands["rows"])
@@ -127,7 +157,7 @@ def test_where_nothing_drifts_the_rows_stay():
     laid = list(
         rows_of(pairs_of(range(10, 50)), training, make).batches([Position()], 0)
     )
-    assert len({str(one.stands["rows"]) for one in laid}) == 1
+    assert len({str(one.stands["rows"]["usual"]) for one in laid}) == 1
 
 
 @pytest.mark.parametrize("microbatches", [1, 3])
