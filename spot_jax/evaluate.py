@@ -18,7 +18,6 @@ and, where the gin file asks for it (also printed, like scores.csv, on stderr),
                              for each vector [{"piece", "cosine"}]}
 """
 
-import itertools
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -91,6 +90,7 @@ def evaluate(
     description = architecture.described(model)
     model = architecture.resolved(model, description)
     saved = saved_prompts.read(paths, model.config)
+    evaluation = head_answers.evaluated(saved_prompts.head_of(saved), evaluation)
     names = saved_prompts.names_of(saved)
     if evaluation.method == "decode":
         check_search(evaluation.search, model.config.vocab_size)
@@ -105,13 +105,14 @@ def evaluate(
         data = with_vocabulary(data, description)
         data = _set_up(data, saved, model.config.vocab_size)
         tasks = _load_tasks(data, evaluation)
-        for prompt, task in itertools.product(saved, tasks):
-            head_answers.check_classes(prompt.bundle.head, prompt.path, task)
     if ensemble or domain_shift:
         _check_tasks(tasks)
     tasks_of = dict.fromkeys(range(len(names)), tasks)
     if domain_shift:
         tasks_of = shifts.seen_from(homes, tasks, domain_shift.label_maps)
+    for number, prompt in enumerate(saved):
+        for task in tasks_of[number]:
+            head_answers.check_classes(prompt.bundle.head, prompt.path, task)
 
     loaded = weights.load(model)
     prompts, binding = saved_prompts.bank_of(saved, loaded)

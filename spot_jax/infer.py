@@ -27,7 +27,7 @@ from spot_jax.prompts.base import slots_of
 from spot_jax.prompts.files import SavedPrompt
 from spot_jax.rows import flags
 from spot_jax.rows.files import Row
-from spot_jax.scoring import asked, forms, predictions, saved_prompts
+from spot_jax.scoring import asked, forms, head_answers, predictions, saved_prompts
 from spot_jax.scoring.answerer import Answerer, Question
 from spot_jax.scoring.forms import Form
 from spot_jax.scoring.grading import Prediction
@@ -95,6 +95,7 @@ def infer(
     model = architecture.resolved(model, description)
     paths = [prompt_files] if isinstance(prompt_files, str) else prompt_files or []
     saved = saved_prompts.read(paths, model.config)
+    evaluation = head_answers.evaluated(saved_prompts.head_of(saved), evaluation)
     if evaluation.method == "decode":
         check_search(evaluation.search, model.config.vocab_size)
     # Rows that are answered need no targets: their file is not read as a task.
@@ -116,6 +117,7 @@ def infer(
         _check_method({p for _, p in pairs}, of_prompts, evaluation, vocabulary)
         found = _of_text(source, pairs, of_prompts, data.truncate, vocabulary)
         found = found._replace(vocabulary=answers_of(vocabulary, data))
+    _check_heads(saved, found.questions, evaluation)
 
     answers = _answers(model, saved, evaluation, found)
     names = saved_prompts.names_of(saved)
@@ -192,6 +194,20 @@ def _check_method(
         task = eval_tasks.EvalTask(form.name, None, [], form.labels, vocabulary)
         eval_tasks.check_method(task, evaluation)
         eval_tasks.tell_of_ranking(form.name, form.labels, evaluation)
+
+
+def _check_heads(
+    saved: Sequence[SavedPrompt],
+    questions: Sequence[tuple[str, Question]],
+    evaluation: Evaluation,
+) -> None:
+    """Refuses to rank labels that are no classes of a prompt's head."""
+    if evaluation.method != "rank" or not saved:
+        return
+    for prompt, labels in {(q.prompt, q.labels) for _, q in questions}:
+        head = saved[prompt].bundle.head
+        if head is not None and labels:
+            head_answers.columns(head, 0, labels)
 
 
 def _of_split(

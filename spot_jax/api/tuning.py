@@ -8,9 +8,12 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from spot_jax import optim
+import jax
+import numpy as np
+
 from spot_jax.api import tables
 from spot_jax.api.frozen_model import FrozenModel
+from spot_jax.api.kinds import recipe_of
 from spot_jax.api.prompt import Prompt, as_prompt
 from spot_jax.api.tables import Rows
 from spot_jax.data import own_rows
@@ -18,7 +21,7 @@ from spot_jax.errors import InputError
 from spot_jax.model.weights import LoadedModel
 from spot_jax.model_dir import names, storage
 from spot_jax.prompts import files, init
-from spot_jax.prompts.base import sites
+from spot_jax.prompts.base import PromptKind
 from spot_jax.prompts.init import Start
 from spot_jax.reading import path_of
 from spot_jax.settings import Data, Evaluation, Loss, Prompts, Training
@@ -31,9 +34,8 @@ STARTS = {
     "class_labels": init.class_labels,
     "sampled_vocabulary": init.sampled_vocabulary,
     "random_uniform": init.random_uniform,
+    "drawn": init.drawn,
 }
-# As in the papers.
-_LENGTH = 100
 # The step at which SPoT embeds a task (§3.2).
 _EMBEDDING_STEP = 10_000
 
@@ -48,9 +50,11 @@ def tune(
     metric: str | None = None,
     name: str | Sequence[str] | None = None,
     steps: int = 500,
-    start: AnyStart | Sequence[AnyStart] = "class_labels",
+    kind: str | PromptKind = "soft",
+    head: str | None = None,
+    start: AnyStart | Sequence[AnyStart] | None = None,
     length: int | Sequence[int] | None = None,
-    learning_rate: float | Sequence[float] = 0.3,
+    learning_rate: float | Sequence[float] | None = None,
     seed: int | Sequence[int] = 0,
     batch_size: int = 32,
     eval_period: int | None = None,
@@ -78,10 +82,17 @@ def tune(
         metric: what answers are compared by; None chooses by their looks.
         name: of the task; None: the file's, or "rows".
         steps: of training.
-        start: "class_labels", "sampled_vocabulary" or "random_uniform"; a prompt or its
-            file (SPoT's transfer); or a function of prompts/init.py.
-        length: vectors of a prompt; None: of the prompt that it starts from, or 100.
-        learning_rate: of Adafactor, constant.
+        kind: "soft", "p_tuning_v2", "prefix_tuning", "p_tuning" or "deep_prompt", with
+            the optimizer and schedule of its file of gin/prompts; or a class of such
+            prompts, options bound by functools.partial.
+        head: "cls": a linear layer, trained with the prompt, chooses among the labels;
+            None: the language model answers.
+        start: "class_labels", "sampled_vocabulary" or "random_uniform" of soft prompts,
+            "drawn" of other kinds; a prompt or its file (SPoT's transfer); or a
+            function of prompts/init.py. None: the kind's own.
+        length: vectors of a prompt; None: of the prompt that it starts from, or the
+            kind's, 100 of a soft one.
+        learning_rate: None: the kind's, 0.3 of a soft prompt.
         seed: of data order, dropout and sampled starting values.
         batch_size: examples of each prompt in a step.
         eval_period: steps between evaluations, the best of which is kept; None: a
@@ -124,10 +135,16 @@ def tune(
             vocabulary=model.identity.path,
             extra_ids=model.identity.extra_ids,
         )
-        starts = start if tables.is_list(start) else [start]
+        recipe = recipe_of(kind)
+        starts = (
+            start
+            if tables.is_list(start)
+            else [recipe.start if start is None else start]
+        )
         begin = [_start(place, one) for one in starts]
-        length_of_all = _length(starts) if length is None else length
-        prompts = Prompts(length_of_all, begin, seed)
+        length_of_all = _length(starts, recipe.length) if length is None else length
+        rate = recipe.rate if learning_rate is None else learning_rate
+        prompts = Prompts(length_of_all, begin, seed, kind=recipe.kind, head=head)
         if method is None:
             tasks = [own_rows.task_of(task, data) for task in data.names]
             method = "rank" if all(task.labels for task in tasks) else "decode"
@@ -136,7 +153,7 @@ def tune(
             model=model.settings,
             data=data,
             training=training,
-            optimizer=functools.partial(optim.adafactor, learning_rate),
+            optimizer=recipe.optimizer(rate, steps),
             evaluation=Evaluation(method, search=search),
             loss=Loss(),
             prompts=prompts,
@@ -152,10 +169,10 @@ def tune(
     return found if are_several else found[0]
 
 
-def _length(starts: Sequence[AnyStart]) -> int:
+def _length(starts: Sequence[AnyStart], usual: int) -> int:
     """Returns how long prompts are: as those that they start from."""
     saved = [one for one in starts if not _is_named(one) and not callable(one)]
-    return len(as_prompt(saved[0])) if saved else _LENGTH
+    return len(as_prompt(saved[0])) if saved else usual
 
 
 def _is_named(start: AnyStart) -> bool:
@@ -177,8 +194,10 @@ def _start(folder: pathlib.Path, start: AnyStart) -> Start:
     prompt = as_prompt(start)
     if is_path:
         return functools.partial(init.from_file, path=prompt.path)
-    content = b"".join(a.tobytes() for a in sites(prompt.bundle).values())
-    digest = hashlib.sha256(content).hexdigest()[:12]
+    # With its head and modes, which another prompt of the same vectors may not have.
+    leaves, form = jax.tree.flatten(prompt.bundle)
+    content = b"".join(np.asarray(leaf).tobytes() for leaf in leaves)
+    digest = hashlib.sha256(content + str(form).encode()).hexdigest()[:12]
     path = folder / "starts" / f"{prompt.name}-{digest}.safetensors"
     files.write(path, prompt.bundle, prompt.story)
     return functools.partial(init.from_file, path=str(path.absolute()))

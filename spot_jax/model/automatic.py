@@ -129,11 +129,13 @@ def check(model: Model, place: Place) -> None:
 def _on_each(model: Model, place: Place, partitions: int, dtype: str) -> float:
     """Returns the bytes of weights on each device."""
     parts = partitions if model.parameter_partitioning_dims == 1 else place.count
-    return parameters_of(model.config) * _itemsize(dtype) / parts
+    # Matrices in 8 bits are read as they are computed in, and made small then.
+    read_as = model.config.dtype if dtype == "int8" else dtype
+    return parameters_of(model.config) * _itemsize(read_as) / parts
 
 
 def _itemsize(dtype: str) -> int:
-    return {"float32": 4, "bfloat16": 2, "int8": 1}[dtype]
+    return 4 if dtype == "float32" else 2
 
 
 def parameters_of(config: T5Config) -> int:

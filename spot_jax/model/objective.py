@@ -138,7 +138,10 @@ def head_logits(
         decoder_segment_ids=batch["decoder_segment_ids"] if is_packed else None,
         method=T5.states,
     )
-    owners = batch["decoder_prompt_ids"] - 1 if is_packed else batch["row_prompts"]
+    owners, ids = batch["row_prompts"], batch["decoder_prompt_ids"]
+    if is_packed:
+        # Padding is its row's: there a prompt that diverged meets no other's head.
+        owners = jnp.where(ids > 0, ids - 1, owners[:, None])
     return heads.logits(bundle.head, states, owners)
 
 

@@ -64,8 +64,13 @@ def _given(tree: PyTree, at: Sequence[int], new: PyTree) -> PyTree:
 
 def _prompt(parameters: PyTree) -> PyTree:
     """Returns the parameters of a prompt without those of its head."""
-    return parameters.get("prompt", parameters)
+    return parameters["prompt"] if _has_head(parameters) else parameters
 
 
 def _with_prompt(parameters: PyTree, prompt: PyTree) -> PyTree:
-    return parameters | {"prompt": prompt} if "prompt" in parameters else prompt
+    return parameters | {"prompt": prompt} if _has_head(parameters) else prompt
+
+
+def _has_head(parameters: PyTree) -> bool:
+    # As `heads.Headed` calls it.
+    return "head_kernel" in parameters

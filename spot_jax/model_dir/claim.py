@@ -7,7 +7,7 @@ does not hold another run.
 import difflib
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 from spot_jax import buckets
@@ -120,7 +120,8 @@ def writable(path: str, option: str) -> pathlib.Path:
 def _compare(path: pathlib.Path, configuration: str, macro: str) -> None:
     cure = f"Restore it, or choose another {macro}."
     there = read_text(path, cure).replace("\r\n", "\n")
-    before, now = _what_matters(there), _what_matters(configuration)
+    before = _what_matters(there)
+    now = _without_what_came(before, _what_matters(configuration))
     # A default that a later version has changed, in the comments of gin's text; those
     # of one side alone are of parameters that came or went.
     old, new = _defaults(there), _defaults(configuration)
@@ -140,6 +141,27 @@ def _compare(path: pathlib.Path, configuration: str, macro: str) -> None:
         f"(- there, + asked for):\n  {shown}\nChoose another {macro}, or give the "
         f"configuration of {names.CONFIG} to go on with that run. Nothing was changed."
     )
+
+
+# Values by which what a later version can do is left alone.
+_NOTHING = {"None", "False", "0", "0.0", "''", "[]", "()", "{}"}
+
+
+def _without_what_came(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """Leaves out what an earlier version did not know and this one does not use.
+
+    A run that it began goes on, with `HEAD = None` and `Prompts.head = %HEAD` in the
+    configuration of today.
+    """
+    known = {line.partition("=")[0].strip() for line in before}
+    kept = []
+    for line in now:
+        name, _, value = (part.strip() for part in line.partition("="))
+        # A macro that is something is a line of its own.
+        is_nothing = value in _NOTHING or value.startswith("%")
+        if name in known or not is_nothing:
+            kept.append(line)
+    return kept
 
 
 def _defaults(configuration: str) -> dict[str, str]:

@@ -124,10 +124,8 @@ class Run:
             inside["targets"] = inside["inputs"] if self.head in BESIDE else [0]
         size = Size(slots + len(inside["inputs"]), len(inside["targets"]))
         sizes = [size._replace(prompt=n % prompts) for n in range(examples)]
-        room = room_of(
-            self.data.lengths, slots, platform, multiple, mixes, self.head
-        )
-        cost = flops.step_cost(self.config, platform)
+        room = room_of(self.data.lengths, slots, platform, multiple, mixes, self.head)
+        cost = flops.step_cost(self.config, platform, head=self.head)
         return row_shapes.plan([sizes], room, cost).usual
 
 
@@ -157,6 +155,12 @@ def of(
         data = dataclasses.replace(data, names=data.names[:1])
     if not data.names:
         data = dataclasses.replace(data, names=_TASK)
+    if model.weights_dtype == "int8":
+        raise InputError(
+            "WEIGHTS_DTYPE is 'int8', which is not counted here: matrices are read as "
+            "they are computed in, and made small then. Leave it out for what loading "
+            "needs."
+        )
     if model.config is None:
         model = architecture.resolved(model)
     given = dict(arguments) | {"model": model, "data": data, "prompts": prompts}

@@ -4,6 +4,7 @@ Answers are texts as the language model would write them, so that a task's own m
 votes and files know no difference.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,11 +16,19 @@ from spot_jax.data.head_targets import Marked
 from spot_jax.errors import InputError
 from spot_jax.prompts import heads
 from spot_jax.prompts.heads import Head
+from spot_jax.settings import Evaluation
 from spot_jax.text import spans, tagging
 
 # From log-probabilities [length, classes] of the positions of an input, or of the one
 # position of a class, to the answer and its score.
 Reading = Callable[[np.ndarray], tuple[str, float]]
+
+
+def evaluated(kind: str | None, evaluation: Evaluation) -> Evaluation:
+    """Returns how a task is evaluated: a head beside the input ranks no labels."""
+    if kind not in heads.BESIDE:
+        return evaluation
+    return dataclasses.replace(evaluation, method="decode")
 
 
 def check_task(kind: str | None, task: EvalTask) -> None:

@@ -63,6 +63,12 @@ def check(saved: Sequence[SavedPrompt], model: Dimensions) -> None:
         _check_of_one_model(saved)
 
 
+def head_of(saved: Sequence[SavedPrompt]) -> str | None:
+    """Returns the kind of head that prompts have, all of them or none."""
+    head = saved[0].bundle.head if saved else None
+    return head.kind if head is not None else None
+
+
 def _check_of_one_model(saved: Sequence[SavedPrompt]) -> None:
     first, *others = saved
     for prompt in others:

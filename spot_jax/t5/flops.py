@@ -68,7 +68,7 @@ _SCORE_ELSEWHERE = 4000.0
 
 
 def step_cost(
-    config: T5Config, platform: str, prefix: int = 0
+    config: T5Config, platform: str, prefix: int = 0, head: str | None = None
 ) -> Callable[[int, int], float]:
     """Returns what a row costs of a step that trains a prompt through a frozen model.
 
@@ -79,6 +79,8 @@ def step_cost(
         config: the T5.
         platform: "cpu", "gpu" or "tpu".
         prefix: keys of a prompt beside those of the text, in every self-attention.
+        head: what answers; "token" and "span" need no decoder, "cls" no logits of the
+            vocabulary.
 
     Returns:
         From a row's positions in the encoder and the decoder to its cost.
@@ -86,9 +88,13 @@ def step_cost(
     of_score = _SCORE.get(platform, _SCORE_ELSEWHERE)
 
     def cost(inputs: int, targets: int) -> float:
-        asking = config.encoder_layers * inputs + config.decoder_layers * targets
-        counted = forward(config, inputs, targets, prefix * asking)
-        products = 2 * counted.weights + 3 * counted.attention
+        of_decoder = 0 if head in ("token", "span") else config.decoder_layers
+        asking = config.encoder_layers * inputs + of_decoder * targets
+        layers = config.encoder_layers, of_decoder
+        counted = forward(config, inputs, targets, prefix * asking, layers)
+        logits = 2 * targets * config.d_model * config.vocab_size
+        weights = counted.weights - (logits if head is not None else 0)
+        products = 2 * weights + 3 * counted.attention
         return products + of_score * counted.scores
 
     return cost

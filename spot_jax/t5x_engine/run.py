@@ -92,6 +92,11 @@ class Run:
                 f"HEAD is {prompts.head!r}, and T5X trains by the language model's "
                 "answers alone. Train it by `spot_jax train`, or leave HEAD out."
             )
+        if prompts and prompts.dropout:
+            raise InputError(
+                f"PREFIX_DROPOUT is {prompts.dropout}, which T5X does not draw. Train "
+                "by `spot_jax train`, or leave it out."
+            )
         self.entry = _only(prepare.bank_of(data, prompts, 0, ()))
         description = architecture.described(model)
         self.checkpoint, self.base_step = model.checkpoint, description.step or 0
@@ -192,6 +197,11 @@ def _check(model: Model, data: Data) -> None:
             "without: it reads and evaluates tasks of SeqIO. Leave it out and let "
             "MIXTURE_OR_TASK_NAME name the task that was tokenized, or train with "
             "`spot_jax train`."
+        )
+    if model.weights_dtype == "int8":
+        raise InputError(
+            "WEIGHTS_DTYPE is 'int8', which T5X does not read. Set it to bfloat16 or "
+            "float32, or train with `spot_jax train`."
         )
     if model.checkpoint is None:
         raise InputError(

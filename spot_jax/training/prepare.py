@@ -101,6 +101,10 @@ def check_tuned(prompts: Prompts | None, training: Training, model: Model) -> No
                 "prompts over a model that is frozen. Leave it out, or take "
                 "gin/runs/model_tune_top.gin or lm_adapt.gin."
             )
+    if not prompts and model.weights_dtype == "int8":
+        raise InputError(
+            "WEIGHTS_DTYPE is 'int8', in which a model cannot be tuned. Leave it out."
+        )
     if training.tuned is not None:
         apart(parameter_shapes(model.config)[0], training.tuned)
 
@@ -174,6 +178,7 @@ def tasks_of(
     head: str | None = None,
 ) -> dict[int, list[EvalTask]]:
     """Reads what every prompt (by its index) is evaluated on: a mixture's members."""
+    evaluation = head_answers.evaluated(head, evaluation)
     # Prompts of a task share its examples, and the evaluator then asks them together.
     load = functools.cache(lambda name: eval_tasks.load_task(name, evaluation, data))
     found = {

@@ -213,3 +213,29 @@ def test_another_machine_goes_on_in_the_dtypes_that_a_run_began_with(tmp_path):
         claim.check_dtypes(tmp_path, dict.fromkeys(begun, "bfloat16"))
     cure = "--gin.ACTIVATION_DTYPE=float32 --gin.WEIGHTS_DTYPE=float32"
     assert f"set {cure}, or choose" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("later", "goes_on"),
+    [
+        ("a.Prompts.head = %HEAD\nHEAD = None\n", True),
+        ("a.Prompts.head = None\n", True),
+        ("a.Prompts.head = %HEAD\nHEAD = 'cls'\n", False),
+        ("a.Prompts.head = 'cls'\n", False),
+    ],
+)
+def test_a_run_of_an_earlier_version_goes_on_where_what_came_is_not_used(
+    later, goes_on, tmp_path
+):
+    before = "a.Prompts.length = %PROMPT_LENGTH\nPROMPT_LENGTH = 5\n"
+    claim.claim(tmp_path, before)
+    if goes_on:
+        claim.check(str(tmp_path), before + later)
+    else:
+        with pytest.raises(InputError, match="another configuration"):
+            claim.check(str(tmp_path), before + later)
+    # What it knew may not be nothing now.
+    with pytest.raises(InputError, match="another configuration"):
+        claim.check(
+            str(tmp_path), "a.Prompts.length = %PROMPT_LENGTH\nPROMPT_LENGTH = 0"
+        )

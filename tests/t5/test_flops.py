@@ -35,3 +35,13 @@ def test_a_step_costs_its_products_and_what_softmax_takes(tiny_config):
     bare = 2 * counted.weights + 3 * counted.attention
     for platform in ("cpu", "tpu", "gpu", "another"):
         assert flops.step_cost(tiny_config, platform)(40, 4) > bare
+
+
+def test_a_head_leaves_out_what_it_does_not_read(tiny_config):
+    whole, of_class, beside = (
+        flops.step_cost(tiny_config, "cpu", head=head) for head in (None, "cls", "span")
+    )
+    logits = 2 * 2 * 4 * tiny_config.d_model * tiny_config.vocab_size
+    assert whole(40, 4) - of_class(40, 4) == pytest.approx(logits)
+    # Marks are as long as the input, and cost nothing.
+    assert beside(40, 40) == pytest.approx(beside(40, 0)) and beside(40, 0) > 0
