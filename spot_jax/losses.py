@@ -19,6 +19,8 @@ from spot_jax.errors import InputError
 
 # The encoder's arrays, which may be in it too, are of another length.
 Batch = Mapping[str, Num[Array, "rows _"]]
+# Of several shapes, each with as many rows as it has.
+Batches = Sequence[Mapping[str, Num[Array, "_ _"]]]
 
 # T5X's normalizing factors that depend on the batch; see `loss_scales`.
 FACTORS = ("NUM_REAL_TARGET_TOKENS", "NUM_TOTAL_TARGET_TOKENS", "AVERAGE_PER_SEQUENCE")
@@ -82,12 +84,12 @@ def token_losses(
 
 
 def loss_scales(
-    batch: Sequence[Batch],
+    batch: Batches,
     normalizing_factor: str | float | None,
     *,
     prompts: int,
     target_length: int,
-) -> list[Float[Array, "rows _"]]:
+) -> list[Float[Array, "_ _"]]:
     """Computes what each token's loss is multiplied by, from the batch alone.
 
     T5X's normalizing factors, each one applied to the examples of one prompt:

@@ -180,7 +180,7 @@ def train(
         facts |= {"rows": of_rows, "dtypes": loaded.dtypes(), "resumed_at": done}
         story.describe(folder, facts, loaded.mesh.devices.flat)
         platform = loaded.mesh.devices.flat[0].platform
-        cost = flops.step_cost(loaded.config, platform, parts.prefix)
+        cost = flops.step_cost(loaded.config, platform, parts.prefix, parts.head)
         of_parts = parts.slots, loaded.mesh, cost, parts.mixes, parts.head
         rows = batches.Rows(readers, data.lengths, training, *of_parts)
         laid_out = prefetch(rows.batches(stands.positions, done, stands.rows))

@@ -246,12 +246,12 @@ def test_microbatches_add_up_to_the_batch(factor):
 
 @pytest.mark.parametrize("factor", [*dict.fromkeys([*UNPACKED_FACTORS, None, 7.0])])
 def test_rows_of_several_shapes_are_scaled_as_one_batch(factor):
-    batch, _ = lay_out(PACKED_ROWS)
+    batch = jax.tree.map(jnp.asarray, lay_out(PACKED_ROWS)[0])
     (whole,) = losses.loss_scales([batch], factor, prompts=BANK, target_length=LENGTH)
     cut = slice(None, 1), slice(1, None)
     parts = [{name: rows[at] for name, rows in batch.items()} for at in cut]
     # Of another length, which padding makes no longer.
-    wider = {name: np.pad(rows, ((0, 0), (0, 3))) for name, rows in parts[1].items()}
+    wider = {name: jnp.pad(rows, ((0, 0), (0, 3))) for name, rows in parts[1].items()}
     found = losses.loss_scales(
         [parts[0], wider], factor, prompts=BANK, target_length=LENGTH
     )
@@ -284,6 +284,9 @@ def test_label_smoothing_that_is_no_probability_is_refused(label_smoothing):
         )
 
 
+span_losses = jax.jit(losses.span_losses)
+
+
 def span_batch(rng, row_length=9):
     """Rows of one and two examples, one of them without an answer, and padding."""
     segments = np.array([[1] * 4 + [0] + [2] * 3 + [0], [1] * 9, [0] * 9])
@@ -313,13 +316,13 @@ def test_span_losses_are_those_of_each_example_alone():
     segments, marks, logits = span_batch(np.random.default_rng(0))
     # One answer is found.
     logits[0, 6] = 9.0
-    found, hits = losses.span_losses(logits, marks, segments)
+    found, hits = span_losses(logits, marks, segments)
     wanted, right = naive_span_losses(logits.astype(np.float64), marks, segments)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
     counted = marks > 0
     np.testing.assert_array_equal(np.asarray(hits)[counted], right[counted])
     assert np.asarray(hits)[0, 6] and not np.asarray(hits)[counted].all()
-    scores = losses.span_log_probabilities(logits, segments)
+    scores = jax.jit(losses.span_log_probabilities)(logits, segments)
     for segment in (1, 2):
         total = np.exp(scores[0])[segments[0] == segment].sum(axis=0)
         np.testing.assert_allclose(total, 1, atol=1e-5)
@@ -328,12 +331,12 @@ def test_span_losses_are_those_of_each_example_alone():
 def test_span_losses_of_logits_that_are_large_are_exact_and_have_gradients():
     segments, marks, logits = span_batch(np.random.default_rng(0))
     large = np.float32(1e4) + logits
-    found, _ = losses.span_losses(large, marks, segments)
+    found, _ = span_losses(large, marks, segments)
     wanted, _ = naive_span_losses(large.astype(np.float64) - 1e4, marks, segments)
     np.testing.assert_allclose(found, wanted, atol=5e-3)
 
     def total(logits):
-        return losses.span_losses(logits, marks, segments)[0].sum()
+        return span_losses(logits, marks, segments)[0].sum()
 
     gradient = jax.grad(total)(logits)
     assert np.isfinite(gradient).all()
@@ -353,7 +356,8 @@ def test_classes_count_from_one_and_nothing_is_no_class(head):
     batch = head_batch([[1, 4, 0], [2, 0, 0]], [[1, 1, 0], [2, 0, 0]])
     options = dict(prompts=2, z_loss=0.0, label_smoothing=0.0)
     scales = batch["decoder_loss_weights"]
-    found = losses.prompt_losses(logits, batch, scales, head=head, **options)
+    given = jax.tree.map(jnp.asarray, (logits, batch, scales))
+    found = losses.prompt_losses(*given, head=head, **options)
     log_probabilities = np.asarray(jax.nn.log_softmax(logits))
     wanted = [-log_probabilities[0, [0, 1], [0, 3]].sum(), -log_probabilities[1, 0, 1]]
     np.testing.assert_allclose(found["loss"], wanted, atol=1e-5)
@@ -367,13 +371,15 @@ def test_an_answer_counts_half_for_each_of_its_ends():
     segments, marks, logits = span_batch(np.random.default_rng(0))
     weights = ((marks & 1) + (marks >> 1)) / 2
     batch = make_batch(marks, weights, segments, (segments > 0) * [[1], [2], [1]])
+    logits, batch = jax.tree.map(jnp.asarray, (logits, batch))
     (scales,) = losses.loss_scales(
         [batch], "NUM_REAL_TARGET_TOKENS", prompts=2, target_length=9
     )
     found = losses.prompt_losses(
         logits, batch, scales, prompts=2, z_loss=0.1, label_smoothing=0.1, head="span"
     )
-    each, _ = naive_span_losses(logits.astype(np.float64), marks, segments)
+    exact = np.asarray(logits, np.float64)
+    each, _ = naive_span_losses(exact, marks, segments)
     first = (each[0, 1] + each[0, 3]) / 2
     np.testing.assert_allclose(found["loss"], [(first + each[0, 6]) / 2, 0], atol=1e-5)
     np.testing.assert_array_equal(found["weight_sum"], [2, 0])

@@ -138,11 +138,7 @@ def head_logits(
         decoder_segment_ids=batch["decoder_segment_ids"] if is_packed else None,
         method=T5.states,
     )
-    owners, ids = batch["row_prompts"], batch["decoder_prompt_ids"]
-    if is_packed:
-        # Padding is its row's: there a prompt that diverged meets no other's head.
-        owners = jnp.where(ids > 0, ids - 1, owners[:, None])
-    return heads.logits(bundle.head, states, owners)
+    return heads.logits(bundle.head, states, batch["row_prompts"])
 
 
 def scales_of(

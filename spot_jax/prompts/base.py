@@ -187,10 +187,9 @@ def mixes_in_rows(bundle: PromptBundle) -> bool:
     """Whether a row may hold examples of several prompts of a bank.
 
     Vectors stand in slots, which are an example's own; keys and values are a row's, and
-    so is a head that reads all of the input.
+    so is a head.
     """
-    is_beside = bundle.head is not None and bundle.head.is_beside
-    return not is_beside and not sites(bundle).keys() & set(KEYS_VALUES)
+    return bundle.head is None and not sites(bundle).keys() & set(KEYS_VALUES)
 
 
 def shapes_of(bundle: PromptBundle) -> dict[str, list[int]]:

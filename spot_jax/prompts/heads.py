@@ -74,23 +74,21 @@ def new(
 def logits(
     head: Head,
     states: Float[Array, "rows length d_model"],
-    owners: Int[Array, "..."],
+    rows: Int[Array, " rows"],
 ) -> Float[Array, "rows length classes"]:
     """Scores the classes of every state, in float32.
 
     Args:
         head: of one prompt, or of a bank.
         states: [rows, length, d_model] of the encoder or the decoder.
-        owners: [rows] or [rows, length] number of the prompt in the bank, from 0.
+        rows: [rows] number of each row's prompt in the bank, from 0.
     """
     x = states.astype(jnp.float32)
-    if head.kernel.ndim == 2:
-        return x @ head.kernel + head.bias
+    kernel, bias = jnp.asarray(head.kernel), jnp.asarray(head.bias)
+    if kernel.ndim == 2:
+        return jnp.einsum("rld,dc->rlc", x, kernel) + bias[None, None]
     # Taken rather than computed for all and chosen from: what diverged stays its own.
-    kernel, bias = head.kernel[owners], head.bias[owners]
-    if owners.ndim == 1:
-        return jnp.einsum("rld,rdc->rlc", x, kernel) + bias[:, None]
-    return jnp.einsum("rld,rldc->rlc", x, kernel) + bias
+    return jnp.einsum("rld,rdc->rlc", x, kernel[rows]) + bias[rows][:, None]
 
 
 def stack(heads: Sequence[Head]) -> Head:
@@ -113,7 +111,7 @@ def join(banks: Sequence[Head], places: np.ndarray) -> Head:
     return Head(kernels, biases, banks[0].kind, in_order)
 
 
-def _padded(head: Head, classes: int, numbers: Any) -> tuple[Array, Array]:
+def _padded(head: Head, classes: int, numbers: Any) -> tuple[Any, Any]:
     missing = classes - head.kernel.shape[-1]
     last = [(0, 0)] * (head.kernel.ndim - 1) + [(0, missing)]
     kernel = numbers.pad(head.kernel, last)

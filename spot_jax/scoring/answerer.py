@@ -13,6 +13,7 @@ from spot_jax.errors import InputError
 from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
 from spot_jax.model.weights import LoadedModel
+from spot_jax.prompts.base import PromptBundle
 from spot_jax.prompts.heads import Head
 from spot_jax.scoring import answers, batches, head_answers
 from spot_jax.scoring.grading import Prediction
@@ -160,7 +161,7 @@ class Answerer:
         ]
         found: dict[int, Prediction] = {}
         for members, batch in self._batches(asked):
-            scores = jax.device_get(self._read(trained, frozen, batch))
+            scores = jax.device_get(self._read(_nameless(trained), frozen, batch))
             for member, of_row in zip(members, scores, strict=False):
                 inputs, understood = pairs[member]
                 start = self._rows["prompt_length"] if head.is_beside else 0
@@ -216,7 +217,7 @@ class Answerer:
         ]
         found = np.zeros((len(questions), len(questions[0].labels)), np.float32)
         for members, batch in self._batches(questions):
-            scores = jax.device_get(self._read(trained, frozen, batch))
+            scores = jax.device_get(self._read(_nameless(trained), frozen, batch))
             for member, of_row in zip(members, scores, strict=False):
                 found[member] = of_row[0, columns[member]]
         return found
@@ -256,6 +257,13 @@ class Answerer:
             return [labels[i] for i in best], scores.max(axis=1)
 
         return say
+
+
+def _nameless(trained: Any) -> Any:
+    """Takes the names of classes away, by which a program would be another's."""
+    if isinstance(trained, PromptBundle) and trained.head is not None:
+        return trained.replace(head=trained.head.replace(names=()))
+    return trained
 
 
 def _encoded(labels: Sequence[str], vocabulary: Any) -> np.ndarray:

@@ -48,6 +48,7 @@ def test_it_knows_what_the_checkpoint_says(make):
     [
         ({"prompts": Prompts([5, 6], init.class_labels)}, "bank of 2: demo_food-seed0"),
         ({"of_data": {"names": ("demo_food", "demo_film")}}, "bank of 2"),
+        ({"prompts": Prompts(5, init.class_labels, head="cls")}, "HEAD is 'cls', and"),
         ({"of_data": {"names": "demo_fod"}}, "did you mean demo_food"),
         ({"of_data": {"tokenized": "/tokens"}}, "without TensorFlow, which T5X cannot"),
         ({"weights": None}, "every run begins from weights"),
