@@ -55,7 +55,11 @@ _OF_TRAIN = {
     "compiled.keep.folder = %COMPILATION_CACHE_DIR",
 }
 # What the next run has of its own: where it writes and begins.
-_OF_ITS_OWN = {"MODEL_DIR", "PROMPT_START", "PROMPT_FILE", "COMPILATION_CACHE_DIR"}
+_OF_ITS_OWN = {
+    *("MODEL_DIR", "PROMPT_START", "PROMPT_FILE", "COMPILATION_CACHE_DIR"),
+    # Of the tasks that a source learned with.
+    "SHARED_PROMPT",
+}
 # Modules that a run imports: code, which no header may name.
 _MODULES = "MIXTURE_OR_TASK_MODULE"
 _OF_MODULES = f"settings.Data.modules = %{_MODULES}"
