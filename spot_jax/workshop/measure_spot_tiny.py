@@ -11,10 +11,10 @@ of its own; one without gathers the scores.
 """
 
 import argparse
+import functools
 import hashlib
 import math
 import pathlib
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -23,29 +23,33 @@ import pandas as pd
 
 import spot_jax.tasks
 from spot_jax import config, miniature, spot_tiny
-from spot_jax.analysis import csv_files
-from spot_jax.analysis.csv_files import Text
 from spot_jax.data import eval_tasks, set_up
 from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.errors import InputError
-from spot_jax.evaluate import evaluate
 from spot_jax.miniature import baseline
 from spot_jax.miniature import folder as miniature_folder
-from spot_jax.model_dir import claim, records
+from spot_jax.model_dir import claim
 from spot_jax.model_dir.score import task_score
 from spot_jax.model_dir.storage import replace_file
 from spot_jax.scoring import grading
 from spot_jax.scoring.grading import Prediction
 from spot_jax.settings import Data, Evaluation
-from spot_jax.train import train
 from spot_jax.training.bank import prompt_names
+from spot_jax.workshop.measuring import (
+    MODEL_TUNING,
+    PROMPT_TUNING,
+    Line,
+    cell,
+    check_names,
+    evaluated,
+    gathered,
+    of_task,
+    once,
+    read_from,
+    trained,
+)
 
 _UNLABELLED = "c4_prefix_lm"
-PROMPT_TUNING = ("gin/prompts/class_labels.gin", "gin/runs/miniature_prompt.gin")
-MODEL_TUNING = ("gin/runs/miniature_model.gin",)
-
-# Method, task, seed, score.
-Line = tuple[str, str, int, float]
 
 
 def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFrame:
@@ -64,7 +68,7 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
             or holds measurements of another model, recipe or number of seeds.
     """
     tasks = list(dict.fromkeys(tasks))
-    miniature_folder.check_tasks(tasks)
+    check_names("--tasks", tasks, miniature.DATASETS)
     if seeds < 1:
         raise InputError(f"--seeds {seeds}: give a number from 1 on.")
     folder = claim.writable(str(folder), "DIR")
@@ -74,49 +78,25 @@ def measure(folder: pathlib.Path, tasks: Sequence[str], seeds: int) -> pd.DataFr
     every = [spot_jax.tasks.catalog.get(task) for task in miniature.DATASETS]
     labels = spot_jax.tasks.catalog.STUDY_LABELS
     miniature_folder.write_once(prepared, every, labels)
-    spot_jax.tasks.register_all()
-    # After that, which imports TensorFlow without its greetings.
-    from spot_jax.text.registration import use_data_dir
-
-    use_data_dir(str(prepared))
+    read_from(prepared)
     parts = folder / "parts"
     for task in tasks:
         for name, measured in METHODS.items():
-            path = parts / f"{name}-{task}.csv"
-            if not path.exists():
-                print(f"\n{task}: {name}", file=sys.stderr, flush=True)
-                lines = measured(folder / name / task, task, seeds)
-                table = pd.DataFrame(lines, columns=["method", "task", "seed", "score"])
-                replace_file(path, table.to_csv(index=False).encode("utf-8"))
-    every = _gather(parts)
+            of_method = functools.partial(measured, folder / name / task, task, seeds)
+            once(parts / f"{name}-{task}.csv", of_method)
+    # Of whichever process.
+    every = gathered(
+        parts / f"{name}-{task}.csv" for name in METHODS for task in miniature.DATASETS
+    )
     replace_file(folder / "scores.csv", every.to_csv(index=False).encode("utf-8"))
     return every[every["task"].isin(tasks)]
-
-
-# A metric of answers that are all the same may be no number, and is left empty.
-_ANY = csv_files.Number(-math.inf, math.inf, optional=True)
-_PART = {"method": Text(), "task": Text(), "seed": csv_files.STEP, "score": _ANY}
-
-
-def _gather(parts: pathlib.Path) -> pd.DataFrame:
-    """Returns all that was measured so far, by whichever process."""
-    paths = [
-        parts / f"{name}-{task}.csv" for name in METHODS for task in miniature.DATASETS
-    ]
-    tables = [
-        csv_files.read(path, _PART, ["method", "task", "seed"])
-        for path in paths
-        if path.exists()
-    ]
-    every = pd.concat([t for t in tables if len(t)], ignore_index=True)
-    return every.astype({"score": float})
 
 
 def _recipe() -> str:
     """Returns what tells how prompts and models are tuned from any other way."""
     told = []
     for files in (PROMPT_TUNING, MODEL_TUNING):
-        config.parse(files, [_name("cr"), "MODEL_DIR=None"])
+        config.parse(files, [of_task("cr"), "MODEL_DIR=None"])
         told.append(config.text())
     return hashlib.sha256("".join(told).encode("utf-8")).hexdigest()
 
@@ -125,7 +105,7 @@ def _words(_: pathlib.Path, task: str, __: int) -> Iterator[Line]:
     """What needs no model: the most frequent label, and a bag of words."""
     if task == _UNLABELLED:
         return
-    config.parse(PROMPT_TUNING, [_name(task), "MODEL_DIR=None"])
+    config.parse(PROMPT_TUNING, [of_task(task), "MODEL_DIR=None"])
     evaluation, data = config.configured(Evaluation)(), config.configured(Data)()
     set_up.set_up_tasks(data)
     there = eval_tasks.load_task(task, evaluation, data)
@@ -173,28 +153,22 @@ def _plain(value: Any) -> Any:
 def _zero_shot(folder: pathlib.Path, task: str, _: int) -> Iterator[Line]:
     """The likeliest label where there are labels, else the answer that is written."""
     method = "rank" if spot_jax.tasks.catalog.get(task).labels else "decode"
-    bindings = [
-        _name(task),
-        f"EVALUATION={method!r}",
-        "PROMPT_FILES=[]",
-        f"EVAL_OUTPUT_DIR='{folder}'",
-    ]
-    config.parse(["gin/runs/evaluate.gin", "gin/runs/miniature.gin"], bindings)
-    (results,) = config.configured(evaluate)().values()
-    yield "zero-shot", task, 0, task_score(results[task])
+    how = [f"EVALUATION={method!r}", "PROMPT_FILES=[]"]
+    (score,) = evaluated(folder, task, how)
+    yield "zero-shot", task, 0, score
 
 
 def _prompt_tuning(folder: pathlib.Path, task: str, seeds: int) -> Iterator[Line]:
     rows = [(task, seed, None) for seed in range(seeds)]
-    last = _train(PROMPT_TUNING, folder, [_name(task), f"BANK={rows!r}"])
+    last = trained(PROMPT_TUNING, folder, [of_task(task), f"BANK={rows!r}"])
     for row, name in zip(rows, prompt_names(rows), strict=True):
         yield "prompt tuning", task, row[1], last[name]
 
 
 def _model_tuning(folder: pathlib.Path, task: str, seeds: int) -> Iterator[Line]:
     for seed in range(seeds):
-        bindings = [_name(task), f"RANDOM_SEED={seed}"]
-        last = _train(MODEL_TUNING, folder / str(seed), bindings)
+        bindings = [of_task(task), f"RANDOM_SEED={seed}"]
+        last = trained(MODEL_TUNING, folder / str(seed), bindings)
         yield "model tuning", task, seed, last["model"]
 
 
@@ -206,24 +180,6 @@ METHODS: dict[str, Callable[[pathlib.Path, str, int], Iterator[Line]]] = {
 }
 
 
-def _name(task: str) -> str:
-    return f"MIXTURE_OR_TASK_NAME={task!r}"
-
-
-def _train(
-    files: Sequence[str], model_dir: pathlib.Path, bindings: Sequence[str]
-) -> dict[str, float]:
-    """Returns {prompt: score} of the last evaluation."""
-    config.parse(files, [*bindings, f"MODEL_DIR='{model_dir}'"])
-    config.configured(train)(configuration=config.text())
-    # The next run's programs are others.
-    jax.clear_caches()
-    return {
-        prompt: task_score(values)
-        for _, prompt, task, values in records.read_evaluations(model_dir)
-    }
-
-
 def markdown(scores: pd.DataFrame) -> str:
     """Returns the table: a line a task, mean and deviation over the seeds."""
     methods = list(dict.fromkeys(scores["method"]))
@@ -232,10 +188,10 @@ def markdown(scores: pd.DataFrame) -> str:
         of_method = dict(list(part.groupby("method")["score"]))
         if task == _UNLABELLED:
             loss = {method: -values for method, values in of_method.items()}
-            cells = [_cell(loss.get(method), 2) for method in methods]
+            cells = [cell(loss.get(method), 2) for method in methods]
             lines.append(f"| {task} (loss) | {' | '.join(cells)} |")
         else:
-            cells = [_cell(of_method.get(method), 1) for method in methods]
+            cells = [cell(of_method.get(method), 1) for method in methods]
             lines.append(f"| {task} | {' | '.join(cells)} |")
     labelled = scores[scores["task"] != _UNLABELLED]
     if labelled.empty:
@@ -247,13 +203,6 @@ def markdown(scores: pd.DataFrame) -> str:
     lines += ["", "Prompt tuning is 10 points or more above the majority class on "]
     lines[-1] += f"{int((gain >= 10).sum())} of {len(gain)} tasks."
     return "\n".join(lines)
-
-
-def _cell(values: pd.Series | None, digits: int) -> str:
-    if values is None:
-        return ""
-    spread = f" ({values.std():.{digits}f})" if len(values) > 1 else ""
-    return f"{values.mean():.{digits}f}{spread}"
 
 
 def main(argv: Sequence[str]) -> None:

@@ -119,7 +119,9 @@ def cost_of(name: str, dtype: str, work: Work, steps: int) -> Cost:
         seconds = []
         for _ in range(steps + 1):
             began = time.perf_counter()
-            state, _ = jax.block_until_ready(compiled(state, model.params, [batch], key))
+            state, _ = jax.block_until_ready(
+                compiled(state, model.params, [batch], key)
+            )
             seconds.append(time.perf_counter() - began)
     leaves = jax.tree.leaves(model.params)
     return Cost(
