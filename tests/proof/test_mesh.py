@@ -1,6 +1,5 @@
 """What is known before compiling: whether rows can be split."""
 
-
 import pytest
 
 from spot_jax.errors import InputError
