@@ -56,7 +56,7 @@ def test_numbers_are_those_of_the_compiled_steps(chip, capsys, method):
     found = told([*SMALL, *given], capsys)["asked"]
     training, evaluation = found["programs"]
     assert found["chip"] == dataclasses.asdict(made) and found["fits"]
-    assert training["rows"] == {"rows": 32, "row_length": 30, "target_row_length": 8}
+    assert training["rows"] == {"rows": 32, "row_length": 32, "target_row_length": 8}
     assert evaluation["rows"]["rows"] == 16
     # All but norms and the position bias are in halves, of float32.
     assert 2 * 246_784 < training["weights"] < 2.1 * 246_784
