@@ -24,6 +24,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spot_jax.data import dividing
+from spot_jax.data.dividing import Shape, Size
 from spot_jax.errors import InputError
 from spot_jax.prompts import heads
 
@@ -43,20 +45,6 @@ class Example(NamedTuple):
     inputs: np.ndarray
     targets: np.ndarray
     prompt: int = 0
-
-
-class Shape(NamedTuple):
-    """The rows that a run's batches are usually packed in.
-
-    Attributes:
-        rows: how many there are.
-        row_length: length of a row of the encoder, slots included.
-        target_row_length: length of a row of the decoder.
-    """
-
-    rows: int
-    row_length: int
-    target_row_length: int
 
 
 def plan(
@@ -88,12 +76,14 @@ def plan(
         head: what answers; beside the input targets are as long as rows.
     """
     is_beside = head in heads.BESIDE
-    room = row_length, None if is_beside else target_limit
-    packed = [_bins(batch, prompt_length, *room, mixes) for batch in batches]
-    rows = max(len(bins) for bins in packed)
-    targets = max(_longest_targets(bins) for bins in packed)
-    targets = row_length if is_beside else targets
-    return Shape(-(-rows // rows_multiple) * rows_multiple, row_length, targets)
+    shape = dividing.holding(
+        [sizes_of(batch, prompt_length) for batch in batches],
+        row_length,
+        None if is_beside else target_limit,
+        rows_multiple=rows_multiple,
+        mixes=mixes,
+    )
+    return shape._replace(target_row_length=row_length) if is_beside else shape
 
 
 def pack(
@@ -132,73 +122,11 @@ def pack(
     )
 
 
-class Size(NamedTuple):
-    """What an example takes up in a row.
-
-    Attributes:
-        inputs: positions of the encoder, slots included.
-        targets: positions of the decoder.
-        prompt: index of its prompt in the bank.
-    """
-
-    inputs: int
-    targets: int
-    prompt: int = 0
-
-
 def sizes_of(examples: Sequence[Example], prompt_length: int) -> list[Size]:
     """Returns the sizes of examples behind so many slots each."""
     return [
         Size(prompt_length + len(e.inputs), len(e.targets), e.prompt) for e in examples
     ]
-
-
-def divided(
-    sizes: Sequence[Size],
-    row_length: int,
-    target_limit: int | None,
-    mixes: bool = True,
-) -> list[list[int]]:
-    """Divides examples among rows: the longest first, each into the first with room.
-
-    Args:
-        sizes: of the examples.
-        row_length: positions of a row of the encoder.
-        target_limit: of a row of the decoder; None: as many as come.
-        mixes: whether a row may hold examples of several prompts.
-
-    Returns:
-        Of each row, which examples are in it. One that is longer than a row has one.
-    """
-    order = sorted(range(len(sizes)), key=lambda i: -sizes[i].inputs)
-    if mixes:
-        return _first_fit(sizes, order, row_length, target_limit)
-    prompts = sorted({size.prompt for size in sizes})
-    own = [[i for i in order if sizes[i].prompt == number] for number in prompts]
-    return [row for o in own for row in _first_fit(sizes, o, row_length, target_limit)]
-
-
-def _first_fit(
-    sizes: Sequence[Size],
-    order: Sequence[int],
-    row_length: int,
-    target_limit: int | None,
-) -> list[list[int]]:
-    rows: list[list[int]] = []
-    # Room for inputs and for targets, of the rows that there may come to be.
-    room = np.zeros((2, len(order)), np.int64)
-    unbounded = np.iinfo(np.int64).max
-    whole = row_length, unbounded if target_limit is None else target_limit
-    for number in order:
-        inputs, targets, _ = sizes[number]
-        fits = (room[0, : len(rows)] >= inputs) & (room[1, : len(rows)] >= targets)
-        at = int(fits.argmax()) if fits.any() else len(rows)
-        if at == len(rows):
-            rows.append([])
-            room[:, at] = whole
-        rows[at].append(number)
-        room[:, at] -= (inputs, targets)
-    return rows
 
 
 def _bins(
@@ -209,7 +137,7 @@ def _bins(
     mixes: bool,
 ) -> list[list[Example]]:
     sizes = sizes_of(examples, prompt_length)
-    rows = divided(sizes, row_length, target_limit, mixes)
+    rows = dividing.divided(sizes, row_length, target_limit, mixes)
     return [[examples[i] for i in row] for row in rows]
 
 

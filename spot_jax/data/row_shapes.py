@@ -3,7 +3,7 @@
 A step is compiled for the shapes of its rows. Short rows leave gaps, and long ones
 attend to more than they have to: which are best hangs on the data. The plan tries row
 lengths on batches of the run, divides the examples among rows as the step will
-(`packing.first_fit`), and takes the cheapest by a model of the step. The few examples
+(dividing.py), and takes the cheapest by a model of the step. The few examples
 that are longer go into rows of their own, of a second shape.
 
 It is a function of sizes alone, so that a run that resumes, and every process of a run,
@@ -13,8 +13,9 @@ plans the same.
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypedDict
 
-from spot_jax.data import packing
-from spot_jax.data.packing import Example, Shape, Size
+from spot_jax.data import dividing
+from spot_jax.data.dividing import Shape, Size
+from spot_jax.data.packing import Example
 
 # Row lengths that are tried, between the median example and twice the longest; of a
 # large bank fewer. Packing 1,000 examples takes some 10 ms a length.
@@ -191,18 +192,14 @@ def _parts(batch: Sequence[Size], length: int) -> tuple[list[Size], list[Size]]:
 
 def _shape(batches: Sequence[Sequence[Size]], length: int, room: Room) -> Shape:
     """Returns the shape of rows of a length that holds each of these batches."""
-    rows, targets = 1, 0
-    for sizes in batches:
-        found = _rows(sizes, length, room)
-        rows = max(rows, len(found))
-        sums = (sum(sizes[i].targets for i in row) for row in found)
-        targets = max(targets, *sums, 0)
-    targets = length if room.beside else (targets or room.targets)
-    return Shape(_up(rows, room.rows_multiple), length, targets)
-
-
-def _rows(sizes: Sequence[Size], length: int, room: Room) -> list[list[int]]:
-    return packing.divided(sizes, length, target_limit(length, room), room.mixes)
+    limit = target_limit(length, room)
+    of_rows = {"rows_multiple": room.rows_multiple, "mixes": room.mixes}
+    shape = dividing.holding(batches, length, limit, **of_rows)
+    if room.beside:
+        return shape._replace(target_row_length=length)
+    # Of rows that none of these needs.
+    is_empty = not any(batches)
+    return shape._replace(target_row_length=room.targets) if is_empty else shape
 
 
 def target_limit(length: int, room: Room) -> int | None:
@@ -219,7 +216,8 @@ def _cost(found: Plan, batch: Sequence[Size], room: Room, cost: Cost) -> float:
     parts = _parts(batch, found.usual.row_length)
     for sizes, shape in zip(parts, found, strict=True):
         if sizes or shape is found.usual:
-            rows = len(_rows(sizes, shape.row_length, room))
+            limit = target_limit(shape.row_length, room)
+            rows = len(dividing.divided(sizes, shape.row_length, limit, room.mixes))
             times = max(1, -(-rows // shape.rows))
             total += shape.rows * times * cost(*shape[1:])
     return total

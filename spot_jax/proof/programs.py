@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from spot_jax.data.packing import Shape
+from spot_jax.data.dividing import Shape
 from spot_jax.hardware import counts
 from spot_jax.hardware.chips import Chip
 from spot_jax.hardware.counts import Collective

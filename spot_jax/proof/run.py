@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spot_jax.data import head_targets, row_shapes
+from spot_jax.data.dividing import Shape, Size
 from spot_jax.data.loading import labels_of
-from spot_jax.data.packing import Shape, Size
 from spot_jax.errors import InputError
 from spot_jax.model import architecture, automatic
 from spot_jax.model.automatic import Place

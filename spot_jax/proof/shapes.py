@@ -11,7 +11,7 @@ from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
 from spot_jax.data import packing
-from spot_jax.data.packing import Shape
+from spot_jax.data.dividing import Shape
 from spot_jax.model import sharding, weights
 from spot_jax.model.binding import Binding, apart, model_tuning
 from spot_jax.optim import Optimizer

@@ -7,7 +7,8 @@ batches do. What is computed does not depend on the shapes: padding is masked.
 from collections.abc import Iterator, Sequence
 
 from spot_jax.data import packing
-from spot_jax.data.packing import Batch, Example, Shape
+from spot_jax.data.dividing import Shape
+from spot_jax.data.packing import Batch, Example
 
 # Which examples make each batch, and its shape.
 Plan = list[tuple[list[int], Shape]]

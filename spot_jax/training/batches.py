@@ -10,8 +10,9 @@ import jax
 from jax.sharding import Mesh
 
 from spot_jax.data import packing, row_shapes
+from spot_jax.data.dividing import Shape, Size
 from spot_jax.data.orders import Examples, Position, next_examples
-from spot_jax.data.packing import Batch, Example, Shape, Size
+from spot_jax.data.packing import Batch, Example
 from spot_jax.data.row_shapes import Plan, Room
 from spot_jax.model import sharding
 from spot_jax.prompts.heads import BESIDE

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from spot_jax.data import packing, row_shapes
-from spot_jax.data.packing import Example, Shape, Size
+from spot_jax.data import dividing, row_shapes
+from spot_jax.data.dividing import Shape, Size
+from spot_jax.data.packing import Example
 from spot_jax.data.row_shapes import Plan, Room
 
 
@@ -37,12 +38,12 @@ def test_no_other_length_costs_less(lengths):
     least = row_shapes.cost_of(found, batches, ROOM, cost)
     for length in range(8, 513, 8):
         rows = [
-            packing.divided([s for s in b if s.inputs <= length], length, 8)
+            dividing.divided([s for s in b if s.inputs <= length], length, 8)
             for b in batches
         ]
         shape = Shape(max(1, *map(len, rows)), length, 8)
         longer = [[s for s in b if s.inputs > length] for b in batches]
-        most = max(len(packing.divided(own, 512, 256)) for own in longer)
+        most = max(len(dividing.divided(own, 512, 256)) for own in longer)
         by_hand = np.mean(
             [
                 shape.rows * cost(*shape[1:]) + bool(own) * most * cost(512, 2)
@@ -112,9 +113,9 @@ def test_a_checkpoint_tells_a_plan_also_to_another_mesh():
 
 def test_of_large_banks_few_batches_and_lengths_are_looked_at(monkeypatch):
     packed = []
-    divided = packing.divided
+    divided = dividing.divided
     monkeypatch.setattr(
-        packing,
+        dividing,
         "divided",
         lambda sizes, *a: packed.append(len(sizes)) or divided(sizes, *a),
     )

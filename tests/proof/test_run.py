@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from spot_jax.data.packing import Shape
+from spot_jax.data.dividing import Shape
 from spot_jax.errors import InputError
 from spot_jax.prompts.init import random_uniform
 from spot_jax.settings import Data, Prompts

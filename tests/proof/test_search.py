@@ -3,7 +3,7 @@
 import jax
 import pytest
 
-from spot_jax.data.packing import Shape
+from spot_jax.data.dividing import Shape
 from spot_jax.hardware.chips import Chip
 from spot_jax.model import sharding
 from spot_jax.proof import mesh, programs, search

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from spot_jax.data.packing import Shape
+from spot_jax.data.dividing import Shape
 from spot_jax.hardware.chips import Chip
 from spot_jax.hardware.counts import Collective
 from spot_jax.proof import told
