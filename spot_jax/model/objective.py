@@ -109,6 +109,15 @@ def _logits(apply: Callable, batch: dict, bundle: PromptBundle | None) -> jax.Ar
     )
 
 
+def of_encoder(batch: dict) -> dict[str, jax.Array]:
+    """Returns what `T5.encode` is told of the rows of a batch."""
+    return {
+        "segment_ids": batch["encoder_segment_ids"],
+        "prompt_ids": batch["encoder_prompt_ids"],
+        "positions": batch["encoder_positions"],
+    }
+
+
 def head_logits(
     apply: Callable, batch: dict, bundle: PromptBundle, *, is_packed: bool = True
 ) -> jax.Array:
@@ -124,13 +133,8 @@ def head_logits(
         [rows, length, classes]: of the decoder's positions, or, where the head stands
         beside the input, of the encoder's.
     """
-    encoded, segments = apply(
-        batch["encoder_input_tokens"],
-        segment_ids=batch["encoder_segment_ids"],
-        prompt_ids=batch["encoder_prompt_ids"],
-        positions=batch["encoder_positions"],
-        method=T5.encode,
-    )
+    tokens = batch["encoder_input_tokens"]
+    encoded, segments = apply(tokens, **of_encoder(batch), method=T5.encode)
     if bundle.head.is_beside:
         return heads.logits(bundle.head, encoded, batch["row_prompts"])
     states = apply(

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 from spot_jax import losses
 from spot_jax.model import sharding
 from spot_jax.model.binding import Binding
-from spot_jax.model.objective import head_logits
+from spot_jax.model.objective import head_logits, of_encoder
 from spot_jax.t5 import T5, T5Config, masks, walk
 from spot_jax.t5.decode import Search, generate
 
@@ -34,7 +34,7 @@ def make_write(
             max_length=max_length,
             search=search,
             key=key,
-            **_encoder_arguments(batch, bundle),
+            **_of_rows(batch, bundle),
         )
         return sharding.whole(texts)
 
@@ -54,7 +54,7 @@ def make_rank(config: T5Config, binding: Binding) -> Callable:
         apply = functools.partial(model.apply, walk.variables(config, params))
         encoded, segments = apply(
             batch["encoder_input_tokens"],
-            **_encoder_arguments(batch, bundle),
+            **_of_rows(batch, bundle),
             method=T5.encode,
         )
         # All labels of a row stand side by side in one row of the decoder: they read
@@ -173,11 +173,5 @@ def label_scores(
     return scores.reshape(rows, count)
 
 
-def _encoder_arguments(batch: dict, bundle: Any) -> dict:
-    return {
-        "prompt": bundle,
-        "segment_ids": batch["encoder_segment_ids"],
-        "prompt_ids": batch["encoder_prompt_ids"],
-        "positions": batch["encoder_positions"],
-        "row_prompts": batch["row_prompts"],
-    }
+def _of_rows(batch: dict, bundle: Any) -> dict:
+    return {"prompt": bundle, "row_prompts": batch["row_prompts"], **of_encoder(batch)}

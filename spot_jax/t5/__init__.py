@@ -1,7 +1,8 @@
 """The T5: its sizes, network and decoding. Knows prompts.base and nothing else."""
 
 from spot_jax.t5.config import REMAT_POLICIES, T5Config
-from spot_jax.t5.network import T5, initial_parameters, parameter_shapes
+from spot_jax.t5.network import T5
+from spot_jax.t5.parameters import initial_parameters, parameter_shapes
 
 __all__ = [
     "REMAT_POLICIES",
