@@ -29,7 +29,7 @@ from spot_jax.spot_tiny import BYTES
 from spot_jax.t5x_engine import messages, saved
 from spot_jax.t5x_engine.configuration import as_of_train
 from spot_jax.training import bank as banks
-from spot_jax.training import prepare
+from spot_jax.training import prepare, starts
 
 _BINDING = "--gin."
 
@@ -142,7 +142,7 @@ class Run:
         """
         sources = {self.entry.shape: self.source}
         encode = self.vocabulary.encode
-        return banks.starting_values([self.entry], sources, loaded, encode)[0]
+        return starts.starting_values([self.entry], sources, loaded, encode)[0]
 
     def vocabulary_story(self) -> dict[str, Any]:
         """Returns what the header of a prompt says of its vocabulary."""

@@ -38,6 +38,7 @@ from spot_jax.prompts.starting import shape_of
 from spot_jax.settings import Model, Prompts
 from spot_jax.settings.training import Tuned
 from spot_jax.training import bank as banks
+from spot_jax.training import starts as starts_of
 from spot_jax.training import step
 from spot_jax.training.bank import Entry, Shape
 from spot_jax.training.step import TrainState
@@ -93,7 +94,7 @@ def parts_of(
     if not prompts:
         return Parts(model_tuning(), *apart(model.params, tuned), 0)
     sources, binding = bound(bank, prompts, model.config)
-    starts = banks.starting_values(bank, sources, model, encode, known)
+    starts = starts_of.starting_values(bank, sources, model, encode, known)
     tying.begin_alike(binding, starts)
     stacked = [
         jax.tree.map(lambda *each: np.stack(each), *(starts[i] for i in members))
@@ -116,16 +117,16 @@ def check_starts(
     """Refuses starts that no prompt of the bank can have, before the model is loaded.
 
     Returns:
-        What is known of the others already; see `bank.check_starts`.
+        What is known of the others already; see `starts.check_starts`.
 
     Raises:
-        InputError: see `bank.check_starts`; also when the head reads nothing of the
+        InputError: see `starts.check_starts`; also when the head reads nothing of the
             prompt.
     """
     if prompts:
         sources, _ = bound(bank, prompts, model.config)
         _check_read(shape_of(next(iter(sources.values()))))
-        return banks.check_starts(bank, sources, model.config, encode)
+        return starts_of.check_starts(bank, sources, model.config, encode)
     return None
 
 

@@ -17,9 +17,11 @@ from spot_jax.prompts.deep_kv import DeepKV
 from spot_jax.prompts.deep_prompt import DeepPrompt
 from spot_jax.prompts.prefix_mlp import PrefixMLP
 from spot_jax.prompts.soft import SoftPrompt
+from spot_jax.prompts.starting import shape_of
 from spot_jax.settings import Prompts
 from spot_jax.t5 import walk
 from spot_jax.training import bank, harvest
+from spot_jax.training import starts as begun
 
 IDS = [5, 9, 7, 8]
 INPUTS = np.int32([[6, 7, 1], [9, 1, 0]])
@@ -139,7 +141,7 @@ def around(model, source, **more):
         encode=lambda text: IDS[: len(text.split())],
         labels=(),
         identity={},
-        kind=bank.shape_of(source),
+        kind=shape_of(source),
         activations=harvest.reader(model),
     )
     return dataclasses.replace(made, **more)
@@ -216,7 +218,7 @@ def test_a_bank_begins_where_its_starts_say(make):
     def harvested(around):
         return init.harvested(around, text="x")
 
-    drawn, read = bank.starting_values(entries_of(init.drawn, harvested), *given)
+    drawn, read = begun.starting_values(entries_of(init.drawn, harvested), *given)
     assert abs(drawn["enc_self"].std() - 0.02) < 0.003
     wanted = harvest.reader(model)(IDS).enc_self
     np.testing.assert_array_equal(read["enc_self"], wanted)
@@ -233,7 +235,7 @@ def test_a_start_of_another_kind_is_refused_before_there_is_a_model(config, tmp_
 
     def check(kind, *starts):
         sources = {(4, ()): kind(4, config)}
-        bank.check_starts(entries_of(*starts), sources, config, lambda text: IDS)
+        begun.check_starts(entries_of(*starts), sources, config, lambda text: IDS)
 
     check(DeepKV, init.drawn, asks)
     check(SoftPrompt, init.sampled_vocabulary, of_file)
@@ -242,4 +244,4 @@ def test_a_start_of_another_kind_is_refused_before_there_is_a_model(config, tmp_
     narrow = dataclasses.replace(config, d_model=16)
     sources = {(4, ()): SoftPrompt(4, narrow)}
     with pytest.raises(InputError, match="does not fit: its enc_input"):
-        bank.check_starts(entries_of(of_file), sources, narrow, lambda text: IDS)
+        begun.check_starts(entries_of(of_file), sources, narrow, lambda text: IDS)
