@@ -111,7 +111,7 @@ def _training(
     )
     multiple = mesh.shape["data"] * run.training.microbatches
     platform = mesh.devices.flat[0].platform
-    rows = run.rows(parts.slots, multiple, parts.mixes, platform)
+    rows = run.rows(parts.slots, multiple, platform, parts.mixes)
     batch = [shapes.batch_of(rows, parts.slots, mesh)]
     key = shapes.made_on(mesh, lambda: step.dropout_key(run.seed))
     return "training", rows, train_step.lower(parts.state, parts.frozen, batch, key)

@@ -101,15 +101,15 @@ class Run:
         return dataclasses.replace(self, training=training)
 
     def rows(
-        self, slots: int, multiple: int, mixes: bool = True, platform: str = "tpu"
+        self, slots: int, multiple: int, platform: str, mixes: bool = True
     ) -> Shape:
         """Returns the usual rows of a step, as the run would plan them.
 
         Args:
             slots: positions that a prompt takes up in front of every input.
             multiple: what their number is rounded up to.
-            mixes: whether a row may hold examples of several prompts.
             platform: "cpu", "gpu" or "tpu".
+            mixes: whether a row may hold examples of several prompts.
         """
         row_length = slots + self.data.lengths["inputs"]
         targets = self.data.lengths["targets"]

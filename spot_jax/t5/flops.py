@@ -4,6 +4,7 @@ A product of [m, n] and [n, p] is m n p multiplications and as many additions.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 from spot_jax.t5.config import T5Config
@@ -87,6 +88,8 @@ def step_cost(
     """
     of_score = _SCORE.get(platform, _SCORE_ELSEWHERE)
 
+    # Every step asks, of lengths that come again and again.
+    @functools.cache
     def cost(inputs: int, targets: int) -> float:
         of_decoder = 0 if head in ("token", "span") else config.decoder_layers
         asking = config.encoder_layers * inputs + of_decoder * targets

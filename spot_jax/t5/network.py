@@ -4,7 +4,6 @@ Without a prompt this is T5X's T5 (`t5x.examples.t5`), so that published checkpo
 load by name. A prompt arrives as an argument; nothing here is a prompt's parameter.
 """
 
-
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int

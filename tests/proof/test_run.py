@@ -21,12 +21,12 @@ def test_shorter_examples_share_rows_as_those_of_a_run_do(make_run):
     assert found.rows * found.row_length == 16 * 16
     assert run.rows(slots=6, multiple=3, platform="cpu").rows % 3 == 0
     # A TPU computes 128 at once.
-    assert run.rows(slots=6, multiple=1).row_length == 128
+    assert run.rows(slots=6, multiple=1, platform="tpu").row_length == 128
 
 
 def test_without_packing_every_example_has_a_row(make_run):
     run = make_run(expected={"inputs": 9, "targets": 3}, training={"pack": False})
-    assert run.rows(slots=6, multiple=5) == Shape(20, 30, 8)
+    assert run.rows(slots=6, multiple=5, platform="tpu") == Shape(20, 30, 8)
 
 
 def test_a_bank_multiplies_the_rows(make_run):
