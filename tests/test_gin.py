@@ -196,6 +196,7 @@ PROMPT_TUNING = {
     "WEIGHTS_DTYPE": None,
     "NUM_PARTITIONS": None,
     "SCAN_LAYERS": None,
+    "ATTENTION": None,
     "REMAT_POLICY": None,
     "PARAMETER_PARTITIONING_DIMS": 1,
     "VOCABULARY": None,

@@ -10,7 +10,7 @@ import jax
 from spot_jax.errors import InputError
 from spot_jax.hardware.chips import chip_of
 from spot_jax.settings import Model
-from spot_jax.t5 import T5Config, parameter_shapes
+from spot_jax.t5 import T5Config, fused, parameter_shapes
 
 logger = logging.getLogger(__name__)
 
@@ -72,11 +72,19 @@ def settled(model: Model, place: Place, *, is_tuned: bool = False) -> Model:
     # A scan writes down whatever the backward pass may look at, layer by layer; in one
     # program the compiler finds most of it dispensable.
     usual_remat = "minimal" if is_scanned else "none"
+    dtype = model.dtype or (fast if config.dtype == "float32" else config.dtype)
+    attention = model.attention or ("fused" if _fuses(place, dtype) else "plain")
+    if is_tuned and model.attention == "fused":
+        raise InputError(
+            "ATTENTION is 'fused', which gives no gradient of a T5's position biases, "
+            "and the T5 is tuned here. Leave it out, or set --gin.ATTENTION=plain."
+        )
     given = {
         # Whoever has set it in the shape wants it.
-        "dtype": model.dtype or (fast if config.dtype == "float32" else config.dtype),
+        "dtype": dtype,
         "scan_layers": is_scanned,
         "remat_policy": model.remat_policy or usual_remat,
+        "attention": "plain" if is_tuned else attention,
     }
     partitions = model.num_partitions
     if partitions is None:
@@ -86,6 +94,12 @@ def settled(model: Model, place: Place, *, is_tuned: bool = False) -> Model:
     )
     check(settled, place)
     return settled
+
+
+def _fuses(place: Place, dtype: str) -> bool:
+    """Returns whether attention is fused where nothing says whether it shall be."""
+    is_known = place.platform == "gpu" and place.count == 1
+    return is_known and dtype == "bfloat16" and fused.kernel() == "cudnn"
 
 
 def check(model: Model, place: Place) -> None:

@@ -1,5 +1,6 @@
 """The loss of a batch, as a function of what is trained and what is frozen."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 
@@ -33,6 +34,9 @@ def make_loss(
         options: what is minimised.
         target_length: TASK_FEATURE_LENGTHS['targets'].
     """
+    if binding.tunes_model:
+        # A fused attention's kernel gives no gradient of position biases.
+        config = dataclasses.replace(config, attention="plain")
     model = T5(config)
 
     def loss(trained, frozen, batch, key, scales=None):

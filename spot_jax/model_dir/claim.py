@@ -26,6 +26,7 @@ MAY_CHANGE = frozenset(
         # On which machine it goes on, and what fits there. Sums are then rounded
         # otherwise, and a search that samples draws otherwise.
         *("NUM_PARTITIONS", "PARAMETER_PARTITIONING_DIMS", "REMAT_POLICY"),
+        *("ATTENTION", "Model.attention"),
         *("MICROBATCHES", "EVAL_BATCH_SIZE", "COMPILATION_CACHE_DIR", "keep.folder"),
         # What they come to is compared, for machines decide it otherwise: check_dtypes.
         *("ACTIVATION_DTYPE", "WEIGHTS_DTYPE", "Model.dtype", "Model.weights_dtype"),

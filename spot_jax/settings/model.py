@@ -4,7 +4,7 @@ import dataclasses
 
 from spot_jax import typed
 from spot_jax.errors import InputError
-from spot_jax.t5 import REMAT_POLICIES, T5Config
+from spot_jax.t5 import ATTENTIONS, REMAT_POLICIES, T5Config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Model:
         remat_policy: what the backward pass finds instead of computing it again:
             "none" (everything), "minimal" (products with weights), "full" (nothing);
             None: "minimal" where layers are scanned, "none" elsewhere.
+        attention: of the encoder: "fused", in one kernel of the device's, or "plain";
+            None: fused where a frozen model is computed in bfloat16 by one NVIDIA GPU.
         parameter_partitioning_dims: 1 splits weights over the model axis alone, 2 also
             over the data axis, where each layer is gathered when it is needed (T5X's
             name); the optimizer's statistics of a model that is tuned likewise.
@@ -45,6 +47,7 @@ class Model:
     dtype: str | None = None
     scan_layers: bool | None = None
     remat_policy: str | None = None
+    attention: str | None = None
     parameter_partitioning_dims: int = 1
 
     def __post_init__(self):
@@ -70,7 +73,12 @@ class Model:
                 f"REMAT_POLICY is {self.remat_policy!r}; it is one of "
                 f"{', '.join(map(repr, REMAT_POLICIES))}."
             )
-        names = ("dropout_rate", "dtype", "scan_layers", "remat_policy")
+        if self.attention not in (None, *ATTENTIONS):
+            raise InputError(
+                f"ATTENTION is {self.attention!r}; it is one of "
+                f"{', '.join(map(repr, ATTENTIONS))}."
+            )
+        names = ("dropout_rate", "dtype", "scan_layers", "remat_policy", "attention")
         given = {name: getattr(self, name) for name in names}
         given = {name: value for name, value in given.items() if value is not None}
         if self.config is not None and given:

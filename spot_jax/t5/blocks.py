@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from spot_jax.t5 import fused
 from spot_jax.t5 import prefix as prefixes
 from spot_jax.t5.config import T5Config
 from spot_jax.t5.layers import Attention, KeysValues, MlpBlock, RMSNorm, on_mesh
@@ -40,13 +41,15 @@ class EncoderLayer(nn.Module):
         x: Float[Array, "batch length d_model"],
         own: Own | None,
         reading: Reading | None,
-        mask: Bool[Array, "batch 1 length length"],
-        bias: Float[Array, "1 heads length length"] | None,
+        mask: Bool[Array, "batch 1 length length"] | None,
+        bias: Float[Array, "#batch heads length length"] | None,
         deterministic: bool,
     ) -> tuple[Float[Array, "batch length d_model"], None]:
         if bias is None:
             places = jnp.arange(x.shape[1])
-            bias = self.relpos_bias(places, places)
+            bias, mask = fused.entering(
+                self.relpos_bias(places, places), mask, self.config
+            )
         if own is not None and own.hidden is not None:
             x = with_hidden(x, own, reading)
         h = self.pre_attention_layer_norm(x)

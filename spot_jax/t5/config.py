@@ -13,6 +13,7 @@ _SIZES = (
 )
 
 REMAT_POLICIES = ("none", "minimal", "full")
+ATTENTIONS = ("plain", "fused")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,8 @@ class T5Config:
             parameters then stand together (walk.py).
         remat_policy: "none", "minimal" or "full", T5X's names: the backward pass finds
             all that a layer computed, its products with weights, or nothing.
+        attention: "plain", T5X's bit for bit, or "fused": the encoder's in one kernel
+            of the device's that writes no weights down (fused.py).
     """
 
     d_model: int
@@ -66,6 +69,7 @@ class T5Config:
     norm_epsilon: float = 1e-6
     scan_layers: bool = False
     remat_policy: str = "none"
+    attention: str = "plain"
 
     def __post_init__(self):
         if self.dtype not in ("float32", "bfloat16"):
@@ -88,6 +92,11 @@ class T5Config:
             raise InputError(
                 f"remat_policy is {self.remat_policy!r}; set --gin.REMAT_POLICY to one "
                 f"of {', '.join(map(repr, REMAT_POLICIES))}."
+            )
+        if self.attention not in ATTENTIONS:
+            raise InputError(
+                f"attention is {self.attention!r}; set --gin.ATTENTION to one of "
+                f"{', '.join(map(repr, ATTENTIONS))}."
             )
         if not self.norm_epsilon > 0:
             raise InputError(

@@ -10,11 +10,10 @@ import jax.numpy as jnp
 from flax.linen.partitioning import param_with_axes
 from jaxtyping import Array, Bool, Float, Int
 
+from spot_jax.t5 import fused
 from spot_jax.t5.config import T5Config
+from spot_jax.t5.masks import MASKED
 from spot_jax.t5.prefix import Prefix
-
-# Large enough to vanish in a softmax, small enough to stay finite in bfloat16.
-MASKED = -1e10
 
 _fan_in = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
 _attention_init = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
@@ -200,14 +199,20 @@ class Attention(nn.Module):
         x: Float[Array, "batch query d_model"],
         keys_values: KeysValues,
         *,
-        mask: Bool[Array, "#batch 1 #query key"],
-        bias: Float[Array, "1 heads #query key"] | None,
+        mask: Bool[Array, "#batch 1 #query key"] | None,
+        bias: Float[Array, "#batch heads #query key"] | None,
         deterministic: bool,
         prefix: Prefix | None = None,
     ) -> Float[Array, "batch query d_model"]:
-        """Attends from x to projected keys and values, and to a prompt's own."""
-        keys, values = keys_values
+        """Attends from x to projected keys and values, and to a prompt's own.
+
+        Without a mask the bias masks too, and one kernel does it all (fused.py).
+        """
         queries = self._heads(self.query(x))
+        if mask is None:
+            more = {"deterministic": deterministic, "prefix": prefix}
+            return self._out(self._attend_fused(queries, keys_values, bias, **more))
+        keys, values = keys_values
         logits = jnp.einsum("bqhd,bhkd->bhqk", queries, keys).astype(jnp.float32)
         if bias is not None:
             logits = _add_bias(logits, bias)
@@ -223,7 +228,30 @@ class Attention(nn.Module):
         joined = jnp.einsum("bhqk,bhkd->bqhd", own, values)
         if prefix is not None:
             joined = joined + prefix.weighted(weights[..., : before.shape[-1]])
-        return self.out(joined.reshape(*joined.shape[:2], self.config.d_joined))
+        return self._out(joined)
+
+    def _attend_fused(
+        self,
+        queries: Float[Array, "batch query heads d_head"],
+        keys_values: KeysValues,
+        bias: Float[Array, "#batch heads query key"],
+        *,
+        deterministic: bool,
+        prefix: Prefix | None,
+    ) -> Float[Array, "batch query heads d_head"]:
+        keys, values = keys_values
+        if prefix is not None:
+            keys, values, bias = prefix.before(keys, values, bias, MASKED)
+        # A key that is dropped is dropped for every query: its value may be dropped in
+        # place of its weights, by the same numbers.
+        values = jnp.swapaxes(values, 2, 3)
+        values = jnp.swapaxes(self.dropout(values, deterministic=deterministic), 2, 3)
+        return fused.attention(queries, keys, values, bias)
+
+    def _out(
+        self, attended: Float[Array, "batch query heads d_head"]
+    ) -> Float[Array, "batch query d_model"]:
+        return self.out(attended.reshape(*attended.shape[:2], self.config.d_joined))
 
     @nn.compact
     def attend_cached(

@@ -3,6 +3,9 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
+# Large enough to vanish in a softmax, small enough to stay finite in bfloat16.
+MASKED = -1e10
+
 
 def same_segment(
     query_segments: Int[Array, "batch query"], key_segments: Int[Array, "batch key"]

@@ -94,6 +94,36 @@ class Prefix:
         form = "bhqp,hpd->bqhd" if self.values.ndim == 3 else "bhqp,bhpd->bqhd"
         return jnp.einsum(form, weights, self.values)
 
+    def before(
+        self,
+        keys: Float[Array, "batch heads key d_head"],
+        values: Float[Array, "batch heads key d_head"],
+        bias: Float[Array, "#batch heads query key"],
+        masked: float,
+    ) -> tuple[
+        Float[Array, "batch heads longer d_head"],
+        Float[Array, "batch heads longer d_head"],
+        Float[Array, "#batch heads query longer"],
+    ]:
+        """Returns a row's keys, values and masking bias with the prompt's in front."""
+        own = jnp.zeros((), bias.dtype) if self.bias is None else self.bias
+        if self.mask is not None:
+            own = jnp.where(self.mask, own, masked)
+        shape = (*bias.shape[1:3], self.keys.shape[-2])
+        batch = max(len(bias), len(own) if own.ndim == 4 else 1)
+        own = jnp.broadcast_to(own, (batch, *shape)).astype(bias.dtype)
+        bias = jnp.broadcast_to(bias, (batch, *bias.shape[1:]))
+
+        def joined(before: jax.Array, after: jax.Array) -> jax.Array:
+            before = jnp.broadcast_to(before, (len(after), *before.shape[-3:]))
+            return jnp.concatenate([before, after], axis=2)
+
+        return (
+            joined(self.keys, keys),
+            joined(self.values, values),
+            jnp.concatenate([own, bias], axis=-1),
+        )
+
 
 def reading_of(
     prompt: PromptBundle | None,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from spot_jax.prompts.base import PromptBundle
-from spot_jax.t5 import masks, walk
+from spot_jax.t5 import fused, masks, walk
 from spot_jax.t5 import prefix as prefixes
 from spot_jax.t5.blocks import DecoderLayer, EncoderLayer, norm_of
 from spot_jax.t5.config import T5Config
@@ -55,7 +55,9 @@ class Encoder(nn.Module):
         # Row indices serve as positions also where rows are packed: the bias depends
         # on differences alone, and attention never leaves an example.
         places = jnp.arange(x.shape[1])
-        bias = shared_bias(self, places, places)
+        bias, mask = fused.entering(
+            shared_bias(self, places, places), mask, self.config
+        )
         x = self.input_dropout(x, deterministic=deterministic)
         count = self.config.encoder_layers
         sites = {"hidden": "enc_hidden", "keys_values": "enc_self"}

@@ -12,10 +12,11 @@ from spot_jax.model.automatic import (
     tell,
 )
 from spot_jax.settings import Model
-from spot_jax.t5 import T5Config
+from spot_jax.t5 import T5Config, fused
 
 GIB = 2**30
 CPU, GPU = Place("cpu", 1, 64 * GIB), Place("gpu", 8, 80 * GIB)
+ONE_GPU = Place("gpu", 1, 80 * GIB)
 V5E = Place("tpu", 16, 16 * GIB)
 L4 = Place("gpu", 4, 24 * GIB, "L4")
 
@@ -93,6 +94,35 @@ def test_weights_are_split_over_as_few_devices_as_they_fit_on(
     place, size, is_tuned, partitions
 ):
     assert on(place, size, is_tuned).num_partitions == partitions
+
+
+@pytest.mark.parametrize(
+    ("place", "given", "attention"),
+    [
+        (ONE_GPU, {}, "fused"),
+        (ONE_GPU, {"attention": "plain"}, "plain"),
+        (ONE_GPU, {"dtype": "float32"}, "plain"),
+        (GPU, {}, "plain"),
+        (GPU, {"attention": "fused"}, "fused"),
+        (CPU, {}, "plain"),
+        (V5E, {}, "plain"),
+    ],
+)
+def test_attention_is_fused_where_a_kernel_of_it_is(
+    place, given, attention, monkeypatch
+):
+    monkeypatch.setattr(fused, "kernel", lambda: "cudnn")
+    assert on(place, "small", **given).config.attention == attention
+    monkeypatch.setattr(fused, "kernel", lambda: "xla")
+    if not given:
+        assert on(place, "small").config.attention == "plain"
+
+
+def test_attention_of_a_model_that_is_tuned_is_plain(monkeypatch):
+    monkeypatch.setattr(fused, "kernel", lambda: "cudnn")
+    assert on(ONE_GPU, "small", is_tuned=True).config.attention == "plain"
+    with pytest.raises(InputError, match="'fused', which gives no gradient"):
+        on(ONE_GPU, "small", is_tuned=True, attention="fused")
 
 
 def test_what_is_given_stays():

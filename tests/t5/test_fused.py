@@ -1,0 +1,112 @@
+"""Attention in one kernel is what plain products compute."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from spot_jax import t5
+from spot_jax.prompts.base import PromptBundle, sites
+from spot_jax.t5 import walk
+from tests.bundles import everywhere
+
+INPUTS = jnp.asarray([[5, 6, 7, 1, 9, 1], [8, 9, 1, 2, 1, 0]], jnp.int32)
+SEGMENTS = jnp.asarray([[1, 1, 1, 1, 2, 2], [1, 1, 1, 2, 2, 0]], jnp.int32)
+TARGETS = jnp.asarray([[0, 4, 5], [0, 6, 1]], jnp.int32)
+
+WAYS = {
+    "packed": {},
+    "scanned": {"scan_layers": True},
+    "rematerialised": {"remat_policy": "minimal", "scan_layers": True},
+    "each layer its own bias": {"relpos_in_every_layer": True},
+    "dropping out": {"dropout_rate": 0.4},
+}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def read(config, params, prompt, key=None):
+    model, variables = t5.T5(config), walk.variables(config, params)
+    drops = {} if key is None else {"rngs": {"dropout": key}}
+    read, _ = model.apply(
+        variables,
+        INPUTS,
+        prompt=prompt,
+        segment_ids=SEGMENTS if prompt is None or prompt.enc_input is None else None,
+        deterministic=key is None,
+        method="encode",
+        **drops,
+    )
+    return read
+
+
+def both(config):
+    return config, dataclasses.replace(config, attention="fused")
+
+
+def drawn(config):
+    params = t5.initial_parameters(config, jax.random.key(1))
+    # Position biases that matter; T5 begins with small ones.
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: 5 * leaf if path[-1].key == "rel_embedding" else leaf, params
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_row_is_read_as_by_plain_products(way, config):
+    config = dataclasses.replace(config, **WAYS[way])
+    params = drawn(config)
+    key = jax.random.key(3) if config.dropout_rate and way == "dropping out" else None
+    plain, fused = (read(each, params, None, key) for each in both(config))
+    np.testing.assert_allclose(fused, plain, atol=2e-6)
+    # A control: what is read depends on the mask and on what drops out.
+    assert np.abs(plain).max() > 0.1
+
+
+@pytest.mark.parametrize("bias", ["zero", "contiguous"])
+@pytest.mark.parametrize("is_masked", [False, True])
+@pytest.mark.parametrize("drops", [0.0, 0.4])
+def test_a_prompts_keys_and_values_are_read_the_same(drops, is_masked, bias, config):
+    config = dataclasses.replace(config, dropout_rate=drops)
+    params = drawn(config)
+    key = jax.random.key(3) if drops else None
+    own = sites(everywhere(3, model=config))
+    prompt = PromptBundle(
+        enc_self=own["enc_self"],
+        enc_hidden=own["enc_hidden"],
+        enc_input=own["enc_input"],
+        bias_mode=bias,
+        mask=np.asarray([1, 0, 1]) if is_masked else None,
+    )
+    plain, fused = (read(each, params, prompt, key) for each in both(config))
+    np.testing.assert_allclose(fused, plain, atol=2e-6)
+    hidden = read(config, params, prompt.replace(mask=np.asarray([1, 1, 0])), key)
+    assert np.abs(hidden - plain).max() > 1e-3
+
+
+def test_a_bank_of_keys_and_values_is_read_the_same(config):
+    params = drawn(config)
+    banks = [everywhere(3, seed, config).enc_self for seed in (0, 1)]
+    prompt = PromptBundle(enc_self=np.stack(banks, axis=2))
+    plain, fused = (read(each, params, prompt) for each in both(config))
+    np.testing.assert_allclose(fused, plain, atol=2e-6)
+
+
+@pytest.mark.parametrize("drops", [0.0, 0.4])
+def test_a_prompts_gradients_are_the_same(drops, config):
+    config = dataclasses.replace(config, dropout_rate=drops)
+    params = drawn(config)
+    prompt = everywhere(3, model=config)
+    prompt = prompt.replace(dec_self=None, cross=None, hidden_mode="add")
+
+    def total(config, prompt):
+        key = jax.random.key(3) if drops else None
+        states = read(config, params, prompt, key)
+        return (states * jax.random.normal(jax.random.key(5), states.shape)).sum()
+
+    plain, fused = (jax.grad(total, 1)(each, prompt) for each in both(config))
+    for site, gradient in sites(plain).items():
+        np.testing.assert_allclose(sites(fused)[site], gradient, rtol=1e-4, atol=1e-4)
+        assert np.abs(gradient).max() > 1e-3
