@@ -51,13 +51,17 @@ def attention(
     # cuDNN's gradients take even lengths alone.
     is_even = queries.shape[1] % 2 == 0 and keys.shape[2] % 2 == 0
     is_small = queries.dtype == jnp.bfloat16
+    implementation = kernel() if is_even and is_small else "xla"
+    if implementation == "xla":
+        # Plain products have float32 logits.
+        bias = bias.astype(jnp.float32)
     return jax.nn.dot_product_attention(
         queries,
         keys.transpose(0, 2, 1, 3),
         values.transpose(0, 2, 1, 3),
         bias=jax.lax.stop_gradient(bias),
         scale=1.0,
-        implementation=kernel() if is_even and is_small else "xla",
+        implementation=implementation,
     )
 
 
@@ -77,7 +81,10 @@ def kernel() -> str:
     return "cudnn"
 
 
-def _sum_of_cudnn(row: jax.Array, bias: jax.Array) -> jax.Array:
+def _sum_of_cudnn(
+    row: Float[Array, "batch length heads d_head"],
+    bias: Float[Array, "#batch heads length length"],
+) -> Float[Array, ""]:
     attended = jax.nn.dot_product_attention(
         row, row, row, bias=bias, implementation="cudnn"
     )

@@ -42,4 +42,6 @@ def initial_parameters(config: T5Config, key: Key[Array, ""]) -> dict:
 
 
 def _apart(config: T5Config) -> T5Config:
-    return dataclasses.replace(config, scan_layers=False, remat_policy="none")
+    return dataclasses.replace(
+        config, scan_layers=False, remat_policy="none", attention="plain"
+    )

@@ -114,13 +114,11 @@ class Prefix:
         own = jnp.broadcast_to(own, (batch, *shape)).astype(bias.dtype)
         bias = jnp.broadcast_to(bias, (batch, *bias.shape[1:]))
 
-        def joined(before: jax.Array, after: jax.Array) -> jax.Array:
-            before = jnp.broadcast_to(before, (len(after), *before.shape[-3:]))
-            return jnp.concatenate([before, after], axis=2)
-
+        rows = (len(keys), *self.keys.shape[-3:])
+        before = [jnp.broadcast_to(own, rows) for own in (self.keys, self.values)]
         return (
-            joined(self.keys, keys),
-            joined(self.values, values),
+            jnp.concatenate([before[0], keys], axis=2),
+            jnp.concatenate([before[1], values], axis=2),
             jnp.concatenate([own, bias], axis=-1),
         )
 
