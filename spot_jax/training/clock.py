@@ -1,4 +1,4 @@
-"""When steps finish: a thread waits for them, in place of the run.
+"""When steps finish, and when the next began: a thread waits, in place of the run.
 
 A device computes behind the program that feeds it, which may be many steps ahead, and
 looks at none of them before metrics are due. What waits here costs a step nothing.
@@ -48,6 +48,8 @@ class Clock:
         self._passed = 0
         # The times of steps since they were last asked for.
         self._seconds: list[float] = []
+        # For how long the device had no step to do, since this was last asked for.
+        self._idle = 0.0
         # When the last step finished, or what is no step; None where none is awaited.
         self._since: float | None = None
         self._is_over = False
@@ -70,7 +72,11 @@ class Clock:
             number: which step.
             result: any array that it computes.
         """
-        self._begun = number
+        with self._lock:
+            is_idle = self._finished is not None and self._finished == self._begun
+            if is_idle and self._since is not None:
+                self._idle += time.monotonic() - self._since
+            self._begun = number
         self._steps.put((number, result))
 
     def _wait(self) -> None:
@@ -105,10 +111,18 @@ class Clock:
                 self._since = time.monotonic()
 
     def speed(self) -> dict[str, float]:
-        """Returns the median of steps since this was last asked; of none nothing."""
+        """Returns what the steps since this was last asked took; of none nothing.
+
+        `seconds_per_step` is their median, `waiting` the share of their time in which
+        the device had nothing to do: it waits for rows, or for what is written down.
+        """
         with self._lock:
             seconds, self._seconds = self._seconds, []
-        return {"seconds_per_step": statistics.median(seconds)} if seconds else {}
+            idle, self._idle = self._idle, 0.0
+        if not seconds:
+            return {}
+        waiting = min(1.0, idle / sum(seconds))
+        return {"seconds_per_step": statistics.median(seconds), "waiting": waiting}
 
     def standing(self) -> Standing:
         """Returns where the run stands."""

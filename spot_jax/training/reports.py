@@ -21,6 +21,9 @@ from spot_jax.training.clock import Clock
 
 logger = logging.getLogger(__name__)
 
+# Of the device's time, beyond which it is told that nothing is left to do for it.
+_MUCH = 0.1
+
 
 class Reports:
     """Collects the metrics of steps, and writes and shows what they come to.
@@ -119,9 +122,12 @@ class Reports:
         shared |= {f"unfit/{name}": s.unfit for name, s in self._streams.items()}
         self._metrics.write(number, "", "speed", shared)
         said = [f"loss {values['loss'].mean():.4f}"]
-        said += [f"{seconds:.3g} s/step" for seconds in speed.values()]
+        if speed:
+            said.append(f"{speed['seconds_per_step']:.3g} s/step")
         said += [f"{[*peaks.values()][-1]:.1f} GiB"]
         said += [f"{100 * shared['useful_flops']:.0f}% of use"]
+        if speed and speed["waiting"] > _MUCH:
+            said.append(f"waits {100 * speed['waiting']:.0f}% of the time for rows")
         self._progress.report("  ".join(said))
 
     def _summary(self) -> dict[str, np.ndarray]:

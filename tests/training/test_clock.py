@@ -27,6 +27,24 @@ def test_the_median_is_of_steps_after_the_first(clock):
     assert clock.speed()["seconds_per_step"] >= 0.3
 
 
+def test_the_device_waits_while_no_step_is_given_to_it(clock):
+    step(clock, 1)
+    step(clock, 2, 0.2)
+    assert clock.speed()["waiting"] < 0.2
+    time.sleep(0.3)
+    step(clock, 3, 0.1)
+    assert 0.6 < clock.speed()["waiting"] < 0.9
+    # A step that was given before the last had finished is not waited for.
+    early = Result()
+    clock.begin(4, early)
+    clock.begin(5, late := Result())
+    for result in (early, late):
+        time.sleep(0.1)
+        result.finish()
+    step(clock, 6, 0.1)
+    assert clock.speed()["waiting"] < 0.2
+
+
 def test_what_happens_between_steps_is_no_part_of_them(clock):
     for number in range(1, 5):
         step(clock, number, 0.01)
