@@ -9,6 +9,9 @@ import jax
 
 # A folder that gin does not name: of this user, as XDG has it.
 _CACHE = "spot_jax/compiled"
+# JAX keeps what compiled for a second; a start has dozens of small programs, which
+# together take as long.
+_SHORTEST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 
 
 def keep(folder: str | None = None) -> str | None:
@@ -25,6 +28,8 @@ def keep(folder: str | None = None) -> str | None:
     if folder is None:
         folder = jax.config.jax_compilation_cache_dir or str(_usual())
     jax.config.update("jax_compilation_cache_dir", folder or None)
+    if _SHORTEST not in os.environ:
+        jax.config.update(_SHORTEST.lower(), 0.0)
     return folder or None
 
 

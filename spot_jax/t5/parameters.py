@@ -1,6 +1,7 @@
 """The parameters of a T5: their shapes, their axes, and where training begins."""
 
 import dataclasses
+import functools
 
 import flax
 import flax.linen as nn
@@ -25,14 +26,19 @@ def parameter_shapes(config: T5Config) -> tuple[dict, dict]:
         A tree of jax.ShapeDtypeStruct (float32) and, with the same nested keys, a
         tree of tuples of logical axis names, e.g. ("embed", "joined_kv").
     """
-    tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
+    layers = {"encoder": config.encoder_layers, "decoder": config.decoder_layers}
     # A deep T5 takes seconds to trace, and its layers are alike.
     shallow = dataclasses.replace(_apart(config), encoder_layers=1, decoder_layers=1)
-    variables = jax.eval_shape(T5(shallow).init, jax.random.key(0), tokens, tokens)
+    return tuple(walk.repeated(tree, layers) for tree in _of_one_layer(shallow))
+
+
+# A start asks several times, for a sixth of a second each.
+@functools.cache
+def _of_one_layer(config: T5Config) -> tuple[dict, dict]:
+    tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
+    variables = jax.eval_shape(T5(config).init, jax.random.key(0), tokens, tokens)
     axes = nn.partitioning.get_axis_names(variables["params_axes"])
-    axes = jax.tree.map(tuple, flax.core.unfreeze(axes))
-    layers = {"encoder": config.encoder_layers, "decoder": config.decoder_layers}
-    return walk.repeated(variables["params"], layers), walk.repeated(axes, layers)
+    return variables["params"], jax.tree.map(tuple, flax.core.unfreeze(axes))
 
 
 def initial_parameters(config: T5Config, key: Key[Array, ""]) -> dict:
