@@ -1,6 +1,10 @@
 # make demo | spot_tiny | test | check | parity | t5x | shapes | format. Each installs what is missing first.
 PYTHON ?= python3
-VENV ?= .venv
+# make test PYTHON=python3.12: that Python has an environment and a set of versions of its
+# own, with the newest JAX that there is for it.
+VERSION := $(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])")
+CONSTRAINTS := $(firstword $(wildcard constraints-$(VERSION).txt) constraints.txt)
+VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(VERSION))
 BIN := $(VENV)/bin
 # Where the parity tests run: torch is large, and nothing else needs it.
 PARITY := .venv-parity
@@ -62,16 +66,16 @@ format: $(VENV)/installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(VENV)/installed: setup.py constraints.txt
+$(VENV)/installed: setup.py $(CONSTRAINTS)
 	@echo "Installing spot_jax in $(VENV) (TensorFlow and JAX: some minutes)."
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11')"
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet -c $(CONSTRAINTS) -e .
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
 	@echo "Installing what the tests need."
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e .[test]
+	$(BIN)/python -m pip install --quiet -c $(CONSTRAINTS) -e .[test]
 	touch $@
 
 $(PARITY)/installed: setup.py constraints.txt

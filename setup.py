@@ -11,7 +11,7 @@ HERE = pathlib.Path(__file__).parent
 LEAN = [
     "flax>=0.12,<0.13",
     "gin-config>=0.5,<0.6",
-    "jax>=0.9,<0.12",
+    "jax>=0.9,<0.13",
     "jaxtyping>=0.3,<0.4",
     "ml_dtypes>=0.5",
     "msgpack>=1.0,<2",
@@ -121,7 +121,7 @@ setuptools.setup(
         # What compiles for TPUs that are not there: the libtpu that belongs to the JAX
         # that is installed, 0.0.42 to 0.10.2.
         "tpu-compile": [
-            "jax[tpu]>=0.9,<0.12",
+            "jax[tpu]>=0.9,<0.13",
         ],
         # What the results are compared with; nothing of spot_jax imports it.
         "parity": [
