@@ -134,6 +134,7 @@ def test_two_processes_train_what_one_trains(start, tmp_path):
     assert "Resuming at step 30." in done[0][2]
 
 
+@pytest.mark.slow
 def test_one_that_is_killed_ends_the_other_and_both_go_on(start, tmp_path):
     for killed, step in ((1, 20), (0, 50)):
         both = [start(place, steps=5000) for place in (0, 1)]

@@ -40,6 +40,7 @@ main([
 """
 
 
+@pytest.mark.slow
 def test_nothing_but_the_runs_own_lines_is_said_and_none_twice(tmp_path):
     data, model_dir = str(tmp_path / "data"), str(tmp_path / "run")
     # As a user has it: pytest's own asks TensorFlow to be silent.

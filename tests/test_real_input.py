@@ -61,6 +61,7 @@ def test_a_bank_of_real_tasks_trains_and_is_scored(given, tmp_path, monkeypatch)
     assert np.mean(trained) == pytest.approx(np.log(32128), abs=2)
 
 
+@pytest.mark.slow
 def test_evaluating_the_trained_prompts_gives_the_runs_scores(
     given, tmp_path, monkeypatch
 ):

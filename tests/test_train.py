@@ -173,6 +173,7 @@ main(sys.argv[2:])
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_resumes_to_the_same_prompt(demo_model, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert runs.call(_command(whole, demo_model)).returncode == 0
@@ -215,6 +216,7 @@ def _command(folder: pathlib.Path, demo_model: dict) -> list[str]:
     )
 
 
+@pytest.mark.slow
 def test_model_tuning_resumes_from_before_its_best_model(demo_model, tmp_path):
     files_ = ["tests/demo.gin", "gin/runs/model_tune.gin"]
     steps = {"TRAIN_STEPS": 8}

@@ -177,6 +177,7 @@ TRAINED = [
 MODEL = "--gin.INITIAL_CHECKPOINT_PATH=spot_tiny"
 
 
+@pytest.mark.slow
 def test_a_prompt_remembers_it_and_is_used_with_it_alone(rows, tmp_path, capsys):
     files_of = [f"--rows={s}={rows}/{s}.csv" for s in ("train", "validation")]
     asked = ["--input", "mood: {text}", "--target", "{label}", "--name", "mood"]

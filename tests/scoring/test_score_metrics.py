@@ -85,7 +85,7 @@ def evaluator(tiny_config, tiny_params):
 def by_hand(config, params, prompt, example):
     """The log-probability of one example's targets, without batch or padding."""
     targets = example["targets"][None]
-    logits = T5(config).apply(
+    logits = jax.jit(T5(config).apply)(
         {"params": params},
         example["inputs"][None],
         np.pad(targets[:, :-1], ((0, 0), (1, 0))),
