@@ -32,6 +32,7 @@ PROGRAMS = {
 WORKSHOP = {
     "make_miniature": "write a small offline stand-in for every task's data",
     "make_spot_tiny": "pre-train the embedded model spot_tiny anew",
+    "make_english": "pre-train a small T5 of real English, and study transfer with it",
     "measure_spot_tiny": "score it on the miniature: prompts, model tuning, baselines",
     "measure_kinds": "score every kind of prompt over spot_tiny, and what it costs",
     "time_steps": "measure memory and seconds of a step, by the size of the T5",

@@ -179,7 +179,8 @@ def _preprocessed(
         prepared.write_prepared(info.tfds, fitted, folder)
         use_data_dir(str(folder))
         try:
-            return {split: _read(seqio.get_mixture_or_task(task), split) for split in paths}
+            own = seqio.TaskRegistry.get(task)
+            return {split: _read(own, split) for split in paths}
         finally:
             use_data_dir(None)
 

@@ -17,9 +17,8 @@ import jax
 from flax import serialization
 
 from spot_jax import config
-from spot_jax.errors import InputError
 from spot_jax.model import weights
-from spot_jax.model_dir import records, storage, story
+from spot_jax.model_dir import names, records, storage, story
 from spot_jax.reading import as_json, read_json
 from spot_jax.settings import Model
 from spot_jax.t5 import flops
@@ -44,9 +43,9 @@ _SHARE = 0.6
 # compiling one takes; and that the model takes to be written.
 _START, _COMPILE, _EXPORT = 15, 20, 10
 # A step of the language model is this much slower than its operations say, at most.
-_DOUBT = 1.25
-# Seconds that a process gets to save what it has.
-_PATIENCE = 20
+_DOUBT = 1.15
+# Seconds without which a process is not begun, and what it gets to save what it has.
+_LEAST, _PATIENCE = 5, 20
 # What a hundredth of the text is enough for, on a CPU: names and values of gin.
 _SMALL_MODEL = {
     "t5.T5Config.d_model": 32,
@@ -65,6 +64,7 @@ _SMALL_STUDY = {
     "BATCH_SIZE": 2,
     "EVALUATOR_NUM_EXAMPLES": 16,
     "SOURCE_EVAL_EXAMPLES": 16,
+    "EVAL_BATCH_SIZE": 64,
 }
 
 
@@ -80,10 +80,13 @@ def run(words: Sequence[str], until: float) -> bool:
     """
     command = [sys.executable, "-m", "spot_jax", *words]
     began = time.monotonic()
+    if until - began < _LEAST:
+        logger.warning("No time is left for %s.", words[0])
+        return False
     print(f"\n[{' '.join(words[:3])}]", file=sys.stderr, flush=True)
     process = subprocess.Popen(command)
     try:
-        code = process.wait(max(1.0, until - began))
+        code = process.wait(until - began)
     except subprocess.TimeoutExpired:
         # It saves what it has, and says so.
         process.terminate()
@@ -136,22 +139,19 @@ def pretrain(
         left = until - time.monotonic() - 2 * _START - _COMPILE - 2 * _EXPORT
         if small:
             left = (until - time.monotonic()) / 2
-        steps = {PRETRAIN: max(2, int(_SHARE * left / rate))}
+        steps = _decided(runs, PRETRAIN, max(2, int(_SHARE * left / rate)))
         values = shared | {"TOKENIZED_DATA_DIR": str(drawn)}
-        _train(PRETRAIN, runs, values, steps[PRETRAIN], until)
+        _train(PRETRAIN, runs, values, steps, until)
         _export(runs, PRETRAIN, vocabulary, seconds=time.monotonic() - began)
         waiting[1].result()
     left = until - time.monotonic() - _START - _COMPILE - _EXPORT
     if small:
         left = (until - time.monotonic()) / 2
     rate *= _ratio(shared) * _DOUBT
-    steps[ADAPT] = max(6 if small else 60, int(left / rate))
-    try:
-        values["INITIAL_CHECKPOINT_PATH"] = str(best_checkpoint(str(runs / PRETRAIN)))
-    except InputError as error:
-        logger.error("Nothing to adapt: %s", error)
-        return
-    _train(ADAPT, runs, values, steps[ADAPT], until - _EXPORT)
+    # More than the steps of its warm-up.
+    steps = _decided(runs, ADAPT, max(6 if small else 60, int(left / rate)))
+    values["INITIAL_CHECKPOINT_PATH"] = str(best_checkpoint(str(runs / PRETRAIN)))
+    _train(ADAPT, runs, values, steps, until - _EXPORT)
     _export(runs, ADAPT, vocabulary, seconds=time.monotonic() - began)
 
 
@@ -169,33 +169,39 @@ def _measured_rate(
     """Returns the seconds of a step of span corruption; what is compiled is kept."""
     steps = 6 if small else 80
     data = {"TOKENIZED_DATA_DIR": str(runs / "tokenized_probe")}
-    values = {**shared, **data, "LOG_PERIOD": steps // 2}
+    values = {**shared, **data, "LOG_PERIOD": steps // 2, "EVAL_PERIOD": steps}
     _train(PRETRAIN, runs, values, steps, until, name="probe")
-    speeds = [
-        line for line in records.read_metrics(runs / "probe") if line["kind"] == "speed"
-    ]
     # Of the later steps, for the first fill what is prefetched.
-    rate = 1 / speeds[-1]["steps_per_second"]
+    rate = _seconds_per_step(runs / "probe")
     logger.info("A step of span corruption takes %.4f s.", rate)
     return rate
 
 
 def _ratio(shared: Mapping[str, Any]) -> float:
-    """Returns how many times the operations of a step of span corruption one of the
-    language model has, whose rows are four fifths full.
-    """
+    """Returns how many operations a step of ADAPT has for each of one of PRETRAIN."""
     counted = {}
     for stage, file in _FILES.items():
         bindings = [f"{name}={value!r}" for name, value in shared.items()]
-        config.parse([MODEL, file], [*bindings, "MODEL_DIR=None", "TRAIN_STEPS=60"])
-        lengths = config.value("TASK_FEATURE_LENGTHS")
-        sizes = lengths["inputs"], lengths["targets"]
+        bindings += ["MODEL_DIR=None", "TRAIN_STEPS=100"]
         if stage == ADAPT:
-            sizes = [round(size / 2 / 0.8) for size in sizes]
-        counted[stage] = config.value("BATCH_SIZE") * sum(
-            flops.forward(config.value("ARCHITECTURE"), *sizes)[:2]
-        )
+            bindings.append("INITIAL_CHECKPOINT_PATH=None")
+        config.parse([MODEL, file], bindings)
+        lengths = config.value("TASK_FEATURE_LENGTHS")
+        model = config.configured(Model)().config
+        row = flops.forward(model, lengths["inputs"], lengths["targets"])
+        counted[stage] = config.value("BATCH_SIZE") * (row.weights + row.attention)
     return counted[ADAPT] / counted[PRETRAIN]
+
+
+def _decided(runs: pathlib.Path, stage: str, steps: int) -> int:
+    """Returns the steps of a stage: those it was begun with, if it was."""
+    path = runs / "steps.json"
+    before = {}
+    if path.exists():
+        before = read_json(path, dict[str, int], "Delete it, and the runs beside it.")
+    if stage not in before:
+        storage.replace_text(path, as_json(before | {stage: steps}) + "\n")
+    return before.get(stage, steps)
 
 
 def _train(
@@ -214,17 +220,9 @@ def _train(
 
 def _export(runs: pathlib.Path, stage: str, vocabulary: str, seconds: float) -> None:
     """Writes the best model so far in bfloat16, its vocabulary and a card."""
-    try:
-        found = best_checkpoint(str(runs / stage))
-    except InputError as error:
-        logger.error("%s left no model: %s", stage, error)
-        return
-    text = (runs / stage / "config.gin").read_text(encoding="utf-8")
-    config.parse(
-        [str(runs / stage / "config.gin")],
-        [f"INITIAL_CHECKPOINT_PATH={str(found)!r}", "WEIGHTS_DTYPE='bfloat16'"],
-    )
-    del text
+    found = best_checkpoint(str(runs / stage))
+    bindings = [f"INITIAL_CHECKPOINT_PATH={str(found)!r}", "WEIGHTS_DTYPE='bfloat16'"]
+    config.parse([str(runs / stage / names.CONFIG)], bindings)
     model = weights.load(config.configured(Model)())
     state = {"target": jax.device_get(model.params), "state": {"step": model.step}}
     data = serialization.msgpack_serialize({"version": 3, "optimizer": state})
@@ -237,22 +235,29 @@ def _export(runs: pathlib.Path, stage: str, vocabulary: str, seconds: float) -> 
         "bytes": len(data),
         "seconds": round(seconds),
         "versions": story.versions(),
-        "stages": {name: _told(runs / name) for name in _FILES if (runs / name).exists()},
+        "stages": {x: _told(runs / x) for x in _FILES if (runs / x).exists()},
     }
     storage.replace_text(folder / "card.json", as_json(card) + "\n")
     print(as_json(card), flush=True)
 
 
+def _seconds_per_step(folder: pathlib.Path) -> float:
+    """Returns what a step took at the end of a run, in the median."""
+    speeds = [x for x in records.read_metrics(folder) if x["kind"] == "speed"]
+    medians = [x["seconds_per_step"] for x in speeds if "seconds_per_step" in x]
+    return medians[-1] if medians else 1 / speeds[-1]["steps_per_second"]
+
+
 def _told(folder: pathlib.Path) -> dict[str, Any]:
     """Returns what the card says of a stage."""
-    speeds = [x for x in records.read_metrics(folder) if x["kind"] == "speed"]
-    losses = {each.step: each.values["loss"] for each in records.read_evaluations(folder)}
-    devices = read_json(folder / "run.json", dict[str, Any], "Train again.")["devices"]
+    evaluations = records.read_evaluations(folder)
+    losses = {each.step: each.values["loss"] for each in evaluations}
+    told = read_json(folder / names.RUN, dict[str, Any], "Train again.")
     return {
         "steps": max(losses, default=0),
-        "seconds_per_step": 1 / speeds[-1]["steps_per_second"] if speeds else None,
+        "seconds_per_step": _seconds_per_step(folder),
         "validation_loss": losses,
-        "devices": devices,
+        "devices": told["devices"],
     }
 
 
@@ -277,12 +282,12 @@ def study(
     values |= {
         "INITIAL_CHECKPOINT_PATH": str(runs / "model"),
         "ROWS": english_rows.told(prepared / "rows"),
-        "TRUNCATE": True,
         **(_SMALL_STUDY if small else {}),
     }
     own = [f"--gin.{binding}" for binding in bindings]
     words = ["study", *flags([MODEL, STUDY], values), *own]
-    run([*words, f"--gin.STUDY_DIR={runs / 'study'}"], until)
+    words.append(f"--gin.STUDY_DIR={runs / 'study'}")
+    run(words, until)
     config.parse([MODEL, STUDY], [word.removeprefix("--gin.") for word in words[3:]])
     steps = config.value("SOURCE_STEPS") + config.value("TARGET_STEPS")
     longer = {

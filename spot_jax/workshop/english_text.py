@@ -1,8 +1,8 @@
 """The English text that make_english pre-trains on: vocabulary, token ids, examples.
 
 Only numpy and SentencePiece here: examples are drawn on the machine that trains, which
-has no TensorFlow. They are those of text/span_corruption.py and text/prefix_lm.py, of
-all chunks of a text at once.
+has no TensorFlow. Spans are cut as text/span_corruption.py does it, of all chunks of a
+text at once.
 """
 
 import dataclasses
@@ -33,13 +33,14 @@ FILES = {
     "validation": ("novels-validation", "wikitext2-test"),
 }
 SPANS, PREFIX = "english_spans", "english_prefix_lm"
-# 252 tokens with 13 spans cut out, and an end token, are inputs of 229 and targets of
-# 52; of a prefix language model the length is nearer to that of the tasks' texts.
-CHUNK = {SPANS: 252, PREFIX: 127}
+# 252 tokens with 13 spans cut out, and an end token, are inputs of 228 and targets of
+# 52. What a prefix language model goes on with is always as long, so that no position
+# of the decoder, where most of the work is, is empty.
 LENGTHS = {
-    SPANS: {"inputs": 232, "targets": 56},
-    PREFIX: {"inputs": 128, "targets": 128},
+    SPANS: {"inputs": 228, "targets": 52},
+    PREFIX: {"inputs": 96, "targets": 48},
 }
+_CHUNK = {SPANS: 252, PREFIX: 95 + 47}
 _EOS_ID = 1
 _DENSITY, _MEAN_SPAN = 0.15, 3.0
 # Enough to tell which pieces are common, in ten seconds.
@@ -62,8 +63,8 @@ def passages(corpus: pathlib.Path, split: str, share: float = 1.0) -> list[str]:
         paths = sorted(corpus.glob(f"{name}*.jsonl.gz"))
         if not paths:
             raise InputError(
-                f"--corpus {corpus} has no {name}*.jsonl.gz. Give a folder with gzipped "
-                'JSON lines, {"text": ...} each, that are called so.'
+                f"--corpus {corpus} has no {name}*.jsonl.gz. Give a folder with "
+                'gzipped JSON lines, {"text": ...} each, that are called so.'
             )
         for path in paths:
             for where, row in read_lines(path):
@@ -172,22 +173,24 @@ def _with_sentinels(texts: np.ndarray, is_cut: np.ndarray, last: int) -> np.ndar
     return np.pad(taken, ((0, 0), (0, 1)), constant_values=_EOS_ID)
 
 
-def divided(
-    texts: np.ndarray, rng: np.random.Generator
+def continued(
+    texts: np.ndarray, behind: int, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Cuts each chunk in two at a random place, as a prefix language model does.
+    """Takes the end of each chunk as targets, and some of what is before it as inputs.
 
     Args:
         texts: [chunks, size] token ids.
-        rng: draws the places, uniformly from 1 to size - 1.
+        behind: how many tokens are targets.
+        rng: draws how many are inputs, uniformly from 1 to size - behind.
 
     Yields:
-        Inputs and targets, each [length], end token included.
+        Inputs [length] and targets [behind + 1], end token included.
     """
-    places = rng.integers(1, texts.shape[1], len(texts))
+    before = texts.shape[1] - behind
+    lengths = rng.integers(1, before + 1, len(texts))
     ended = np.pad(texts, ((0, 0), (0, 1)), constant_values=_EOS_ID)
-    for text, place in zip(ended, places, strict=True):
-        yield np.append(text[:place], _EOS_ID), text[place:]
+    for text, length in zip(ended, lengths, strict=True):
+        yield np.append(text[before - length : before], _EOS_ID), text[before:]
 
 
 def examples(
@@ -201,7 +204,7 @@ def examples(
         last: the last piece of the vocabulary.
         seed: decides the draw.
     """
-    rng, size = np.random.default_rng(seed), CHUNK[task]
+    rng, size = np.random.default_rng(seed), _CHUNK[task]
     if len(ids) < 2 * size:
         raise InputError(
             f"There are {len(ids)} tokens of text, and an example takes {size}. Raise "
@@ -209,7 +212,7 @@ def examples(
         )
     texts = chunks(ids, size, int(rng.integers(size)))
     if task == PREFIX:
-        yield from divided(texts, rng)
+        yield from continued(texts, LENGTHS[task]["targets"] - 1, rng)
         return
     # In parts, for random numbers of all chunks take a GB.
     for part in np.array_split(texts, -(-len(texts) // 8192)):

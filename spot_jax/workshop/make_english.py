@@ -14,6 +14,7 @@ says how many steps that was; each stage can be called alone.
 
 import argparse
 import contextlib
+import gzip
 import io
 import pathlib
 import sys
@@ -34,7 +35,7 @@ STAGES = ("prepare", "pretrain", "study")
 # The weights go into the package, and through doors, in files of at most so much.
 _PART = 15 * 2**20
 # Of the time for both, what pre-training gets.
-_SHARE = 0.55
+_SHARE = 0.5
 # A smaller part of the text than this is for a small model.
 _SMALL = 0.5
 _ABOUT = "english.json"
@@ -102,10 +103,10 @@ def bring_home(runs: pathlib.Path, keep: pathlib.Path) -> None:
         _write_parts(keep, "checkpoint", weights.read_bytes())
     packed = io.BytesIO()
     paths = sorted({path for pattern in _RESULTS for path in runs.glob(pattern)})
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+    with tarfile.TarFile(fileobj=packed, mode="w") as archive:
         for path in paths:
             archive.add(path, path.relative_to(runs), recursive=False)
-    _write_parts(keep, "results.tar.gz", packed.getvalue())
+    _write_parts(keep, "results.tar.gz", gzip.compress(packed.getvalue()))
 
 
 def _write_parts(folder: pathlib.Path, name: str, data: bytes) -> None:
