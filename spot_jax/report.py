@@ -5,7 +5,8 @@
     spot_jax report --scores FILE.csv --out DIR
 
 The table of scores has the columns source, target, mean, std; a line without a source
-is the target's baseline. A study need not be complete: what is missing is named.
+is the target's baseline. A study need not be complete: what is missing is named. What
+counts is told first: is the most similar source above one at random?
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     spot_jax study --gin_file=gin/runs/study.gin --gin.STUDY_DIR=/tmp/study
 
-Source prompts, target baselines, every source prompt to every target, and the prompts
-that retrieval combines are tuned as banks, run after run. What is finished is never
-done again: the same command continues a study that was stopped. In STUDY_DIR:
+Source prompts, target baselines, every source prompt to every target, the prompts that
+retrieval combines and controls are tuned as banks, run after run. What is finished is
+never done again: the same command continues a study that was stopped. In STUDY_DIR:
 
     config.gin              what is studied
     runs/NAME/              the runs, each a MODEL_DIR of `spot_jax train`
@@ -123,7 +123,8 @@ def study(
         claim.check(study_dir, configuration, "STUDY_DIR")
         logger.info("Run %d of %d: %s.", number, len(missing), run.name)
         bank = prepare_bank(folder, run, plan, done)
-        tune(run, bank, done.folder_of(run))
+        if bank.rows:
+            tune(run, bank, done.folder_of(run))
         # Not before: a mistake that is found and mended is not another study.
         claim.claim(folder, configuration)
         _write(folder, plan, done, diary)
@@ -241,8 +242,9 @@ def _write(folder: pathlib.Path, plan: Study, done: FinishedRuns, diary: Diary) 
     there = library.names()
     for run in done.finished():
         if run.stage == "sources":
+            sound = {path.name for path in done.prompts(run).values()}
             for entry in from_run(done.folder_of(run)):
-                if entry.name not in there:
+                if entry.name in sound and entry.name not in there:
                     library.add(entry)
     write_tables(folder, plan, done)
     write_summary(folder, plan, done)

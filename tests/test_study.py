@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from spot_jax import config, study
+from spot_jax.campaign.plan import STAGES
 from spot_jax.prompts import files
 from spot_jax.prompts.library import Library
 from tests import study_process, study_stub
 
 TABLES = ("scores.csv", "curves.csv", "similarities.csv")
-METHODS = {"baseline": 4, "transfer": 8, "average": 4, "mixture": 8}
+METHODS = {"baseline": 4, "transfer": 8, "average": 4, "mixture": 8, "longer": 4}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,7 +72,8 @@ def test_every_tuning_of_a_target_has_a_score_and_a_curve(whole):
         assert bool(row["source"]) == (row["method"] == "transfer")
         key = list(row)[:7]
         its_own = [c for c in curves if all(c[name] == row[name] for name in key)]
-        assert [line["step"] for line in its_own] == ["2", "4"]
+        steps = range(1, 11) if row["method"] == "longer" else range(2, 5, 2)
+        assert [int(line["step"]) for line in its_own] == [*steps]
         best = max(its_own, key=lambda line: float(line["score"]))
         assert (best["step"], best["score"]) == (row["step"], row["score"])
 
@@ -84,6 +86,58 @@ def test_all_embeddings_are_compared_with_all(whole):
         assert value == values[measure, *pair[2:], *pair[:2]]
         if measure == "average_tokens" and pair[:2] == pair[2:]:
             assert value == pytest.approx(1)
+
+
+def test_longer_runs_are_scored_at_their_end_where_the_others_are(tmp_path):
+    """Else a control would be chosen by its scores, and the others would not."""
+    stages = "['sources', 'baselines', 'longer_baselines', 'longer_transfers']"
+    do(tmp_path, MODEL, {"STAGES": stages, "TARGET_EVAL_PERIOD": 4})
+    scores, curves = read(tmp_path / "scores.csv"), read(tmp_path / "curves.csv")
+    longer = [row for row in scores if row["method"].startswith("longer")]
+    assert {row["step"] for row in longer} == {"10"}
+    points = {tuple(list(c.values())[:8]): c["score"] for c in curves}
+    for row in longer:
+        assert row["score"] == points[*list(row.values())[:7], "10"]
+    steps = [c["step"] for c in curves if c["method"] == "longer"]
+    assert steps == 4 * [str(step) for step in range(1, 11)]
+    check_most_similar(tmp_path, [r for r in longer if r["method"] == "longer_similar"])
+
+
+def check_most_similar(folder, longer: list[dict]) -> None:
+    """Looks up whether each starts from the prompt most similar to its own target."""
+    assert len(longer) == 4
+    similar = read(folder / "similarities.csv")
+    for row in longer:
+        found = {
+            (line["second"], line["second_seed"]): float(line["similarity"])
+            for line in similar
+            if (line["first"], line["first_seed"]) == (row["target"], row["seed"])
+            and line["measure"] == "per_token"
+            and line["second"] in study_process.VALUES["SOURCES"]
+        }
+        assert (row["source"], row["source_seed"]) == max(found, key=found.get)
+
+
+def test_a_study_of_an_earlier_version_goes_on_and_does_the_controls(
+    whole, tmp_path, monkeypatch
+):
+    """Its STAGES had no controls, and its runs keep their numbers."""
+    earlier = [name for name in STAGES if not name.startswith("longer")]
+    do(tmp_path, MODEL, {"STAGES": earlier})
+    assert json.loads((tmp_path / "study.json").read_text())["runs"]["finished"] == 6
+    monkeypatch.setattr(study, "tune", only_stage("longer_baselines"))
+    do(tmp_path, MODEL)
+    assert is_same(whole, tmp_path)
+
+
+def only_stage(stage: str):
+    """Does runs of one stage, and refuses others."""
+
+    def tune(run, bank, folder):
+        assert run.stage == stage
+        study_stub.tune(run, bank, folder)
+
+    return tune
 
 
 def rows_of(folder, stage: str) -> dict:
@@ -147,7 +201,10 @@ def test_study_json_says_what_ran(whole):
     story = json.loads((whole / "study.json").read_text())
     assert story["sources"] == study_process.VALUES["SOURCES"]
     assert story["mixture_ks"] == [1, 4]
-    assert story["runs"] == {"finished": 6, "all": 6}
+    # Longer transfers are not asked for.
+    assert story["runs"] == {"finished": 7, "all": 8}
+    # The tasks of the demo are of one family.
+    assert story["unrelated"] == dict.fromkeys(study_process.VALUES["TARGETS"])
     assert story["model"] == study_stub.MODEL
     assert story["prompt"] == "enc_input [5, 64]"
     assert story["measures"] == ["average_tokens", "per_token"]
@@ -188,7 +245,7 @@ def test_a_study_stopped_in_every_run_ends_as_the_whole(whole, tmp_path, monkeyp
         study_stub.tune(run, half if len(bank.rows) > 1 else bank, folder)
         raise KeyboardInterrupt
 
-    for number in range(6):
+    for number in range(7):
         monkeypatch.setattr(study, "tune", stop)
         with pytest.raises(KeyboardInterrupt):
             do(tmp_path, MODEL)

@@ -24,7 +24,7 @@ MODEL = {
     "INITIAL_CHECKPOINT_PATH": "nowhere",
     "TASK_FEATURE_LENGTHS": "{'inputs': 32, 'targets': 8}",
 }
-METHODS = {"baseline": 4, "transfer": 8, "average": 4, "mixture": 8}
+METHODS = {"baseline": 4, "transfer": 8, "average": 4, "mixture": 8, "longer": 4}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -149,7 +149,8 @@ def test_sources_and_targets_begin(case, begun, tmp_path):
     given = study_process.arguments(tmp_path, MODEL, values)
     study.main([*given, *(f"--gin_file=gin/prompts/{kind}.gin" for kind in kinds)])
     assert {stage: begun[stage] for stage in expected} == expected
-    assert len(begun) == 6
+    assert begun["longer_baselines"] == begun["baselines"]
+    assert len(begun) == 7
 
 
 @pytest.mark.parametrize(

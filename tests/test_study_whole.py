@@ -39,4 +39,4 @@ def test_two_workers_one_of_them_killed_do_the_same_study(demo_model, tmp_path):
     for name in ("scores.csv", "curves.csv", "similarities.csv"):
         assert (whole / name).read_text() == (shared / name).read_text(), name
     scores = (whole / "scores.csv").read_text().splitlines()
-    assert len(scores) == 1 + 4 + 8 + 4 + 8
+    assert len(scores) == 1 + 4 + 8 + 4 + 8 + 4

@@ -15,7 +15,7 @@ class Cell:
 
     Attributes:
         text: what it says.
-        interval: its 95% interval, in small type.
+        interval: its 95% interval, or the sources it is of, in small type.
         sort: what it is sorted by; the text where nothing is given.
         shade: -1 (much worse) to 1 (much better), or None for no colour.
         hover: what it says when pointed at.

@@ -58,7 +58,7 @@ def growth(comparison: pd.DataFrame) -> Figure:
     # The baseline and the oracle have no k, which is 0.
     lines = comparison[comparison["k"] > 0].groupby(["method", "measure"], sort=False)
     for colour, ((method, measure), rows) in zip(_cycle(), lines, strict=False):
-        name = f"{method_name(method)}, {measure_name(measure)}"
+        name = ", ".join(filter(None, [method_name(method), measure_name(measure)]))
         axes.plot(rows["k"], rows["percent_mean"], "o-", ms=3.5, c=colour, label=name)
         band = rows["percent_low"].astype(float), rows["percent_high"].astype(float)
         axes.fill_between(rows["k"], *band, color=colour, alpha=0.12, lw=0)
@@ -161,7 +161,7 @@ def _point(point) -> str:
     return f"{told}{number(point.similarity, 2)}, {number(point.percent, sign=True)}%"
 
 
-def learning_curves(lines: pd.DataFrame) -> Figure:
+def learning_curves(lines: pd.DataFrame, called: str, caption: str) -> Figure:
     """Score against steps, a panel a target, a line a starting point."""
     names = list(dict.fromkeys([curves.SCRATCH, *lines["line"]]))
     colours = dict(zip(names, (INK, *COLOURS, *COLOURS), strict=False))
@@ -188,10 +188,9 @@ def learning_curves(lines: pd.DataFrame) -> Figure:
     drawing.supxlabel("steps", fontsize=10)
     drawing.supylabel("score", fontsize=10)
     return Figure(
-        "learning_curves",
-        "Score against steps of tuning on the target, mean over the runs; bands are "
-        "95% bootstrap intervals, resampling the runs.",
-        "Learning curves, one panel a target; learning_curves.csv has the numbers.",
+        called,
+        caption,
+        f"Learning curves, one panel a target; {called}.csv has the numbers.",
         drawing,
         _marks(drawing, points),
         data=lines,

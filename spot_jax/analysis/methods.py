@@ -7,6 +7,9 @@ from spot_jax.analysis import source_prompts, statistics
 from spot_jax.analysis.study import Study
 
 BASELINE, ORACLE, BEST = "baseline", "oracle", "best"
+# Controls: more steps and no source, a source of another family, sources at random.
+LONGER, UNRELATED, RANDOM = "longer", "unrelated", "random"
+CONTROLS = (LONGER, UNRELATED, RANDOM)
 # Where a row has no measure or no k they are "" and 0: groupby drops what is nan.
 _ROW = ["method", "measure", "k"]
 
@@ -14,17 +17,32 @@ _ROW = ["method", "measure", "k"]
 def outcomes(study: Study) -> pd.DataFrame:
     """Returns what every method brings for every target run that it is known for.
 
-    The columns: method, measure, k, target, seed, score. "best" (BEST OF TOP-k) and
-    "oracle" (the best of all) are read off the transfers; where one of the transfers or
-    similarities they need is missing, so are they.
+    The columns: method, measure, k, target, seed, score. "best" (BEST OF TOP-k),
+    "random" (the best of k that are drawn at random, as is to be expected), "unrelated"
+    and "oracle" (the best of all) are read off the transfers; where one of the
+    transfers or similarities they need is missing, so are they.
     """
     scores = source_prompts.scores(study)
-    parts = [_tuned(study, method) for method in (BASELINE, "average", "mixture")]
+    tuned = (BASELINE, LONGER, "average", "mixture")
+    parts = [_tuned(study, method) for method in tuned]
+    parts.append(_outcome(UNRELATED, "", 0, source_prompts.unrelated(study)))
+    for k in best_ks(study):
+        drawn = statistics.best_of_drawn(scores, k)
+        parts.append(_outcome(RANDOM, "", k, pd.Series(drawn, scores.index)))
     parts.append(_outcome(ORACLE, "", 0, scores.max(axis=1, skipna=False)))
     for measure in study.measures:
         best = best_of_top(scores, source_prompts.similarities(study, measure))
-        parts += [_outcome(BEST, measure, k, best[k]) for k in study.best_ks]
+        parts += [_outcome(BEST, measure, k, best[k]) for k in best_ks(study)]
     return pd.concat(parts, ignore_index=True).dropna(subset=["score"])
+
+
+def best_ks(study: Study) -> list[int]:
+    """Returns the k of BEST OF TOP-k, and 1, by which retrieval is judged.
+
+    Where prompts diverged there may be fewer than a k.
+    """
+    count = len(study.source_prompts)
+    return [k for k in sorted({1, *study.best_ks}) if k <= count]
 
 
 def best_of_top(scores: pd.DataFrame, similarities: pd.DataFrame) -> pd.DataFrame:
@@ -72,16 +90,20 @@ def compare(study: Study, known: pd.DataFrame) -> pd.DataFrame:
         The columns method, measure, k; {score,change,percent}_{mean,std,low,high};
         cut_{mean,low,high} (percent of the mean error that is taken away, in which
         targets near 100 weigh little); share_{mean,low,high} (percent of the oracle's
-        change that is kept); spread (mean over the targets of the std over seeds; nan
-        where seeds only choose among the same runs);
+        change that is kept); over_{mean,low,high} (above what is drawn at random: for
+        the best of k the best of so many, else one source; its interval resamples the
+        seeds within the targets too), over_targets (of how many), chance (percent, that
+        what is drawn is better); spread (mean over the targets of the std over seeds;
+        nan where seeds only choose among the same runs);
         runs, planned (target runs); is_best (of the k of an average or a mixture).
     """
-    tables = {row: _matrix(study, part) for row, part in known.groupby(_ROW)}
-    nothing = _matrix(study, known[:0])
+    tables = {row: matrix(study, part) for row, part in known.groupby(_ROW)}
+    nothing = matrix(study, known[:0])
+    sources = source_prompts.scores(study)
     baseline = tables.get((BASELINE, "", 0), nothing)
     oracle = tables.get((ORACLE, "", 0), nothing)
     # What is chosen among the same transfers for every seed has no spread of its own.
-    chosen = () if source_prompts.is_crossed(study) else (ORACLE, BEST)
+    chosen = () if source_prompts.is_crossed(study) else (ORACLE, BEST, RANDOM)
     rows = []
     for key in _rows(study, known):
         scores = tables.get(key, nothing)
@@ -94,16 +116,45 @@ def compare(study: Study, known: pd.DataFrame) -> pd.DataFrame:
             known_both = baseline.where(scores.notna())
             row |= _ratio("cut", scores - baseline, 100.0 - known_both)
             row |= _ratio("share", scores - baseline, oracle - baseline)
+        if key[0] != RANDOM:
+            k = key[2] if key[0] == BEST else 1
+            row |= _over(scores, tables.get((RANDOM, "", k), nothing))
+        if key[0] not in (RANDOM, ORACLE):
+            row["chance"] = 100 * chances(scores, sources, k).mean(axis=1).mean()
         row["runs"], row["planned"] = int(scores.notna().sum().sum()), scores.size
         rows.append(row)
     frame = pd.DataFrame(rows)
+    frame["over_targets"] = frame["over_targets"].fillna(0).astype(int)
     return frame.assign(is_best=_is_best(frame))
 
 
-def _matrix(study: Study, part: pd.DataFrame) -> pd.DataFrame:
+def matrix(study: Study, part: pd.DataFrame) -> pd.DataFrame:
     """Returns the scores [targets, seeds] of one row."""
     table = part.pivot(index="target", columns="seed", values="score")
     return table.reindex(index=study.targets, columns=study.seeds).astype(float)
+
+
+def _over(scores: pd.DataFrame, drawn: pd.DataFrame) -> dict[str, float]:
+    found = statistics.nested_mean(scores - drawn)
+    ends = {"mean": found.mean, "low": found.low, "high": found.high}
+    over = {f"over_{name}": value for name, value in ends.items()}
+    return over | {"over_targets": found.count}
+
+
+def chances(scores: pd.DataFrame, sources: pd.DataFrame, k: int = 1) -> pd.DataFrame:
+    """Returns how likely the best of k sources at random is better, from 0 to 1.
+
+    Args:
+        scores: [targets, seeds] what is to be beaten.
+        sources: [target runs, source prompts] their scores.
+        k: how many are drawn.
+
+    Returns:
+        [targets, seeds].
+    """
+    reached = scores.stack(future_stack=True).reindex(sources.index)
+    found = statistics.chance_of_better(sources, reached, k)
+    return pd.Series(found, sources.index).unstack().reindex_like(scores)
 
 
 def _percent(scores: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
@@ -130,8 +181,14 @@ def _columns(name: str, table: pd.DataFrame) -> dict[str, float]:
 
 
 def _rows(study: Study, known: pd.DataFrame) -> list[tuple[str, str, int]]:
-    rows = [(BASELINE, "", 0), (ORACLE, "", 0)]
-    rows += [(BEST, measure, k) for measure in study.measures for k in study.best_ks]
+    rows = [(BASELINE, "", 0)]
+    if study.plans(LONGER) or not study.of(LONGER).empty:
+        rows.append((LONGER, "", 0))
+    if any(map(study.unrelated, study.targets)):
+        rows.append((UNRELATED, "", 0))
+    rows += [(RANDOM, "", k) for k in best_ks(study)]
+    rows.append((ORACLE, "", 0))
+    rows += [(BEST, measure, k) for measure in study.measures for k in best_ks(study)]
     planned = (("average", study.average_ks), ("mixture", study.mixture_ks))
     for method, ks in planned:
         # Scores of a stage that is no longer asked for are shown all the same.

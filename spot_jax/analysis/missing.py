@@ -35,6 +35,14 @@ def of_study(study: Study) -> list[Missing]:
     for method, ks in (("average", study.average_ks), ("mixture", study.mixture_ks)):
         planned = _retrieved(study, method, ks)
         kinds.append((f"{method} scores", *_runs(study, method, planned)))
+    for method, what in _LONGER.items():
+        planned = (
+            run for run in _baselines(study) if _is_planned(study, method, run[2][0])
+        )
+        kinds.append((what, *_runs(study, method, planned)))
+    diverged = [f"{source} seed {seed}" for source, seed in study.diverged]
+    every = len(study.sources) * len(study.seeds)
+    kinds.append(("source prompts (they diverged)", diverged, every))
     kinds += [
         (f"similarities ({measure})", *_similarities(study, measure))
         for measure in study.measures
@@ -48,13 +56,28 @@ def of_study(study: Study) -> list[Missing]:
     ]
 
 
+# Of these a target has a run for each seed, as it has baselines.
+_LONGER = {
+    "longer": "scores from scratch with a source's steps added",
+    "longer_similar": "longer transfer scores from the most similar source",
+    "longer_random": "longer transfer scores from a random source",
+    "longer_unrelated": "longer transfer scores from an unrelated source",
+}
+
+
+def _is_planned(study: Study, method: str, target: str) -> bool:
+    return method != "longer_unrelated" or study.unrelated(target) is not None
+
+
 def _baselines(study: Study) -> Iterator[tuple]:
     for target, seed in itertools.product(study.targets, study.seeds):
         yield f"{target} seed {seed}", ("target", "seed"), (target, seed)
 
 
 def _transfers(study: Study) -> Iterator[tuple]:
-    prompts = itertools.product(study.targets, study.sources, study.seeds)
+    every = itertools.product(study.sources, study.seeds)
+    sources = [prompt for prompt in every if prompt not in study.diverged]
+    prompts = [(target, *source) for target in study.targets for source in sources]
     key = ("target", "source", "source_seed")
     # A single source prompt with two target seeds means that all are to have them.
     if not source_prompts.is_crossed(study):
@@ -91,7 +114,8 @@ def _similarities(study: Study, measure: str) -> tuple[list[str], int]:
         frozenset([(a, i), (b, j)])
         for a, i, b, j in pairs[columns].itertuples(index=False, name=None)
     }
-    runs = list(itertools.product(study.tasks, study.seeds))
+    every = itertools.product(study.tasks, study.seeds)
+    runs = [run for run in every if run not in study.diverged]
     planned = list(itertools.combinations(runs, 2))
     names = [
         f"{a} seed {i} – {b} seed {j}"

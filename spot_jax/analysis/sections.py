@@ -3,12 +3,14 @@
 import pandas as pd
 
 from spot_jax.analysis import (
+    control_sections,
     correlation,
     curves,
     figures,
     findings,
     methods,
     missing,
+    table_controls,
     tables,
     tasks,
     transfers,
@@ -34,7 +36,9 @@ def of_study(study: Study, made_by: dict[str, str]) -> Report:
         made_by: what made the report: a fact -> a text.
     """
     found = transfers.of_study(study)
-    comparison = methods.compare(study, methods.outcomes(study))
+    known = methods.outcomes(study)
+    comparison = methods.compare(study, known)
+    over = control_sections.differences(study, known)
     cloud = correlation.points(study)
     correlations = correlation.correlations(study, cloud)
     runs = _complete_runs(study)
@@ -43,17 +47,28 @@ def of_study(study: Study, made_by: dict[str, str]) -> Report:
         sections = [
             Section(
                 "Findings",
-                blocks=_unless_empty(findings.compare(comparison, correlations, runs)),
+                blocks=_unless_empty(
+                    [
+                        *control_sections.verdicts(study, over),
+                        *findings.compare(comparison, correlations, runs),
+                    ]
+                ),
             ),
             _retrieval(comparison),
+            control_sections.worth(study, known),
             _transfers(found),
             _correlation(study, cloud, correlations),
             _clusters(runs),
+            control_sections.to_the_end(study),
             _curves(study, comparison, found),
             _missing(gaps),
             _made(study, made_by),
         ]
-    abstract = [*_study_abstract(study, comparison), *_gaps_told(gaps)]
+    abstract = [
+        *_study_abstract(study, comparison),
+        *control_sections.abstract(study, over),
+        *_gaps_told(gaps),
+    ]
     return numbered(Report("Prompt transfer: a study", abstract, sections))
 
 
@@ -70,9 +85,13 @@ def of_table(found: Transfers, made_by: dict[str, str]) -> Report:
     gaps = [kind] if absent else []
     with figures.style():
         section = _transfers(found)
+    choice = []
+    if not found.cells.empty:
+        choice.append(table_controls.section(found))
+        abstract += table_controls.abstract(found)
     over = Section("The largest transfers", blocks=[tables.over_ten(found)])
     made = Section("How this was made", [tables.INTERVALS], facts=made_by)
-    sections = [section, over, _missing(gaps), made]
+    sections = [*choice, section, over, _missing(gaps), made]
     abstract += _gaps_told(gaps)
     return numbered(Report("Prompt transfer: a table of scores", abstract, sections))
 
@@ -219,7 +238,13 @@ def _curves(study: Study, comparison: pd.DataFrame, found: Transfers) -> Section
         "“Best source” is the source with the best mean score for that target, chosen "
         "afterwards; averages and mixtures are those with their best k."
     )
-    return Section("Learning curves", [text], [figures.learning_curves(lines)])
+    drawn = figures.learning_curves(
+        lines,
+        "learning_curves",
+        "Score against steps of tuning on the target, mean over the runs; bands are "
+        "95% bootstrap intervals, resampling the runs.",
+    )
+    return Section("Learning curves", [text], [drawn])
 
 
 def _missing(gaps: list[missing.Missing]) -> Section:

@@ -1,7 +1,8 @@
 """For each target run: how similar every source prompt is, and what it brings.
 
 Both tables have a row a target run (target, seed) and a column a source prompt (source,
-source_seed), sorted by name, which is the order that settles ties.
+source_seed), sorted by name, which is the order that settles ties. A source prompt that
+diverged is none.
 """
 
 import pandas as pd
@@ -54,10 +55,37 @@ def similarities(study: Study, measure: str) -> pd.DataFrame:
     return table.reindex(index=rows, columns=columns).astype(float)
 
 
+def unrelated(study: Study) -> pd.Series:
+    """Returns what the unrelated source of a target brings, indexed by target run.
+
+    A run has the prompt of its own seed; nan where that is not there, or no source is
+    known to be of another family.
+    """
+    table = scores(study)
+    found = pd.Series(float("nan"), index=table.index, name="score")
+    for target, seed in table.index:
+        prompt = study.unrelated(target), seed
+        if prompt in table.columns:
+            found[target, seed] = table.loc[(target, seed), prompt]
+    return found
+
+
+def most_similar(study: Study, measure: str) -> pd.DataFrame:
+    """Returns target, seed, source, source_seed: the prompt most similar to each run.
+
+    A target run that lacks a similarity is left out: its most similar is not known.
+    """
+    table = similarities(study, measure).dropna()
+    # Of equal ones the first, as everywhere.
+    picks = [table.columns[place] for place in table.to_numpy().argmax(axis=1)]
+    rows = [(*run, *prompt) for run, prompt in zip(table.index, picks, strict=True)]
+    return pd.DataFrame(rows, columns=["target", "seed", "source", "source_seed"])
+
+
 def _axes(study: Study) -> tuple[pd.MultiIndex, pd.MultiIndex]:
     rows = [study.targets, study.seeds]
-    columns = [sorted(study.sources), sorted(study.seeds)]
+    names = ["source", "source_seed"]
     return (
         pd.MultiIndex.from_product(rows, names=["target", "seed"]),
-        pd.MultiIndex.from_product(columns, names=["source", "source_seed"]),
+        pd.MultiIndex.from_tuples(study.source_prompts, names=names),
     )

@@ -1,6 +1,7 @@
 """What a study left in its folder: its plan, scores, similarities and curves."""
 
 import dataclasses
+import itertools
 import pathlib
 from typing import Any, NotRequired, TypedDict
 
@@ -10,6 +11,7 @@ from spot_jax.analysis import csv_files
 from spot_jax.analysis.csv_files import COSINE, COUNT, SCORE, STEP, Text
 from spot_jax.errors import InputError
 from spot_jax.reading import read_json
+from spot_jax.retrieval import controls
 
 # What has to be given with a line of each method, and what cannot be.
 _GIVEN = {
@@ -17,6 +19,10 @@ _GIVEN = {
     "transfer": ("source", "source_seed"),
     "average": ("k", "measure"),
     "mixture": ("k", "measure"),
+    "longer": (),
+    "longer_similar": ("source", "source_seed"),
+    "longer_random": ("source", "source_seed"),
+    "longer_unrelated": ("source", "source_seed"),
 }
 # The stage of `spot_jax study` that brings a method's scores.
 _STAGE = {
@@ -24,6 +30,10 @@ _STAGE = {
     "transfer": "transfers",
     "average": "averages",
     "mixture": "mixture_targets",
+    "longer": "longer_baselines",
+    "longer_similar": "longer_transfers",
+    "longer_random": "longer_transfers",
+    "longer_unrelated": "longer_transfers",
 }
 _OPTIONAL_SEED = csv_files.Number(0, float("inf"), whole=True, optional=True)
 _RUN = {
@@ -61,6 +71,8 @@ class Plan(TypedDict):
     mixture_ks: list[int]
     stages: NotRequired[list[str] | None]
     measure: NotRequired[str | None]
+    unrelated: NotRequired[dict[str, str | None] | None]
+    diverged: NotRequired[list[tuple[str, int]] | None]
     source_steps: NotRequired[int | None]
     target_steps: NotRequired[int | None]
     embedding_step: NotRequired[int | None]
@@ -112,10 +124,32 @@ class Study:
         """Sources, then targets, each once."""
         return tuple(dict.fromkeys((*self.sources, *self.targets)))
 
+    @property
+    def source_prompts(self) -> list[tuple[str, int]]:
+        """(source, seed) of those there are to be, sorted; none that diverged."""
+        every = itertools.product(sorted(self.sources), sorted(self.seeds))
+        return [prompt for prompt in every if prompt not in self.diverged]
+
+    @property
+    def diverged(self) -> list[tuple[str, int]]:
+        """(source, seed) of prompts that are none."""
+        return [(source, seed) for source, seed in self.about.get("diverged") or ()]
+
     def plans(self, method: str) -> bool:
         """Whether the study is to have scores of a method at all."""
         stages = self.about.get("stages")
-        return stages is None or _STAGE[method] in stages
+        if stages is None:
+            # What does not tell them is of a time before there were longer ones.
+            return not method.startswith("longer")
+        return _STAGE[method] in stages
+
+    def unrelated(self, target: str) -> str | None:
+        """The source of another family than a target's, if one is known."""
+        told = self.about.get("unrelated")
+        # Earlier versions did not tell it.
+        if told is None:
+            return controls.unrelated(target, self.sources)
+        return told.get(target)
 
     def of(self, method: str) -> pd.DataFrame:
         """The scores of one method."""
@@ -161,6 +195,18 @@ def _read_plan(path: pathlib.Path) -> Plan:
         )
     plan = read_json(path, Plan, "`spot_jax study` writes it anew.")
     _refuse_large_k(path, plan)
+    prompts = {*itertools.product(plan["sources"], plan["seeds"])}
+    if prompts and prompts <= {*(plan.get("diverged") or ())}:
+        raise InputError(
+            f"{path}: all {len(prompts)} source prompts diverged, and nothing could be "
+            "transferred. Make the study again with a smaller LEARNING_RATE."
+        )
+    for target, source in (plan.get("unrelated") or {}).items():
+        if source not in (None, *plan["sources"]):
+            raise InputError(
+                f"{path}: unrelated names {source!r} for {target}, which is not among "
+                "the sources; delete the entry: `spot_jax study` writes it anew."
+            )
     return plan
 
 

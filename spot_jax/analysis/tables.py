@@ -14,6 +14,9 @@ from spot_jax.analysis.transfers import Transfers
 _FULL_COLOUR = 25.0
 _METHODS = {
     "baseline": "Prompt tuning from scratch",
+    "longer": "From scratch, a source's steps added",
+    "unrelated": "An unrelated source",
+    "random": "Best of k sources at random",
     "oracle": "Oracle (best of all)",
     "best": "Best of top-k",
     "average": "Top-k weighted average",
@@ -168,10 +171,15 @@ def comparison(data: pd.DataFrame) -> Table:
         "the seeds, where each seed is a run of its own; an average of k = 1 is the "
         "most similar prompt, tuned with each seed; the error reduction is averaged "
         "over the targets, as in the paper; the mean error cut is that of the mean "
-        "over the targets, in which one near 100 weighs little. The best k of an "
-        "average or a mixture, chosen on these same scores, is in bold.",
+        "over the targets, in which one near 100 weighs little. Minus random: a row's "
+        "score less that of sources drawn at random in place of those retrieved, the "
+        "best of k of them beside a best of top-k and one beside all others; what is "
+        "above 0 there is due to the choice. Then how often such a draw is better (a "
+        "tie is half). The best k of an average or a mixture, chosen on these same "
+        "scores, is in bold.",
         [
             *("method", "similarity", "k", "score", "spread of seeds", "change"),
+            *("minus random", "random is better (%)"),
             *("error reduction (%)", "mean error cut (%)", "oracle's gain kept (%)"),
             "target runs",
         ],
@@ -188,23 +196,32 @@ def _comparison_row(row: pd.Series) -> list[Cell]:
         _with_interval(row, "score", strong=row["is_best"]),
         Cell(number(row["spread"]), sort=float(row["spread"])),
     ]
-    if row["method"] == methods.BASELINE:
-        cells += [Cell("", sort=np.nan)] * 4
+    is_baseline = row["method"] == methods.BASELINE
+    nothing = Cell("", sort=np.nan)
+    cells += [
+        nothing if is_baseline else _with_interval(row, "change", sign=True),
+        _of_three(row, "over", sign=True),
+        Cell(number(row["chance"], 0), sort=float(row["chance"])),
+    ]
+    if is_baseline:
+        cells += [nothing] * 3
     else:
         cells += [
-            _with_interval(row, "change", sign=True),
             _with_interval(row, "percent", sign=True),
-            mean_cell(*row[["cut_mean", "cut_low", "cut_high"]], sign=True),
-            mean_cell(*row[["share_mean", "share_low", "share_high"]], digits=0),
+            _of_three(row, "cut", sign=True),
+            _of_three(row, "share", digits=0),
         ]
     runs = f"{row['runs']} of {row['planned']}"
     whole = row["runs"] == row["planned"]
     return [*cells, Cell(str(row["runs"]) if whole else runs, sort=float(row["runs"]))]
 
 
+def _of_three(row: pd.Series, name: str, **more) -> Cell:
+    return mean_cell(*row[[f"{name}_mean", f"{name}_low", f"{name}_high"]], **more)
+
+
 def _with_interval(row: pd.Series, name: str, **more) -> Cell:
-    parts = [f"{name}_{part}" for part in ("mean", "low", "high")]
-    return mean_cell(*row[parts], std=row[f"{name}_std"], **more)
+    return _of_three(row, name, std=row[f"{name}_std"], **more)
 
 
 def correlations(data: pd.DataFrame) -> Table:

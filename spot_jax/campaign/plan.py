@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from spot_jax.errors import InputError
+from spot_jax.retrieval import controls
 from spot_jax.retrieval.similarity import MEASURES, USUAL_MEASURE
 
 
@@ -17,16 +18,19 @@ class Stage:
     """One part of a study.
 
     Attributes:
-        method: what its prompts are called in the tables.
+        method: what its prompts are called in the tables, or how that begins.
         needs: stages whose prompts it starts from or is chosen by.
         is_source: whether it tunes as sources are: how long and from what.
+        is_longer: whether it tunes for the steps of a source and a target together.
     """
 
     method: str
     needs: tuple[str, ...] = ()
     is_source: bool = False
+    is_longer: bool = False
 
 
+# Those that came later stand at the end: the numbers of the runs before stay.
 STAGES = {
     "sources": Stage("source", is_source=True),
     "baselines": Stage("baseline"),
@@ -34,6 +38,9 @@ STAGES = {
     "averages": Stage("average", ("sources", "baselines")),
     "mixtures": Stage("mixture_source", ("sources", "baselines"), is_source=True),
     "mixture_targets": Stage("mixture", ("sources", "baselines", "mixtures")),
+    # Controls: what more steps bring by themselves, and where a source's gain ends.
+    "longer_baselines": Stage("longer", is_longer=True),
+    "longer_transfers": Stage("longer", ("sources", "baselines"), is_longer=True),
 }
 
 
@@ -47,7 +54,8 @@ class Study:
         seeds: SEEDS, of sources and of targets.
         stages: STAGES, which parts are done; the others may be there already.
         source_steps: SOURCE_STEPS, how long sources and mixtures are tuned.
-        target_steps: TARGET_STEPS, how long targets are tuned.
+        target_steps: TARGET_STEPS, how long targets are tuned; the longer ones of
+            STAGES, which are controls, for both together.
         source_eval_period: SOURCE_EVAL_PERIOD, steps between evaluations of a source.
         target_eval_period: TARGET_EVAL_PERIOD, steps between those of a target.
         embedding_step: EMBEDDING_STEP, the step whose prompt embeds a task.
@@ -158,7 +166,8 @@ class Tuning:
         method: of its stage.
         seed: its own.
         target: the task it is for; None for a source.
-        source: the source task, of a source or a transfer.
+        source: the source task, of a source or a transfer; of "longer_similar" it is
+            known when the embeddings are.
         source_seed: which of that task's prompts a transfer starts from.
         k: how many sources an average or a mixture is made of.
     """
@@ -211,11 +220,29 @@ def tunings(stage: str, study: Study) -> Iterator[Tuning]:
                 study.targets, study.sources, study.seeds
             ):
                 yield Tuning(method, seed, target, source, source_seed=seed)
+        case "longer_baselines":
+            for target, seed in itertools.product(study.targets, study.seeds):
+                yield Tuning(method, seed, target)
+        case "longer_transfers":
+            for target, seed in itertools.product(study.targets, study.seeds):
+                yield from _longer_transfers(method, target, seed, study)
         case _:
             ks = study.average_ks if stage == "averages" else study.mixture_ks
             # k last: top-k and top-(k+1) are often the same mixture, tuned once.
             for target, seed, k in itertools.product(study.targets, study.seeds, ks):
                 yield Tuning(method, seed, target, k=k)
+
+
+def _longer_transfers(
+    method: str, target: str, seed: int, study: Study
+) -> Iterator[Tuning]:
+    """Yields a target's transfers from the most similar source and from controls."""
+    yield Tuning(f"{method}_similar", seed, target)
+    prompts = list(itertools.product(study.sources, study.seeds))
+    source, source_seed = controls.drawn(target, seed, prompts)
+    yield Tuning(f"{method}_random", seed, target, source, source_seed)
+    if source := controls.unrelated(target, study.sources):
+        yield Tuning(f"{method}_unrelated", seed, target, source, source_seed=seed)
 
 
 def runs(study: Study) -> list[Run]:
@@ -240,6 +267,12 @@ def _steps_and_evaluations(stage: str, study: Study) -> tuple[int, int, int | No
         return steps, steps, study.mixture_eval_examples
     if stage == "sources":
         return steps, study.source_eval_period, study.source_eval_examples
+    if STAGES[stage].is_longer:
+        steps += study.target_steps
+        # Six times and more, and where the others end, so that curves can be drawn.
+        parts = -(-6 * study.target_steps // steps)
+        period = max(1, study.target_steps // parts)
+        return steps, min(period, study.target_eval_period), None
     return study.target_steps, study.target_eval_period, None
 
 

@@ -5,10 +5,12 @@
     STUDY_DIR/starts/                  averages that targets start from
 
 A run is finished when the last prompts of all its tunings are there; a finished run is
-never opened again.
+never opened again. A prompt that diverged is no prompt of the study, and neither is one
+that would start from it or be chosen by it; all others are what they would be.
 """
 
 import dataclasses
+import logging
 import pathlib
 from collections.abc import Sequence
 from typing import Any, TypedDict
@@ -21,6 +23,8 @@ from spot_jax.prompts import files
 from spot_jax.reading import as_json, read_json
 from spot_jax.training import bank
 from spot_jax.training.bank import Row
+
+logger = logging.getLogger(__name__)
 
 _TUNINGS = "tunings.json"
 
@@ -47,10 +51,11 @@ class FinishedRuns:
         if run.name not in self._prompts:
             folder = self.folder_of(run)
             prompts = _read_tunings(folder)
-            lasts = {names.in_folder(path, names.LAST) for path in prompts.values()}
-            if not prompts or not all(_reached(last, run.steps) for last in lasts):
+            if prompts is None:
                 return False
-            self._prompts[run.name] = prompts
+            if not all(_is_over(path, run.steps) for path in {*prompts.values()}):
+                return False
+            self._prompts[run.name] = _sound(run, prompts)
         return True
 
     def missing(self, stages: Sequence[str]) -> list[Run]:
@@ -62,11 +67,11 @@ class FinishedRuns:
         return [run for run in self._runs if self.has(run)]
 
     def prompts(self, run: Run) -> dict[Tuning, pathlib.Path]:
-        """Returns the folders of a finished run's prompts."""
+        """Returns the folders of a finished run's prompts that did not diverge."""
         return self._prompts[run.name] if self.has(run) else {}
 
     def all_prompts(self) -> dict[Tuning, pathlib.Path]:
-        """Returns the folders of all prompts of finished runs."""
+        """Returns the folders of all such prompts of finished runs."""
         return {
             tuning: path
             for run in self.finished()
@@ -96,17 +101,33 @@ class _Line(TypedDict):
     tuning: Tuning
 
 
-def _read_tunings(folder: pathlib.Path) -> dict[Tuning, pathlib.Path]:
+def _read_tunings(folder: pathlib.Path) -> dict[Tuning, pathlib.Path] | None:
     path, prompts = folder / _TUNINGS, folder / names.PROMPTS
     if not path.exists():
-        return {}
+        return None
     cure = "Delete it: `spot_jax study` writes it anew, and keeps what is tuned."
     lines = read_json(path, list[_Line], cure)
     return {line["tuning"]: prompts / line["name"] for line in lines}
 
 
-def _reached(path: pathlib.Path, step: int) -> bool:
-    return path.is_file() and said_by(path, "step") == step
+def _is_over(prompt: pathlib.Path, step: int) -> bool:
+    last = names.in_folder(prompt, names.LAST)
+    if not last.is_file():
+        return False
+    return _has_diverged(prompt) or said_by(last, "step") == step
+
+
+def _has_diverged(prompt: pathlib.Path) -> bool:
+    return "diverged" in files.read(names.in_folder(prompt, names.LAST)).story
+
+
+def _sound(run: Run, prompts: dict[Tuning, pathlib.Path]) -> dict[Tuning, pathlib.Path]:
+    """Returns the prompts that did not diverge, and names the others."""
+    gone = {path for path in {*prompts.values()} if _has_diverged(path)}
+    if gone:
+        about = "%s: %s diverged; the study goes on without what diverged."
+        logger.warning(about, run.name, ", ".join(sorted(p.name for p in gone)))
+    return {tuning: path for tuning, path in prompts.items() if path not in gone}
 
 
 def said_by(path: pathlib.Path, key: str) -> Any:
@@ -152,6 +173,7 @@ def prepare_bank(folder: pathlib.Path, run: Run, study: Study, done: FinishedRun
     Returns:
         The run's `Bank`.
     """
+    run = _settled(_without_diverged(run, done), study, done)
     chosen, mixtures = _rows(folder, run, study, done)
     rows = list(dict.fromkeys(chosen))
     name_of = dict(zip(rows, bank.prompt_names(rows), strict=True))
@@ -162,6 +184,50 @@ def prepare_bank(folder: pathlib.Path, run: Run, study: Study, done: FinishedRun
     made = done.folder_of(run)
     storage.replace_text(made / _TUNINGS, as_json(lines))
     return Bank(rows, mixtures)
+
+
+def _without_diverged(run: Run, done: FinishedRuns) -> Run:
+    """Leaves out the prompts of a run whose start or choice hangs on one that diverged.
+
+    Or on more sources than there are without those.
+    """
+    prompts = done.all_prompts()
+    sources = sum(tuning.method == "source" for tuning in prompts)
+    kept = [
+        tuning
+        for tuning in run.tunings
+        if prompts.keys() >= _needs(tuning, run.stage) and (tuning.k or 0) <= sources
+    ]
+    if len(kept) < len(run.tunings):
+        about = "%s: %d of %d prompts are left out, as they hang on some that diverged."
+        count = len(run.tunings)
+        logger.warning(about, run.name, count - len(kept), count)
+    return dataclasses.replace(run, tunings=tuple(kept))
+
+
+def _needs(tuning: Tuning, stage: str) -> set[Tuning]:
+    """Returns the prompt that one starts from, or by which its start is chosen."""
+    if stage == "mixture_targets":
+        return {dataclasses.replace(tuning, method="mixture_source")}
+    if "sources" not in STAGES[stage].needs:
+        return set()
+    if tuning.source:
+        return {Tuning("source", tuning.source_seed, source=tuning.source)}
+    return {Tuning("baseline", tuning.seed, tuning.target)}
+
+
+def _settled(run: Run, study: Study, done: FinishedRuns) -> Run:
+    """Returns the run with the sources that only the embeddings tell."""
+    if run.stage != "longer_transfers":
+        return run
+    sources = Sources(done.all_prompts(), study.measure)
+    tunings = []
+    for tuning in run.tunings:
+        if tuning.source is None:
+            task, seed = sources.most_similar(tuning)
+            tuning = dataclasses.replace(tuning, source=task, source_seed=seed)
+        tunings.append(tuning)
+    return dataclasses.replace(run, tunings=tuple(tunings))
 
 
 def _rows(folder: pathlib.Path, run: Run, study: Study, done: FinishedRuns):
@@ -175,7 +241,7 @@ def _rows(folder: pathlib.Path, run: Run, study: Study, done: FinishedRuns):
         match run.stage:
             case "sources":
                 task = tuning.source
-            case "transfers":
+            case "transfers" | "longer_transfers":
                 source = Tuning("source", tuning.source_seed, source=tuning.source)
                 # SPoT §3.1: the source's best checkpoint on its validation split.
                 start = names.in_folder(prompts[source], names.BEST)

@@ -47,6 +47,11 @@ class Sources:
         chosen = starts.top(self._ranked(tuning), tuning.k)
         return [source.entry.task for source in chosen]
 
+    def most_similar(self, tuning: Tuning) -> tuple[str, int | None]:
+        """Returns the task and the seed of the source most similar to the target."""
+        (source,) = starts.top(self._ranked(tuning), 1)
+        return source.entry.task, source.entry.seed
+
     def write_average(self, tuning: Tuning, folder: pathlib.Path) -> pathlib.Path:
         """Writes the weighted average of the k sources most similar to the target.
 

@@ -18,6 +18,7 @@ from spot_jax.model_dir import names, records, storage
 from spot_jax.model_dir.score import task_score
 from spot_jax.prompts import files
 from spot_jax.reading import as_json
+from spot_jax.retrieval import controls
 from spot_jax.retrieval.similarity import MEASURES
 
 _TUNING = ("method", "target", "seed", "source", "source_seed", "k", "measure")
@@ -37,7 +38,9 @@ def write_tables(folder: pathlib.Path, study: Study, done: FinishedRuns) -> None
         done: its finished runs.
     """
     # What a source scores on its own task is no transfer, and stays in its run.
-    finished = [run for run in done.finished() if not STAGES[run.stage].is_source]
+    targets = [run for run in done.finished() if not STAGES[run.stage].is_source]
+    # Of a run whose prompts would all start from what diverged there is nothing.
+    finished = [run for run in targets if done.prompts(run)]
     scores = [row for run in finished for row in _scores(run, study, done)]
     curves = [row for run in finished for row in _curves(run, study, done)]
     for name, header, rows in (
@@ -50,6 +53,12 @@ def write_tables(folder: pathlib.Path, study: Study, done: FinishedRuns) -> None
 
 
 def _scores(run: Run, study: Study, done: FinishedRuns) -> Iterator[tuple]:
+    if STAGES[run.stage].is_longer and study.target_eval_period >= study.target_steps:
+        # The others have one evaluation, at their end: no step is chosen here either.
+        for *columns, step, score in _curves(run, study, done):
+            if step == run.steps:
+                yield (*columns, score, step)
+        return
     for tuning, prompt in done.prompts(run).items():
         path = names.in_folder(prompt, names.BEST)
         results = said_by(path, "results").get(tuning.target)
@@ -113,6 +122,15 @@ def write_summary(folder: pathlib.Path, study: Study, done: FinishedRuns) -> Non
         model, prompt = said_by(last, "model"), told(files.read(last).bundle)
     summary = dataclasses.asdict(study) | {
         "measures": list(MEASURES),
+        # Families that only this study's modules know, its report could not look up.
+        "unrelated": {t: controls.unrelated(t, study.sources) for t in study.targets},
+        "diverged": [
+            (tuning.source, tuning.seed)
+            for run in done.finished()
+            if run.stage == "sources"
+            for tuning in run.tunings
+            if tuning not in done.prompts(run)
+        ],
         "runs": {"finished": len(done.finished()), "all": len(runs(study))},
         "model": model,
         "prompt": prompt,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from spot_jax.campaign import cost, plan
-from spot_jax.campaign.plan import Run, Study
+from spot_jax.campaign.plan import STAGES, Run, Study
 
 
 class Hours(NamedTuple):
@@ -51,8 +51,9 @@ def of_source(study: Study, pace: Pace) -> Hours:
 
 
 def of_study(study: Study, pace: Pace) -> Hours:
-    """Returns the hours of all runs of a study."""
-    return _sum(_runs(study, pace), pace)
+    """Returns the hours of all runs of SPoT's study, without controls of ours."""
+    of_paper = [run for run in _runs(study, pace) if not STAGES[run.stage].is_longer]
+    return _sum(of_paper, pace)
 
 
 def _runs(study: Study, pace: Pace) -> list[Run]:

@@ -1,4 +1,5 @@
 import pytest
+from matplotlib import pyplot
 
 from spot_jax.analysis import study
 from tests.analysis import made_study
@@ -20,3 +21,10 @@ def small(tmp_path):
         seeds=(0, 1),
         evaluations=3,
     )
+
+
+@pytest.fixture(autouse=True)
+def no_figure_stays_open():
+    """What draws a report and writes none has nobody to close them."""
+    yield
+    pyplot.close("all")

@@ -1,7 +1,8 @@
 """Writes a study of known effects: who helps whom is decided here, not found.
 
 Every task has a skill; tasks of one skill have similar embeddings. A source helps a
-target of its own skill, does a little harm to others, and there is luck.
+target of its own skill, does a little harm to others, and there is luck. Other worlds
+have a gain of their own.
 """
 
 import itertools
@@ -23,6 +24,16 @@ SKILL = {task: skill for skill, tasks in SKILLS.items() for task in tasks}
 TARGETS = ("boolq", "cola", "stsb", "wic", "cr", "mrpc", "rte", "wsc", "copa", "cb")
 SOURCES = tuple(task for task in SKILL if task not in TARGETS)
 MEASURES = ("average_tokens", "per_token")
+STAGES = (
+    *("sources", "baselines", "transfers", "averages", "mixtures", "mixture_targets"),
+    *("longer_baselines", "longer_transfers"),
+)
+LONGER = ("longer", "longer_similar", "longer_random", "longer_unrelated")
+
+
+def usual_gain(source: str, target: str, luck: float) -> float:
+    """Returns how much of the error a source takes away."""
+    return 0.4 * nearness(source, target) - 0.1 + luck
 
 
 def write(
@@ -31,8 +42,18 @@ def write(
     targets=TARGETS,
     seeds=(0, 1, 2),
     evaluations=8,
+    gain=usual_gain,
+    longer: dict[str, float] | None = None,
 ) -> pathlib.Path:
-    """Writes study.json, scores.csv, similarities.csv, curves.csv."""
+    """Writes study.json, scores.csv, similarities.csv, curves.csv.
+
+    Args:
+        folder: where to.
+        sources, targets, seeds: of the plan.
+        evaluations: points of a curve.
+        gain: (source, target, luck) -> how much of the error is taken away.
+        longer: method of LONGER -> the same of it; None: the study has no such runs.
+    """
     rng = np.random.default_rng(0)
     prompts = len(sources) * len(seeds)
     plan = {
@@ -54,7 +75,9 @@ def write(
         "wall_seconds": 3123.4,
         "peak_memory_gb": 2.41,
     }
-    runs = _runs(rng, plan)
+    if longer is not None:
+        plan |= {"stages": list(STAGES)}
+    runs = _runs(rng, plan, gain, longer or {})
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.json").write_text(json.dumps(plan), encoding="utf-8")
     runs.to_csv(folder / "scores.csv", index=False)
@@ -81,7 +104,7 @@ def nearness(first: str, second: str) -> float:
     return 1.0 if SKILL[first] == SKILL[second] else 0.2
 
 
-def _runs(rng, plan) -> pd.DataFrame:
+def _runs(rng, plan, gain_of, longer) -> pd.DataFrame:
     rows, seeds = [], plan["seeds"]
     scratch = {t: 60 + 3 * i for i, t in enumerate(plan["targets"])}
     for target, seed in itertools.product(plan["targets"], seeds):
@@ -89,7 +112,7 @@ def _runs(rng, plan) -> pd.DataFrame:
     for target, source, seed in itertools.product(
         plan["targets"], plan["sources"], seeds
     ):
-        gain = 0.4 * nearness(source, target) - 0.1 + rng.normal(0, 0.12)
+        gain = gain_of(source, target, rng.normal(0, 0.12))
         score = scratch[target] + gain * (100 - scratch[target])
         rows.append(_run("transfer", target, seed, score, source, seed))
     # The mixture is better than the average by construction, and 6 the best k of both.
@@ -100,6 +123,12 @@ def _runs(rng, plan) -> pd.DataFrame:
             gain = share - 0.01 * abs(k - 6) + rng.normal(0, 0.005)
             score = scratch[target] + gain * (100 - scratch[target])
             rows.append(_run(method, target, seed, score, k=k, measure="per_token"))
+    for (method, gain), target, seed in itertools.product(
+        longer.items(), plan["targets"], seeds
+    ):
+        score = scratch[target] + gain * (100 - scratch[target])
+        of = () if method == "longer" else (plan["sources"][0], seed)
+        rows.append(_run(method, target, seed, score, *of))
     return pd.DataFrame(rows)
 
 

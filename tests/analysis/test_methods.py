@@ -34,7 +34,9 @@ def test_ties_in_similarity_go_to_the_first_name():
 
 
 def test_the_table_has_the_rows_of_table_3(comparison):
-    assert len(comparison) == 2 + 2 * 6 + 4 + 4
+    # From scratch, the oracle and an unrelated source; two measures and, with as many
+    # k, no measure; averages and mixtures.
+    assert len(comparison) == 3 + 3 * 6 + 4 + 4
     assert (comparison["runs"] == 30).all()
 
 
@@ -62,7 +64,7 @@ def test_the_cut_is_of_the_mean_error_and_the_spread_of_the_seeds(whole, compari
 
 
 def test_seeds_that_choose_among_the_same_runs_have_no_spread(comparison):
-    chosen = comparison["method"].isin(["best", "oracle"])
+    chosen = comparison["method"].isin(["best", "oracle", "random"])
     assert comparison.loc[chosen, "spread"].isna().all()
     assert comparison.loc[~chosen, "spread"].notna().all()
 
@@ -131,7 +133,9 @@ def test_a_method_that_no_stage_brings_has_no_row(small):
     made_study.change_plan(small, stages=["sources", "baselines", "transfers"])
     read = study.read(small)
     found = methods.compare(read, methods.outcomes(read))
-    assert set(found["method"]) == {"baseline", "oracle", "best"}
+    assert set(found["method"]) == {
+        *("baseline", "oracle", "best", "random", "unrelated")
+    }
 
 
 def test_a_crossed_study_uses_the_run_of_the_same_seed(small):

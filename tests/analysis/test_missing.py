@@ -76,3 +76,34 @@ def test_a_stage_that_was_not_planned_is_not_missing(small):
         small, stages=["sources", "baselines", "transfers", "mixture_targets"]
     )
     assert missing.of_study(study.read(small)) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "what"),
+    [
+        ("longer", "scores from scratch with a source's steps added"),
+        ("longer_similar", "longer transfer scores from the most similar source"),
+        ("longer_random", "longer transfer scores from a random source"),
+        ("longer_unrelated", "longer transfer scores from an unrelated source"),
+    ],
+)
+def test_a_missing_control_is_named(method, what, tmp_path):
+    gains = dict.fromkeys(made_study.LONGER, 0.3)
+    names = {"sources": ("mnli", "sst2", "qqp"), "targets": ("rte", "cr")}
+    folder = made_study.write(tmp_path, **names, longer=gains)
+    assert missing.of_study(study.read(folder)) == []
+    drop("scores.csv", method=method, target="cr", seed="1")(folder)
+    drop("curves.csv", method=method, target="cr", seed="1")(folder)
+    [gap] = missing.of_study(study.read(folder))
+    assert (gap.what, gap.names, gap.planned) == (what, ("cr seed 1",), 6)
+
+
+def test_what_has_no_unrelated_source_lacks_no_run_of_it(tmp_path):
+    gains = dict.fromkeys(made_study.LONGER, 0.3)
+    folder = made_study.write(
+        tmp_path, sources=("mnli", "sst2"), targets=("rte", "cr"), longer=gains
+    )
+    drop("scores.csv", method="longer_unrelated", target="cr")(folder)
+    drop("curves.csv", method="longer_unrelated", target="cr")(folder)
+    made_study.change_plan(folder, unrelated={"rte": "sst2", "cr": None})
+    assert missing.of_study(study.read(folder)) == []

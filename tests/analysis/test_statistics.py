@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,3 +90,78 @@ def test_correlation_has_the_p_of_a_two_sided_t_test():
 def test_correlation_of_too_little_is_not_known(x):
     found = statistics.correlate(x, np.where(np.isnan(x), 1, 2.0) * 1)
     assert np.isnan(found.r) and np.isnan(found.p)
+
+
+def test_a_nested_mean_is_of_units_each_the_mean_of_its_repeats():
+    table = [[1.0, 3.0], [10.0, np.nan], [np.nan, np.nan], [6.0, 6.0]]
+    found = statistics.nested_mean(table)
+    assert (found.mean, found.count) == (6, 3)
+    assert found.low < 6 < found.high
+    assert statistics.nested_mean(table) == found
+
+
+def test_repeats_that_differ_widen_a_nested_interval_and_units_do_so_more():
+    rng = np.random.default_rng(0)
+    units = rng.normal(size=(30, 1))
+    alike = np.repeat(units, 3, axis=1)
+    apart = alike + rng.normal(size=(30, 3)) * [[3.0]]
+    apart += alike.mean(axis=1, keepdims=True) - apart.mean(axis=1, keepdims=True)
+    narrow, wide = map(statistics.nested_mean, (alike, apart))
+    assert narrow.mean == pytest.approx(wide.mean)
+    assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
+
+
+@pytest.mark.parametrize("units", [4, 5, 10, 40])
+def test_without_repeats_that_differ_a_nested_interval_is_students(units):
+    """A plain bootstrap of five units is not of 0 in a sixth of all cases, not 5%."""
+    values = np.random.default_rng(units).normal(size=units)
+    found = statistics.nested_mean(np.repeat(values[:, None], 2, axis=1))
+    error = stats.sem(values)
+    half = error * stats.t.ppf(0.975, units - 1)
+    # Resamples do not go beyond the values themselves.
+    low, high = (
+        max(values.min(), found.mean - half),
+        min(values.max(), found.mean + half),
+    )
+    assert found.low == pytest.approx(low, abs=0.3 * half)
+    assert found.high == pytest.approx(high, abs=0.3 * half)
+    plain = statistics.mean_of(values)
+    assert found.high - found.low > plain.high - plain.low
+
+
+@pytest.mark.parametrize(
+    ("table", "count"),
+    [
+        ([[1.0, 2.0, 3.0]], 1),
+        ([[1.0, 2.0], [np.nan, np.nan]], 1),
+        ([[1.0, 2.0], [2.0, 3.0]], 2),
+    ],
+)
+def test_one_unit_or_two_have_no_nested_interval(table, count):
+    found = statistics.nested_mean(table)
+    assert found.count == count and np.isnan([found.low, found.high]).all()
+
+
+def test_nothing_has_no_nested_mean():
+    found = statistics.nested_mean([[np.nan], [np.nan]])
+    assert found.count == 0 and np.isnan(found.mean)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+def test_the_best_of_drawn_is_that_of_all_draws(k):
+    scores = np.array([[3.0, 9, 1, 4, 4], [7, 7, 7, 7, 7]])
+    draws = [*itertools.combinations(range(5), k)]
+    expected = [np.mean([row[[*draw]].max() for draw in draws]) for row in scores]
+    np.testing.assert_allclose(statistics.best_of_drawn(scores, k), expected)
+    for reached in (0, 1, 3.5, 4, 9, 10):
+        better = [(scores[0][[*draw]].max() > reached) for draw in draws]
+        equal = [(scores[0][[*draw]].max() == reached) for draw in draws]
+        found = statistics.chance_of_better(scores[0], reached, k)
+        assert found == pytest.approx(np.mean(better) + np.mean(equal) / 2)
+
+
+def test_what_is_drawn_from_scores_that_are_missing_is_not_known():
+    scores = [[1.0, np.nan], [1, 2]]
+    assert list(np.isnan(statistics.best_of_drawn(scores, 1))) == [True, False]
+    found = statistics.chance_of_better(scores, [0, np.nan])
+    assert np.isnan(found).all()

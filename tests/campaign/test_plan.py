@@ -31,7 +31,7 @@ def snack():
     study_process.remove_task()
 
 
-def test_the_papers_study_has_918_tunings():
+def test_the_papers_study_has_918_tunings_and_controls():
     count = {stage: len(list(plan.tunings(stage, PAPER))) for stage in plan.STAGES}
     assert count == {
         "sources": 48,
@@ -40,7 +40,57 @@ def test_the_papers_study_has_918_tunings():
         "averages": 120,
         "mixtures": 120,
         "mixture_targets": 120,
+        # Of these no source is known to be of another family.
+        "longer_baselines": 30,
+        "longer_transfers": 60,
     }
+
+
+def test_controls_stand_behind_the_runs_that_earlier_versions_numbered():
+    names = [run.name for run in runs(PAPER)]
+    first = next(i for i, name in enumerate(names) if name.startswith("longer"))
+    assert all(name.startswith("longer") for name in names[first:])
+
+
+REAL = dataclasses.replace(
+    PAPER,
+    sources=["mnli", "sst2", "qqp"],
+    targets=["rte"],
+    **dict.fromkeys(("best_ks", "average_ks", "mixture_ks"), [1]),
+)
+
+
+def test_longer_transfers_are_of_the_similar_one_of_one_drawn_and_of_one_unrelated():
+    found = list(plan.tunings("longer_transfers", REAL))
+    of = {t.method: t for t in found if t.seed == 1}
+    assert list(of) == ["longer_similar", "longer_random", "longer_unrelated"]
+    # Which one is most similar, embeddings tell.
+    assert of["longer_similar"].source is None
+    assert of["longer_random"].source in REAL.sources
+    assert of["longer_unrelated"].source in ("sst2", "qqp")
+    assert of["longer_unrelated"].source_seed == 1
+    assert found == list(plan.tunings("longer_transfers", REAL))
+
+
+@pytest.mark.parametrize(
+    ("sources", "targets", "period", "expected"),
+    [
+        # The paper's; the miniature's, whose targets are evaluated at their end alone.
+        (262_144, 100_000, 500, 500),
+        (160, 60, 60, 30),
+        (1200, 300, 100, 100),
+        (4, 1, 1, 1),
+    ],
+)
+def test_longer_runs_take_both_steps_and_are_evaluated_often(
+    sources, targets, period, expected
+):
+    steps = {"source_steps": sources, "target_steps": targets, "embedding_step": 1}
+    some = dataclasses.replace(PAPER, **steps, target_eval_period=period)
+    longer = [run for run in runs(some) if run.stage.startswith("longer")]
+    assert {run.steps for run in longer} == {sources + targets}
+    assert {run.eval_period for run in longer} == {expected}
+    assert targets % expected == 0
 
 
 @pytest.mark.parametrize("bank_size", [1, 7, 48, 1000])
@@ -119,9 +169,11 @@ def test_a_dry_run_lists_runs_and_hours_and_touches_nothing(tmp_path, capsys):
     )
     said = capsys.readouterr().out
     lines = said.splitlines()
-    assert len(lines) == 1 + 21 + 2 + 1 + 4
+    assert len(lines) == 1 + 22 + 2 + 1 + 4
     assert lines[1].split()[:3] == ["sources-000", "48", "262144"]
-    assert lines[22].split()[:2] == ["all", "918"]
+    # Baselines with the steps of sources added are controls, and are counted.
+    assert lines[22].split()[:3] == ["longer_baselines-000", "30", "362144"]
+    assert lines[23].split()[:2] == ["all", "948"]
     assert "492 TFLOP/s at 35 %" in said
     assert not folder.exists()
 
