@@ -1,4 +1,4 @@
-# make demo | spot_tiny | test | check | parity | t5x | shapes | format. Each installs what is missing first.
+# make demo | spot_tiny | test | check | parity | bench | t5x | shapes | format. Each installs what is missing first.
 PYTHON ?= python3
 # make test PYTHON=python3.12: that Python has an environment and a set of versions of its
 # own, with the newest JAX that there is for it.
@@ -19,7 +19,7 @@ JESTIMATOR ?= $(GITHUB)/google-research/jestimator@326824a477feef6d92e6f44175000
 # Processes that run the tests; two are what a small machine has cores for.
 JOBS ?= 2
 
-.PHONY: install demo spot_tiny test test-slow shapes check parity t5x format clean
+.PHONY: install demo spot_tiny test test-slow shapes check parity bench t5x format clean
 
 install: $(VENV)/installed-test
 
@@ -57,6 +57,11 @@ check: $(VENV)/installed-test
 parity: $(PARITY)/installed
 	@echo "Comparing with torch, transformers and peft."
 	$(PARITY)/bin/python -m pytest -m parity
+
+# An hour, on a machine that does nothing else; QUICK=1: two minutes, of a tiny T5.
+bench: $(PARITY)/installed
+	@echo "Measuring, beside PEFT, into $(if $(QUICK),runs/benchmarks/quick,docs)."
+	$(PARITY)/bin/python tests/benchmarks/bench.py $(if $(QUICK),--quick)
 
 t5x: $(WITH_T5X)/installed
 	@echo "Training, evaluating and answering under T5X (some minutes)."
