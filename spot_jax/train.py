@@ -26,7 +26,6 @@ from spot_jax import config, interrupts, processes
 from spot_jax.config.bound import bound_to
 from spot_jax.data import own_rows, set_up
 from spot_jax.data.length_check import LengthCheck
-from spot_jax.data.prefetch import prefetch
 from spot_jax.model import compiled, sharding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.model_dir import claim, in_use, names, storage, story
@@ -56,6 +55,7 @@ from spot_jax.training import (
 )
 from spot_jax.training.bank import rate_numbers, with_classes
 from spot_jax.training.checkpoint import Checkpoints
+from spot_jax.training.leaving import around, check_steps
 from spot_jax.training.outputs import Best, Outputs, best_checkpoint
 from spot_jax.training.reports import Reports
 
@@ -116,6 +116,7 @@ def train(
 
     # What is asked for, checked before anything is read.
     bank = prepare.bank_of(data, prompts, seed, optimizer(base_step=0).rates)
+    check_steps(bank, training.steps)
     prepare.check_head(prompts, loss)
     prepare.tell_of_embedding(prompts, training)
     folder = claim.writable(model_dir, "--gin.MODEL_DIR")
@@ -170,10 +171,12 @@ def train(
         enter(processes.watched())
         state = moving.first_state(parts, moved_by, loaded.mesh)
         state, stands = prepare.resumed(state, bank, checkpoints, outputs)
-        done = int(state.step)
-        if done >= training.steps:
-            logger.info("The run is complete: %d steps were asked for.", training.steps)
-            return outputs.best
+        done, outputs.diverged = int(state.step), step.diverged_in(state)
+        left = around(bank, done, outputs.diverged).left
+        if done >= training.steps or len(left) == len(bank):
+            asked_for = min(done, training.steps)
+            logger.info("The run is complete: %d steps were asked for.", asked_for)
+            return outputs.told()
 
         # The machinery.
         facts = {"model": loaded.story(), "vocabulary": of_vocabulary}
@@ -183,7 +186,7 @@ def train(
         cost = flops.step_cost(loaded.config, platform, parts.prefix, parts.head)
         of_parts = parts.slots, loaded.mesh, cost, parts.mixes, parts.head
         rows = batches.Rows(readers, data.lengths, training, *of_parts)
-        laid_out = prefetch(rows.batches(stands.positions, done, stands.rows))
+        laid_out = batches.Ahead(rows, stands, done, left)
         train_step = step.make_train_step(
             loaded.config,
             parts.binding,
@@ -192,44 +195,56 @@ def train(
             target_length=data.lengths["targets"],
             microbatches=training.microbatches,
             rates=rate_numbers(bank, moved_by),
+            last_steps=[entry.steps for entry in bank],
             places=sharding.places(state),
         )
         of_data = data.lengths, parts.slots
         evaluator = Evaluator(loaded, parts.binding, evaluation, *of_data)
         key = sharding.place(step.dropout_key(seed), sharding.replicated(loaded.mesh))
-        reports = enter(Reports(folder, bank, training, done, moved_by, streams))
+        of_run = folder, bank, training, done, moved_by, streams
+        reports = enter(Reports(*of_run, outputs.diverged))
         train_step = enter(profiling.on_demand(train_step, folder, training, done))
 
         # The steps.
+        ends = {entry.steps for entry in bank}
         for number, batch in enumerate(laid_out, start=done + 1):
             state, metrics = train_step(state, parts.frozen, batch.rows, key)
             reports.step(metrics, batch.useful)
             # Asked for the first time when the step is compiled.
             stopping = is_to_stop(number)
-            due = training.due(number) | ({"log", "save"} if stopping else set())
+            due = training.due(number, ends)
+            due |= {"log", "save"} if stopping else set()
             if not due:
                 continue
             check_still_there()
-            reports.write(number)
+            new = reports.write(number)
+            outputs.diverged |= new
+            there, leaving, left = around(bank, number, outputs.diverged, new)
+            is_over = len(left) == len(bank)
             with reports.paused():
-                if "evaluate" in due:
-                    results, _ = evaluator.evaluate(state.trained, parts.frozen, tasks)
+                # The others of the bank have their evaluations when they would alone.
+                asked = {*leaving, *(there if "evaluate" in due else ())}
+                if asked:
+                    of_these = {index: tasks[index] for index in sorted(asked)}
+                    given = state.trained, parts.frozen, of_these
+                    results, _ = evaluator.evaluate(*given)
                     reports.evaluated(number, results)
                     outputs.keep_best(state.trained, number, results)
                 # Before the checkpoint, after which nothing of it is done again.
-                outputs.write_due(due, state.trained, number)
-                if "save" in due:
+                outputs.write_due(due, state.trained, number, there, leaving)
+                if "save" in due or is_over:
                     progress = batch.stands | {"best": outputs.progress()}
                     checkpoints.save(state, progress)
-            if stopping:
+            if stopping or is_over:
                 break
+            laid_out.leave(number, left)
         reports.close()
         checkpoints.close()
         check_still_there()
         if stopping:
             about = "Stopped at step %d of %d; the same command continues."
             logger.info(about, number, training.steps)
-    return outputs.best
+    return outputs.told()
 
 
 def mixture_first(

@@ -24,6 +24,13 @@ def test_what_follows_a_step():
     assert {n for n in due if "last" in due[n]} == {12}
 
 
+def test_where_a_prompt_leaves_its_metrics_are_there_and_nothing_else_of_others():
+    training = Training(12, eval_period=4, checkpoint_period=3, log_period=5)
+    assert training.due(7, {7, None}) == {"leave", "log"}
+    assert training.due(8, {8}) == {"leave", "log", "evaluate"}
+    assert training.due(7, {8, None}) == set()
+
+
 @pytest.mark.parametrize(
     ("kind", "is_refused"),
     [

@@ -201,12 +201,12 @@ class Progress:
     Args:
         total: steps of the whole run.
         done: steps done before.
-        examples_per_step: for examples per second.
+        examples_per_step: for examples per second; it may change.
     """
 
     def __init__(self, total: int, done: int, examples_per_step: int):
         self._total, self._done = total, done
-        self._first, self._examples = done, examples_per_step
+        self._first, self.examples_per_step = done, examples_per_step
         self._since: float | None = None
         self._bar, self._is_silent = None, not storage.is_writer()
         if sys.stderr.isatty() and not self._is_silent:
@@ -228,7 +228,7 @@ class Progress:
         rate = (self._done - self._first) / elapsed if elapsed else 0.0
         return {
             "steps_per_second": rate,
-            "examples_per_second": rate * self._examples,
+            "examples_per_second": rate * self.examples_per_step,
         }
 
     def report(self, text: str) -> None:

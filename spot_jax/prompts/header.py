@@ -82,6 +82,7 @@ class Story(TypedDict, total=False):
     vocabulary: VocabularyStory | None
     rows: RowsStory | None
     head: HeadStory | None
+    diverged: int | None
     configuration: str | None
 
 

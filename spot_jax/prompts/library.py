@@ -8,6 +8,7 @@ come makes library.json, and every entry appears in one step, complete.
 """
 
 import dataclasses
+import logging
 import os
 import pathlib
 import re
@@ -19,12 +20,14 @@ from spot_jax.errors import InputError
 from spot_jax.model_dir import names, storage
 from spot_jax.model_dir.made_for import is_same_model, named
 from spot_jax.prompts import entry as entry_folder
-from spot_jax.prompts import header
+from spot_jax.prompts import files, header
 from spot_jax.prompts.base import modes, shapes_of
 from spot_jax.prompts.entry import LibraryEntry
 from spot_jax.prompts.header import ModelStory, is_file_name
 from spot_jax.prompts.incoming import from_files
 from spot_jax.reading import as_json, path_of, printable, read_json
+
+logger = logging.getLogger(__name__)
 
 FORMAT = "spot_jax library 2"
 # Of soft prompts alone, whose shape it has in place of the sites.
@@ -279,6 +282,11 @@ def from_run(model_dir: str | os.PathLike) -> list[LibraryEntry]:
             f"The run of {model_dir} is not finished: {', '.join(unfinished)} has no "
             "last.safetensors. Give the command that started it again; it goes on."
         )
+    for folder in folders:
+        last = files.read(names.in_folder(folder, names.LAST))
+        if step := last.story.get("diverged"):
+            about = "%s diverged at step %s; its best prompt of before is taken."
+            logger.warning(about, folder.name, step)
     described, run = model_dir / names.RUN, {}
     if described.exists():
         cure = "Delete it: the prompts lose what it says of versions and devices."

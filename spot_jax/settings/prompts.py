@@ -31,7 +31,12 @@ class Prompts:
             words, "span" finds an answer in the input, each a linear layer trained with
             its prompt (prompts/heads.py); None: the language model.
         shared: SHARED_PROMPT, whether the tasks of a list have one prompt between them,
-            for each seed, start, length and rate, and heads of their own.
+            for each seed, start, length, rate and number of steps, and heads of their
+            own.
+        steps: PROMPT_STEPS, how many of TRAIN_STEPS move a prompt, which then leaves
+            the bank; one number or a list, None: all. Schedules are those of
+            TRAIN_STEPS: where one falls to 0 at their end, a prompt that leaves before
+            stops on its way.
         dropout: PREFIX_DROPOUT, of keys and values while they are trained, for each row
             by itself; P-Tuning v2 has 0.1.
     """
@@ -43,6 +48,7 @@ class Prompts:
     kind: PromptKind = SoftPrompt
     head: str | None = None
     shared: bool = False
+    steps: int | Sequence[int] | None = None
     dropout: float = 0.0
 
     def __post_init__(self):
@@ -65,11 +71,22 @@ class Prompts:
                 f"PROMPT_LENGTH is {self.length}, with {len(starts)} starting values "
                 f"and {len(seeds)} seeds; each must be at least 1."
             )
+        if self.steps is not None and min(self.step_counts, default=0) < 1:
+            raise InputError(
+                f"PROMPT_STEPS is {self.steps}; give a number of steps from 1 on, a "
+                "list of such, or None for all of TRAIN_STEPS."
+            )
 
     @property
     def lengths(self) -> tuple[int, ...]:
         """Every length there is."""
         return (self.length,) if isinstance(self.length, int) else tuple(self.length)
+
+    @property
+    def step_counts(self) -> tuple[int | None, ...]:
+        """Every number of steps there is; None: all."""
+        is_one = self.steps is None or isinstance(self.steps, int)
+        return (self.steps,) if is_one else tuple(self.steps)
 
     def check_against(self, lengths: Mapping[str, int] | None) -> None:
         """Raises InputError where a prompt is longer than the input it stands before.

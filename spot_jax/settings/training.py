@@ -1,7 +1,7 @@
 """How a run trains."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from spot_jax import losses, typed
 from spot_jax.errors import InputError
@@ -94,10 +94,14 @@ class Training:
                 "of layers from 1 on, names of parts, or None for all of the model."
             )
 
-    def due(self, number: int) -> set[str]:
+    def due(self, number: int, ends: Container[int] = ()) -> set[str]:
         """Returns what follows a step (from 1).
 
-        It is any of log, embed, evaluate, model, save and last.
+        It is any of log, embed, evaluate, model, save, last and leave.
+
+        Args:
+            number: which step.
+            ends: steps after which prompts leave the bank.
         """
         is_last = number == self.steps
         found = {"last"} if is_last else set()
@@ -109,6 +113,8 @@ class Training:
             found.add("model")
         if number == self.embedding_step:
             found.add("embed")
+        if number in ends:
+            found.add("leave")
         # Whatever is written about a step, its metrics are there as well.
         if found or number % self.log_period == 0:
             found.add("log")

@@ -97,6 +97,11 @@ class Run:
                 f"PREFIX_DROPOUT is {prompts.dropout}, which T5X does not draw. Train "
                 "by `spot_jax train`, or leave it out."
             )
+        if prompts and prompts.steps is not None:
+            raise InputError(
+                f"PROMPT_STEPS is {prompts.steps}, and T5X trains one prompt to its "
+                "TRAIN_STEPS. Set those, or leave it out."
+            )
         self.entry = _only(prepare.bank_of(data, prompts, 0, ()))
         description = architecture.described(model)
         self.checkpoint, self.base_step = model.checkpoint, description.step or 0

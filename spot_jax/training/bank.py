@@ -1,8 +1,10 @@
 """A bank: the prompts that one run trains over one frozen model.
 
-Every prompt has its own task, seed, starting value, length, learning rate, data order,
-optimizer state, metrics and best checkpoint; trained in a bank it equals itself trained
-alone, but for the noise of dropout, which the rows of a batch draw together.
+Every prompt has its own task, seed, starting value, length, learning rate, number of
+steps, data order, optimizer state, metrics and best checkpoint; trained in a bank it
+equals itself trained alone, but for the noise of dropout, which the rows of a batch
+draw together. One that is finished or has diverged leaves the bank, and the others go
+on as if it had never been there.
 """
 
 import collections
@@ -37,6 +39,7 @@ class Entry:
         rate: its learning rate, the largest where that changes; None where the schedule
             does not tell.
         classes: of its head, where it has one; see `with_classes`.
+        steps: how many move it, where that is not all of the run.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Entry:
     length: int = 0
     rate: float | None = None
     classes: tuple[str, ...] = ()
+    steps: int | None = None
 
     @property
     def shape(self) -> tuple[int, tuple[str, ...]]:
@@ -56,7 +60,9 @@ class Entry:
 def entries(
     names: Sequence[str], prompts: Prompts, rates: Sequence[float | None] = (None,)
 ) -> list[Entry]:
-    """Lists every task with every seed, start, length and rate, or the rows of BANK.
+    """Lists every task with every seed, start, length, rate and number of steps.
+
+    Or the rows of BANK.
 
     Args:
         names: the tasks.
@@ -64,22 +70,24 @@ def entries(
         rates: the learning rates, at least one.
 
     Raises:
-        InputError: when a task, a seed, a length or a row is there twice, or BANK does
-            not fit.
+        InputError: when a task, a seed, a length, a number of steps or a row is there
+            twice, or BANK does not fit.
     """
     given = {"task": names, "seed": prompts.seeds, "length": prompts.lengths}
+    given |= {"number of steps": prompts.step_counts}
     for what, values in given.items():
         if len(set(values)) < len(values):
             raise InputError(
                 f"The bank has a {what} twice, in {list(values)}; their prompts would "
                 "have one name. Name each once."
             )
-    if prompts.bank is not None and len(prompts.lengths) * len(rates) > 1:
+    several = prompts.lengths, rates, prompts.step_counts
+    if prompts.bank is not None and max(map(len, several)) > 1:
         # Whoever writes a BANK knows its prompts by `prompt_names`.
         raise InputError(
-            f"BANK lists its prompts one by one; with it PROMPT_LENGTH and "
-            f"LEARNING_RATE are one each (they are {prompts.length} and "
-            f"{list(rates)}). Leave BANK out, or give one of each."
+            "BANK lists its prompts one by one; with it PROMPT_LENGTH, LEARNING_RATE "
+            f"and PROMPT_STEPS are one each (they are {prompts.length}, {list(rates)} "
+            f"and {prompts.steps}). Leave BANK out, or give one of each."
         )
     if prompts.shared and (prompts.bank is not None or len(names) < 2):
         raise InputError(
@@ -90,15 +98,22 @@ def entries(
     listed = _every(names, prompts) if prompts.bank is None else _listed(names, prompts)
     of_length = "-length{}" if len(prompts.lengths) > 1 else ""
     of_rate = "-rate{}" if len(rates) > 1 else ""
+    of_steps = "-steps{}" if len(prompts.step_counts) > 1 else ""
     return [
         dataclasses.replace(
             entry,
-            name=entry.name + of_length.format(length) + of_rate.format(rate),
+            name="".join(
+                [
+                    *(entry.name, of_length.format(length), of_rate.format(rate)),
+                    of_steps.format(steps),
+                ]
+            ),
             length=length,
             rate=rate,
+            steps=steps,
         )
         for entry in listed
-        for length, rate in itertools.product(prompts.lengths, rates)
+        for length, rate, steps in itertools.product(*several)
     ]
 
 
@@ -214,7 +229,7 @@ def ties(bank: Sequence[Entry], prompts: Prompts | None) -> list[list[int]]:
         return []
     found: dict[tuple, list[int]] = {}
     for number, entry in enumerate(bank):
-        key = entry.seed, id(entry.start), entry.length, entry.rate
+        key = entry.seed, id(entry.start), entry.length, entry.rate, entry.steps
         found.setdefault(key, []).append(number)
     return list(found.values())
 

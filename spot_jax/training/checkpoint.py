@@ -12,12 +12,14 @@ from typing import Any, NotRequired, TypedDict
 
 import jax
 import msgspec
+import numpy as np
 import orbax.checkpoint as ocp
 
 from spot_jax import processes
 from spot_jax.data.orders import Place
 from spot_jax.data.row_shapes import Kept
 from spot_jax.errors import InputError
+from spot_jax.model import sharding
 from spot_jax.model_dir import logs, names, storage
 from spot_jax.training.step import TrainState
 
@@ -34,11 +36,15 @@ class Progress(TypedDict):
         positions: of every prompt, its `Position` in the data.
         best: {prompt: its `Best`}, as `Outputs.resume` reads it.
         rows: of the steps that follow; None of examples that have a row each.
+        gone: prompts, by number, of which these have no examples any more.
+        diverged: as the state has it; earlier versions knew of none.
     """
 
     positions: list[Place]
     best: dict[str, dict[str, Any]]
     rows: NotRequired[Kept | None]
+    gone: NotRequired[list[int]]
+    diverged: NotRequired[list[int]]
 
 
 class Checkpoints:
@@ -106,8 +112,8 @@ class Checkpoints:
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(state),
-                    progress=ocp.args.JsonSave(progress),
+                    state=ocp.args.StandardSave(_arrays(state)),
+                    progress=ocp.args.JsonSave(progress | _marks(state)),
                 ),
             )
 
@@ -144,7 +150,8 @@ class Checkpoints:
             return None
         # Without shardings orbax would look for the devices of the run that saved it.
         abstract = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+            _arrays(like),
         )
         try:
             restored = self._manager.restore(
@@ -155,6 +162,11 @@ class Checkpoints:
                 ),
             )
             progress = msgspec.convert(restored.progress, Progress)
+            state = like.replace(**restored.state)
+            if marks := progress.pop("diverged", None):
+                marks = np.int32(marks).reshape(like.diverged.shape)
+                marks = sharding.place(marks, like.diverged.sharding)
+                state = state.replace(diverged=marks)
         except Exception as error:
             # Whatever its type is: orbax trusts that its files are as it wrote them.
             raise InputError(
@@ -162,7 +174,7 @@ class Checkpoints:
                 f"({error}). Delete its folder to resume from the one before, or "
                 "choose another MODEL_DIR."
             ) from error
-        return restored.state, progress
+        return state, progress
 
     def close(self) -> None:
         """Waits, then stops the writer.
@@ -172,6 +184,15 @@ class Checkpoints:
         """
         with self._writing():
             self._manager.close()
+
+
+def _arrays(state: TrainState) -> dict[str, Any]:
+    """Returns what of a state orbax keeps: that of every version there was."""
+    return {name: getattr(state, name) for name in ("step", "trained", "optimizer")}
+
+
+def _marks(state: TrainState) -> dict[str, list[int]]:
+    return {"diverged": sharding.fetched(state.diverged).tolist()}
 
 
 def _bytes_here(state: TrainState) -> int:

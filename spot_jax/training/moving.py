@@ -222,4 +222,4 @@ def places_of(
         trained,
         transform_non_params=lambda _: whole,
     )
-    return TrainState(whole, sharding.places(trained), of_optimizer)
+    return TrainState(whole, sharding.places(trained), of_optimizer, whole)

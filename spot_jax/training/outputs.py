@@ -36,6 +36,7 @@ class Best:
         results: {task: {metric: value}}.
         entry: the prompt.
         split: of the data, on which it was evaluated.
+        diverged: the step at which the prompt diverged; None: it has not.
     """
 
     score: float
@@ -43,6 +44,7 @@ class Best:
     results: dict[str, dict[str, float]]
     entry: Entry
     split: str
+    diverged: int | None = None
 
 
 class _Progress(TypedDict):
@@ -96,6 +98,18 @@ class Outputs:
         self._folder, self._bank, self._model = folder, list(bank), model
         self._binding, self._shared, self._rows = binding, dict(shared), dict(rows)
         self.best: dict[str, Best] = {}
+        # {index in the bank: step} of prompts that have.
+        self.diverged: dict[int, int] = {}
+
+    def told(self) -> dict[str, Best]:
+        """Returns the best of every prompt, in their order, and which have diverged."""
+        return {
+            entry.name: dataclasses.replace(
+                self.best[entry.name], diverged=self.diverged.get(index)
+            )
+            for index, entry in enumerate(self._bank)
+            if entry.name in self.best
+        }
 
     def progress(self) -> dict[str, dict]:
         """Returns what `resume` needs, as JSON holds it: NaN is None."""
@@ -139,37 +153,61 @@ class Outputs:
         Args:
             trained: the trained arrays.
             step: steps done.
-            results: {index in the bank: {task: {metric: value}}}.
+            results: {index in the bank: {task: {metric: value}}} of those that were
+                evaluated.
         """
         better = {}
-        for index, entry in enumerate(self._bank):
-            score = overall_score(results[index])
+        for index in sorted(results):
+            entry, score = self._bank[index], overall_score(results[index])
             before = self.best.get(entry.name)
             if before is None or comparable(score) > comparable(before.score):
-                found = Best(score, step, results[index], entry, self._split)
+                at = self._moved_until(index, step)
+                found = Best(score, at, results[index], entry, self._split)
                 self.best[entry.name] = found
                 better[index] = {"results": results[index], "score": score}
         self._write(names.BEST, trained, step, better)
 
-    def write_due(self, due: set[str], trained: PyTree, step: int) -> None:
-        """Writes what `Training.due` says: embedding, last, or the model as it is."""
+    def write_due(
+        self,
+        due: set[str],
+        trained: PyTree,
+        step: int,
+        there: Sequence[int],
+        leaving: Sequence[int] = (),
+    ) -> None:
+        """Writes what `Training.due` says: embedding, last, or the model as it is.
+
+        Args:
+            due: what.
+            trained: the trained arrays.
+            step: steps done.
+            there: prompts that the step has moved.
+            leaving: those whose last prompt it is, due or not.
+        """
         if "embed" in due:
-            self.write(names.EMBEDDING, trained, step)
-        if "last" in due:
-            self.write(names.LAST, trained, step)
+            self.write(names.EMBEDDING, trained, step, there)
+        last = {*leaving, *(there if "last" in due else ())}
+        self.write(names.LAST, trained, step, sorted(last))
         if "model" in due:
             folder = self._folder / ADAPTED
             storage.remove_leftovers(folder)
             self._write_model(folder, trained, step)
 
-    def write(self, kind: str, trained: PyTree, step: int) -> None:
-        """Writes all prompts as they are: "embedding" or "last".
+    def write(
+        self,
+        kind: str,
+        trained: PyTree,
+        step: int,
+        which: Sequence[int] | None = None,
+    ) -> None:
+        """Writes prompts as they are, all or some: "embedding" or "last".
 
         Of a tuned model, which is gigabytes, only the best is kept, and those that
         SAVE_MODEL_PERIOD asks for.
         """
         if self._binding.bank is not None:
-            self._write(kind, trained, step, {i: {} for i in range(len(self._bank))})
+            which = range(len(self._bank)) if which is None else which
+            self._write(kind, trained, step, {index: {} for index in which})
 
     def _write(
         self, kind: str, trained: PyTree, step: int, said: Mapping[int, dict[str, Any]]
@@ -204,13 +242,19 @@ class Outputs:
             "task": entry.task,
             "seed": entry.seed,
             "kind": kind,
-            "step": step,
+            "step": self._moved_until(index, step),
             "results": {},
             "model": self._model.story(),
             "rows": self._rows.get(entry.task),
         }
+        if index in self.diverged:
+            story["diverged"] = self.diverged[index]
         path = names.prompt_file(self._folder, entry.name, kind)
         files.write(path, prompt, story | self._shared | said)
+
+    def _moved_until(self, index: int, step: int) -> int:
+        """Returns the last step that moved a prompt, also if that is told later."""
+        return self.diverged.get(index, step + 1) - 1
 
     def _write_model(
         self, folder: pathlib.Path, trained: PyTree, step: int

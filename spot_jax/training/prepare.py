@@ -3,7 +3,7 @@
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -12,7 +12,6 @@ from spot_jax.data.eval_tasks import EvalTask
 from spot_jax.data.length_check import LengthCheck
 from spot_jax.data.model_vocabulary import with_vocabulary
 from spot_jax.data.orders import Examples, Position
-from spot_jax.data.row_shapes import Kept
 from spot_jax.errors import InputError
 from spot_jax.model import architecture, weights
 from spot_jax.model.binding import apart
@@ -22,6 +21,7 @@ from spot_jax.settings import Data, Evaluation, Loss, Model, Prompts, Training
 from spot_jax.t5 import parameter_shapes
 from spot_jax.training import bank as banks
 from spot_jax.training.bank import Entry
+from spot_jax.training.batches import Stands, stands_of
 from spot_jax.training.checkpoint import Checkpoints
 from spot_jax.training.outputs import Outputs
 from spot_jax.training.step import TrainState
@@ -124,12 +124,16 @@ def check_head(prompts: Prompts | None, loss: Loss) -> None:
 
 def tell_of_embedding(prompts: Prompts | None, training: Training) -> None:
     """Says where a run of prompts will keep none that embeds its task."""
-    if prompts and training.embedding_step > training.steps:
+    if not prompts:
+        return
+    ends = [training.steps if n is None else n for n in prompts.step_counts]
+    if training.embedding_step > min(ends):
+        some = "the run ends" if len(ends) == 1 else "there are prompts that end"
         logger.info(
-            "EMBEDDING_STEP is %d, and the run ends at step %d: no early prompt will "
+            "EMBEDDING_STEP is %d, and %s at step %d: no early prompt will "
             "be kept, and `transfer` would compare final ones. To compare this task "
             "with others set --gin.EMBEDDING_STEP, the same in all of their runs.",
-            *(training.embedding_step, training.steps),
+            *(training.embedding_step, some, min(ends)),
         )
 
 
@@ -216,19 +220,6 @@ def base_step(training: Training, model: LoadedModel) -> int:
     return model.step or 0
 
 
-class Stands(NamedTuple):
-    """Where the data of a run stands.
-
-    Attributes:
-        positions: of every prompt.
-        rows: those of the next steps, as `Rows.batches` takes them; None: they are
-            planned.
-    """
-
-    positions: list[Position]
-    rows: Kept | None = None
-
-
 def resumed(
     state: TrainState,
     bank: Sequence[Entry],
@@ -244,13 +235,13 @@ def resumed(
     if not restored:
         return state, Stands([Position() for _ in bank])
     state, progress = restored
-    positions = [Position(**position) for position in progress["positions"]]
-    if len(positions) != len(bank):
+    stands = stands_of(progress)
+    if len(stands.positions) != len(bank):
         raise InputError(
-            f"The checkpoint of step {int(state.step)} is of {len(positions)} prompts, "
-            f"and the run of {len(bank)}. Delete its folder to resume from the one "
-            "before, or choose another MODEL_DIR."
+            f"The checkpoint of step {int(state.step)} is of {len(stands.positions)} "
+            f"prompts, and the run of {len(bank)}. Delete its folder to resume from "
+            "the one before, or choose another MODEL_DIR."
         )
     outputs.resume(progress["best"])
     logger.info("Resuming at step %d.", int(state.step))
-    return state, Stands(positions, progress.get("rows"))
+    return state, stands

@@ -20,6 +20,7 @@ from spot_jax.model.objective import make_loss, scales_of
 from spot_jax.optim import Optimizer
 from spot_jax.settings import Loss
 from spot_jax.t5 import T5Config
+from spot_jax.training.guard import make_guard
 
 # Folded into a step's key where there are rows of another shape besides.
 _LONGER = 2**30
@@ -33,11 +34,13 @@ class TrainState:
         step: [] int32, steps done.
         trained: the trained arrays.
         optimizer: the optimizer's state for them.
+        diverged: [prompts] int32, the step at which each one diverged; 0: it has not.
     """
 
     step: jax.Array
     trained: PyTree
     optimizer: PyTree
+    diverged: jax.Array
 
 
 def initial_state(
@@ -47,7 +50,14 @@ def initial_state(
     # One state a prompt: statistics over a whole bank would let its prompts mix.
     init = optimizer.init if binding.bank is None else jax.vmap(optimizer.init)
     states = list(map(init, binding.split(trained)))
-    return TrainState(jnp.int32(0), trained, binding.joined(states))
+    diverged = jnp.zeros(binding.prompts, jnp.int32)
+    return TrainState(jnp.int32(0), trained, binding.joined(states), diverged)
+
+
+def diverged_in(state: TrainState) -> dict[int, int]:
+    """Returns the step at which prompts have diverged, {index in the bank: step}."""
+    steps = sharding.fetched(state.diverged).tolist()
+    return {index: step for index, step in enumerate(steps) if step}
 
 
 def make_train_step(
@@ -59,6 +69,7 @@ def make_train_step(
     target_length: int,
     microbatches: int = 1,
     rates: Sequence[int] | None = None,
+    last_steps: Sequence[int | None] | None = None,
     places: TrainState | None = None,
 ) -> Callable[[TrainState, PyTree, list, Any], tuple[TrainState, dict]]:
     """Compiles `train_step(state, frozen, batch, key) -> (state, metrics)`.
@@ -78,15 +89,18 @@ def make_train_step(
         microbatches: in how many parts a batch is computed, to save memory.
         rates: [bank] which of the optimizer's rates each prompt has; None: there is
             one.
+        last_steps: [bank] the last step that moves each prompt, None: no step is; None:
+            of all prompts.
         places: the shardings that a state arrives with and leaves with; None: the
             compiler chooses those of a tuned model, and another may follow from it.
 
     Returns:
         The step. Its metrics are arrays [prompts]: those of `losses.prompt_losses`,
-        and gradient_norm.
+        gradient_norm, and diverged as the state has it.
     """
     loss = make_loss(config, binding, options, target_length=target_length)
     update = _make_update(optimizer, binding, rates)
+    guarded = make_guard(binding, last_steps)
 
     drops = config.dropout_rate or binding.dropout
 
@@ -95,12 +109,15 @@ def make_train_step(
         key = jax.random.fold_in(key, state.step) if drops else None
         gradients, metrics = _gradients(loss, state.trained, frozen, batch, key)
         gradients = tying.summed(binding, gradients)
-        trained, optimizer_state = update(gradients, state.optimizer, state.trained)
+        new = update(gradients, state.optimizer, state.trained)
         metrics["gradient_norm"] = _norms(gradients, binding)
-        metrics = sharding.whole(metrics)
+        is_finite = jnp.isfinite(metrics["loss"] + metrics["gradient_norm"])
+        number, old = state.step + 1, (state.trained, state.optimizer)
+        moved, diverged = guarded(number, state.diverged, is_finite, new, old)
+        metrics = sharding.whole(metrics | {"diverged": diverged})
         if not binding.tunes_model:
-            trained, optimizer_state = sharding.whole((trained, optimizer_state))
-        return TrainState(state.step + 1, trained, optimizer_state), metrics
+            moved = sharding.whole(moved)
+        return TrainState(number, *moved, diverged), metrics
 
     def _gradients(loss, trained, frozen, batch, key):
         # Of the whole batch, whose tokens a part of it cannot count.

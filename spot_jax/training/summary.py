@@ -30,9 +30,10 @@ def told(best: Mapping[str, Best]) -> str:
     is_swept = 2 < len(means) <= len(best)
     return "".join(
         [
-            tables.as_text(table(best)),
+            tables.as_text(_shown(table(best))),
             "\n",
-            f"{tables.as_text(means)}\n" if is_swept else "",
+            f"{tables.as_text(_shown(means))}\n" if is_swept else "",
+            *_diverged(best),
             *map(_best, best_of_tasks(best).items()),
             f"These scores are of {split}, which chose the steps and the prompts: they "
             "are optimistic.\nReport what `spot_jax evaluate` gives on a split that "
@@ -43,17 +44,24 @@ def told(best: Mapping[str, Best]) -> str:
 
 def table(best: Mapping[str, Best]) -> list[list]:
     """Returns a line for every prompt: what it is, its best score, and when."""
-    head = ["prompt", "task", "seed", "start", "length", "rate", "best"]
+    head = ["prompt", "task", "seed", "start", "length", "rate", "steps", "best"]
     head += ["metric", "at step"]
     rows = []
     for name, result in best.items():
         entry, (measure, value) = result.entry, measured(result.results)
         # As text: numbers of a table are shown with two decimals.
         rate = "" if entry.rate is None else str(entry.rate)
-        start = _start(entry.start)
-        what = [name, entry.task, entry.seed, start, entry.length, rate]
+        start, steps = _start(entry.start), entry.steps or ""
+        what = [name, entry.task, entry.seed, start, entry.length, rate, steps]
         rows.append([*what, float(value), measure, result.step])
     return [head, *rows]
+
+
+def _shown(rows: list[list]) -> list[list]:
+    """Leaves out the steps of prompts, where they have all of the run's."""
+    at = rows[0].index("steps")
+    are_told = any(row[at] for row in rows[1:])
+    return rows if are_told else [row[:at] + row[at + 1 :] for row in rows]
 
 
 def over_seeds(best: Mapping[str, Best]) -> list[list]:
@@ -61,11 +69,12 @@ def over_seeds(best: Mapping[str, Best]) -> list[list]:
 
     It has the mean of their best scores, and the standard deviation of these.
     """
-    head = ["task", "start", "length", "rate", "seeds", "mean", "std", "metric"]
+    head = ["task", "start", "length", "rate", "steps", "seeds", "mean", "std"]
+    head += ["metric"]
     groups: dict[tuple, list[float]] = {}
     for line in table(best)[1:]:
-        _, task, _, start, length, rate, score, measure, _ = line
-        groups.setdefault((task, start, length, rate, measure), []).append(score)
+        _, task, _, *what, score, measure, _ = line
+        groups.setdefault((task, *what, measure), []).append(score)
     rows = [
         [*what, len(scores), float(np.mean(scores)), float(np.std(scores)), measure]
         for (*what, measure), scores in groups.items()
@@ -84,6 +93,14 @@ def best_of_tasks(best: Mapping[str, Best]) -> dict[str, list[str]]:
         for task, scores in by_task.items()
         if len(scores) > 1
     }
+
+
+def _diverged(best: Mapping[str, Best]) -> list[str]:
+    return [
+        f"{name} has diverged at step {result.diverged}; its best prompt is kept.\n"
+        for name, result in best.items()
+        if result.diverged
+    ]
 
 
 def _best(of_task: tuple[str, list[str]]) -> str:

@@ -26,8 +26,8 @@ from spot_jax.prompts.prefix_mlp import PrefixMLP
 from spot_jax.prompts.soft import SoftPrompt
 from spot_jax.settings import Loss, Training
 from spot_jax.t5 import T5Config, flops, parameter_shapes, walk
-from spot_jax.training import batches, step
-from spot_jax.training.batches import Laid, Rows, shape_of
+from spot_jax.training import step
+from spot_jax.training.batches import Laid, Rows, Stands, shape_of
 
 KINDS = {
     "soft": SoftPrompt,
@@ -258,5 +258,4 @@ def _laid_out(
         mixes,
     )
     # Whose versions differ in how they are told where to begin.
-    stands = getattr(batches, "Stands", list)
-    yield from rows.batches(stands([Position()] * work.bank), 0)
+    yield from rows.batches(Stands([Position()] * work.bank), 0)

@@ -488,6 +488,16 @@ def test_a_run_shorter_than_the_embedding_step_gives_none(tmp_path):
     assert found.embedding is None and found.embedding_step is None
 
 
+def test_a_prompt_that_diverged_is_told(tmp_path, caplog):
+    run = write_run(tmp_path, "sst2-seed0", "rte-seed1")
+    last = run / "prompts/rte-seed1/last.safetensors"
+    prompt = files.read(last)
+    files.write(last, prompt.bundle, {**prompt.story, "diverged": 7})
+    assert len(from_run(run)) == 2
+    [said] = caplog.messages
+    assert said.startswith("rte-seed1 diverged at step 7; its best prompt of before")
+
+
 def test_a_run_that_is_not_finished_is_refused(tmp_path):
     run = write_run(tmp_path, "a-seed0", "b-seed0", kinds=("best", "embedding"))
     with pytest.raises(ValueError, match="not finished: a-seed0, b-seed0.*goes on"):

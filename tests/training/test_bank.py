@@ -55,6 +55,11 @@ def test_a_listed_bank_has_one_start_of_its_own():
         bank.entries(("a",), prompts)
 
 
+def test_a_number_of_steps_is_there_once():
+    with pytest.raises(InputError, match="has a number of steps twice"):
+        bank.entries(("a",), Prompts(5, init.random_uniform, steps=[7, 7]))
+
+
 def test_a_bank_of_lengths_and_rates_is_everything_with_each():
     prompts = Prompts([5, 20], init.random_uniform, [3, 4])
     made = bank.entries(("a",), prompts, (0.1, 1e-5))
@@ -85,11 +90,56 @@ def test_a_name_tells_only_what_differs(length, rates, name):
     assert (first.length, first.rate) == (5, rates[0])
 
 
-@pytest.mark.parametrize(("length", "rates"), [([5, 6], (0.1,)), (5, (0.1, 0.3))])
-def test_a_listed_bank_has_one_length_and_one_rate(length, rates):
-    prompts = Prompts(length, init.random_uniform, 0, [("a", 0, None)])
+@pytest.mark.parametrize(
+    ("length", "rates", "steps"),
+    [([5, 6], (0.1,), None), (5, (0.1, 0.3), None), (5, (0.1,), [3, 4])],
+)
+def test_a_listed_bank_has_one_length_one_rate_and_one_number_of_steps(
+    length, rates, steps
+):
+    rows = [("a", 0, None)]
+    prompts = Prompts(length, init.random_uniform, 0, rows, steps=steps)
     with pytest.raises(InputError, match="BANK lists its prompts .* one each"):
         bank.entries(("a",), prompts, rates)
+
+
+@pytest.mark.parametrize(
+    ("steps", "names", "counts"),
+    [
+        (None, ["a-seed0"], [None]),
+        (7, ["a-seed0"], [7]),
+        ([7], ["a-seed0"], [7]),
+        ([7, 9], ["a-seed0-steps7", "a-seed0-steps9"], [7, 9]),
+    ],
+)
+def test_a_bank_of_numbers_of_steps_is_everything_with_each(steps, names, counts):
+    made = bank.entries(("a",), Prompts(5, init.random_uniform, steps=steps))
+    assert [entry.name for entry in made] == names
+    assert [entry.steps for entry in made] == counts
+
+
+def test_names_tell_length_rate_and_steps_in_this_order():
+    prompts = Prompts([5, 6], init.random_uniform, steps=[7, 9])
+    first, second, *_ = bank.entries(("a",), prompts, (0.1, 0.3))
+    assert first.name == "a-seed0-length5-rate0.1-steps7"
+    assert second.name == "a-seed0-length5-rate0.1-steps9"
+
+
+def test_tasks_share_a_prompt_for_each_number_of_steps():
+    prompts = Prompts(5, init.random_uniform, shared=True, steps=[7, 9])
+    assert bank.ties(bank.entries(("a", "b"), prompts), prompts) == [[0, 2], [1, 3]]
+
+
+@pytest.mark.parametrize("steps", [0, -1, [], [3, 0]], ids=str)
+def test_numbers_of_steps_that_are_none_are_refused(steps):
+    with pytest.raises(InputError, match="PROMPT_STEPS is .*None for all"):
+        Prompts(5, init.random_uniform, steps=steps)
+
+
+@pytest.mark.parametrize("steps", ["7", 7.5, True, [7, None]], ids=str)
+def test_numbers_of_steps_are_numbers(steps):
+    with pytest.raises(InputError, match="steps of Prompts is"):
+        Prompts(5, init.random_uniform, steps=steps)
 
 
 @pytest.mark.parametrize(

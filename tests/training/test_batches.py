@@ -1,6 +1,8 @@
 """The batches of a run: rows of two shapes, planned anew where lengths drift."""
 
 import dataclasses
+import functools
+import json
 import logging
 
 import jax
@@ -19,6 +21,7 @@ from spot_jax.training import batches, step
 
 SLOTS = 4
 LENGTHS = {"inputs": 60, "targets": 4}
+AT_FIRST = batches.Stands([Position()])
 
 
 def cost(inputs, targets):
@@ -58,7 +61,7 @@ def shapes(laid):
 def test_a_long_example_has_a_longer_row_and_only_when_it_comes(caplog):
     caplog.set_level(logging.INFO)
     pairs = pairs_of([20] * 47 + [60])
-    laid = list(rows_of(pairs, Training(6, batch_size=8)).batches([Position()], 0))
+    laid = list(rows_of(pairs, Training(6, batch_size=8)).batches(AT_FIRST, 0))
     assert [len(shapes(one)) for one in laid] == [1, 1, 1, 1, 1, 2]
     assert {shapes(one)[0] for one in laid} == {shapes(laid[0])[0]}
     assert shapes(laid[-1])[1][1] == SLOTS + 60
@@ -72,7 +75,7 @@ def test_two_shapes_give_the_losses_and_gradients_of_rows_of_their_own(
     tiny_config, tiny_params
 ):
     pairs = pairs_of([20] * 7 + [60])
-    laid = next(rows_of(pairs, Training(1, batch_size=8)).batches([Position()], 0))
+    laid = next(rows_of(pairs, Training(1, batch_size=8)).batches(AT_FIRST, 0))
     assert len(laid.rows) == 2
     alone = one_per_row(
         [Example(*pair) for pair in pairs],
@@ -105,7 +108,7 @@ def test_rows_of_two_shapes_drop_out_each_in_its_own_way(
 ):
     config = dataclasses.replace(tiny_config, dropout_rate=0.1)
     training = Training(1, batch_size=8, microbatches=microbatches)
-    laid = next(rows_of(pairs_of([20] * 7 + [60]), training).batches([Position()], 0))
+    laid = next(rows_of(pairs_of([20] * 7 + [60]), training).batches(AT_FIRST, 0))
     assert len(laid.rows) == 2
     binding = prompt_tuning(SoftPrompt(SLOTS, config), 1)
     optimizer = optim.adafactor(0.3, base_step=0)
@@ -131,7 +134,7 @@ def test_rows_are_planned_anew_at_a_checkpoint_where_lengths_drift(caplog):
     training = Training(60, batch_size=8, checkpoint_period=20)
     # Short for 20 steps, long from then on.
     pairs = pairs_of([10] * 160 + [50] * 320)
-    laid = list(rows_of(pairs, training).batches([Position()], 0))
+    laid = list(rows_of(pairs, training).batches(AT_FIRST, 0))
     short, late = shapes(laid[0])[0], shapes(laid[-1])[0]
     assert late[1] >= SLOTS + 50 > short[1]
     # Those of step 21 are longer than the plan's rows; at 40 all of 20 steps were.
@@ -142,8 +145,8 @@ def test_rows_are_planned_anew_at_a_checkpoint_where_lengths_drift(caplog):
     # At checkpoints, and where a signal stopped it.
     for stop in (20, 27, 40, 41):
         stands = laid[stop - 1].stands
-        positions = [Position(**place) for place in stands["positions"]]
-        resumed = rows_of(pairs, training).batches(positions, stop, stands["rows"])
+        told = batches.stands_of(json.loads(json.dumps(stands)))
+        resumed = rows_of(pairs, training).batches(told, stop)
         for again, before in zip(resumed, laid[stop:], strict=True):
             assert again.stands == before.stands
             for one, other in zip(again.rows, before.rows, strict=True):
@@ -154,15 +157,87 @@ def test_rows_are_planned_anew_at_a_checkpoint_where_lengths_drift(caplog):
 def test_where_nothing_drifts_the_rows_stay():
     training = Training(40, batch_size=8, checkpoint_period=20)
     make = lambda pairs, position: MemoryExamples(pairs, 0, position)  # noqa: E731
-    laid = list(
-        rows_of(pairs_of(range(10, 50)), training, make).batches([Position()], 0)
-    )
+    laid = list(rows_of(pairs_of(range(10, 50)), training, make).batches(AT_FIRST, 0))
     assert len({str(one.stands["rows"]["usual"]) for one in laid}) == 1
 
 
 @pytest.mark.parametrize("microbatches", [1, 3])
 def test_unpacked_every_example_has_a_row(microbatches):
     training = Training(2, batch_size=8, pack=False, microbatches=microbatches)
-    laid = list(rows_of(pairs_of([20, 30]), training).batches([Position()], 0))
+    laid = list(rows_of(pairs_of([20, 30]), training).batches(AT_FIRST, 0))
     assert shapes(laid[0]) == [(-(-8 // microbatches) * microbatches, SLOTS + 60)]
     assert laid[0].stands["rows"] is None
+
+
+def bank_of(lengths, training, make=InOrder):
+    """Rows of a prompt for each of these lengths of examples."""
+    mesh = sharding.make_mesh(devices=jax.devices()[:1])
+    openers = [
+        functools.partial(make, pairs_of([length] * 7, seed=length))
+        for length in lengths
+    ]
+    return batches.Rows(openers, LENGTHS, training, SLOTS, mesh, cost)
+
+
+def places_of(one) -> set[int]:
+    """The prompts of which a step has examples."""
+    ids = [np.unique(part["decoder_prompt_ids"]) for part in one.rows]
+    return set(np.concatenate(ids).tolist()) - {0}
+
+
+def numbers_of(one) -> list:
+    """What a step reads of the second prompt."""
+    found = []
+    for part in one.rows:
+        own = np.asarray(part["decoder_prompt_ids"]) == 2
+        found += np.asarray(part["decoder_target_tokens"])[own].tolist()
+    return sorted(found)
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_who_has_left_gives_back_its_rows_where_they_may_change(pack):
+    training = Training(12, batch_size=4, checkpoint_period=4, pack=pack)
+    rows = bank_of([60, 20], training)
+    usual = list(rows.batches(batches.Stands([Position()] * 2), 0))
+    ahead = batches.Ahead(rows, batches.Stands([Position()] * 2), 0, [])
+    laid = []
+    for number, one in enumerate(ahead, 1):
+        laid.append(one)
+        # The first has left after the second step.
+        ahead.leave(number, [0] if number >= 2 else [])
+    assert len(laid) == 12
+    assert [places_of(one) for one in laid] == [{1, 2}] * 4 + [{2}] * 8
+    # The other has what it would have had.
+    assert list(map(numbers_of, laid)) == list(map(numbers_of, usual))
+    spent = [sum(np.prod(shape) for shape in shapes(one)) for one in laid]
+    assert spent[:4] == [spent[0]] * 4 and spent[4:] == [spent[4]] * 8
+    assert spent[4] <= spent[0] / 2
+    assert laid[3].stands["gone"] == [] and laid[4].stands["gone"] == [0]
+    for one in laid[4:]:
+        assert one.stands["positions"][0] == laid[3].stands["positions"][0]
+
+    # A run that resumes has the same: at a checkpoint, and where a signal stopped it.
+    for stop in (2, 3, 4, 5, 8):
+        told = json.loads(json.dumps(laid[stop - 1].stands))
+        resumed = batches.Ahead(rows, batches.stands_of(told), stop, [0])
+        for number, before in enumerate(laid[stop:], stop + 1):
+            again = next(resumed)
+            resumed.leave(number, [0])
+            assert again.stands == before.stands
+            for one, other in zip(again.rows, before.rows, strict=True):
+                for name, each in one.items():
+                    np.testing.assert_array_equal(each, other[name])
+
+
+def test_the_rows_of_those_that_stay_fit_their_last_batches():
+    training = Training(30, batch_size=4, checkpoint_period=25)
+    rows = bank_of([60, 20], training)
+    for batch in rows.batches(batches.Stands([Position()] * 2), 0):
+        if batch.stands["positions"][0]["offset"] == 4 * 25:
+            break
+    later = next(rows.batches(batches.stands_of(batch.stands), 25, [0]))
+    recent = later.stands["rows"]["recent"]
+    assert {size.prompt for sizes in recent for size in sizes} == {1}
+    assert {len(sizes) for sizes in recent} == {4} and len(recent) == 20
+    # An example has 20 and a prompt.
+    assert later.useful["positions"] == pytest.approx(1, abs=0.2)

@@ -1,9 +1,11 @@
 import json
 import shutil
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from spot_jax.errors import InputError
@@ -20,7 +22,8 @@ PROGRESS = {"positions": [{"passes": 0, "offset": 4}], "best": {}}
 def state(step):
     whole = sharding.replicated(sharding.make_mesh())
     prompt = jax.random.normal(jax.random.key(step), (2, 3, 4))
-    made = TrainState(jnp.int32(step), {"enc_input": prompt}, {"v": prompt**2})
+    marks = jnp.int32([0, step])
+    made = TrainState(jnp.int32(step), {"enc_input": prompt}, {"v": prompt**2}, marks)
     return jax.device_put(made, whole)
 
 
@@ -53,6 +56,27 @@ def test_the_newest_state_comes_back_bit_for_bit(tmp_path):
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
 
 
+def test_a_checkpoint_of_before_prompts_could_leave_is_read(tmp_path):
+    made = state(3)
+    arrays = {"step": made.step, "trained": made.trained, "optimizer": made.optimizer}
+    before = flax.struct.dataclass(
+        type("Before", (), {"__annotations__": dict.fromkeys(arrays, object)})
+    )
+    with Checkpoints(tmp_path, keep=2) as checkpoints:
+        checkpoints._manager.save(
+            3,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(before(**arrays)),
+                progress=ocp.args.JsonSave(PROGRESS),
+            ),
+        )
+    restored, progress = Checkpoints(tmp_path, keep=2).restore(state(0))
+    np.testing.assert_array_equal(
+        restored.trained["enc_input"], made.trained["enc_input"]
+    )
+    assert restored.diverged.tolist() == [0, 0] and progress == PROGRESS
+
+
 def test_a_checkpoint_of_another_shape_is_refused(saved):
     other = state(1).replace(trained={"other": jnp.zeros(3)})
     with pytest.raises(InputError, match="step 2 .* cannot be restored"):
@@ -82,6 +106,10 @@ def _write(name, text):
         _write(
             "progress/metadata",
             '{"positions": [{"passes": 0, "offset": -1}], "best": {}}',
+        ),
+        _write("progress/metadata", '{"positions": [], "best": {}, "diverged": [1]}'),
+        _write(
+            "progress/metadata", '{"positions": [], "best": {}, "diverged": ["a", 1]}'
         ),
         _write("progress/metadata", '{"best'),
         _write("state/_METADATA", "[]"),

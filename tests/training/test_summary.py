@@ -72,14 +72,15 @@ def test_what_differs_in_more_than_its_seed_is_a_mean_over_seeds():
         best |= best_of(made, 4, accuracy=score)
     best |= best_of(entry("cb", 0), 4, f1=30.0) | best_of(entry("cb", 3), 4, f1=40.0)
     head, *lines = summary.over_seeds(best)
-    assert head == ["task", "start", "length", "rate", "seeds", "mean", "std", "metric"]
-    assert lines[0] == ["rte", "class_labels", 20, "0.3", 2, 72.0, 2.0, "accuracy"]
-    assert lines[1][:5] == ["rte", "class_labels", 5, "0.3", 2]
-    assert math.isnan(lines[1][5]) and math.isnan(lines[1][6])
-    assert lines[2][2:7] == [1, "0.3", 1, 50.0, 0.0]
-    assert lines[3] == ["cb", "class_labels", 20, "0.3", 2, 35.0, 5.0, "f1"]
+    assert head[:5] == ["task", "start", "length", "rate", "steps"]
+    assert head[5:] == ["seeds", "mean", "std", "metric"]
+    assert lines[0] == ["rte", "class_labels", 20, "0.3", "", 2, 72.0, 2.0, "accuracy"]
+    assert lines[1][:6] == ["rte", "class_labels", 5, "0.3", "", 2]
+    assert math.isnan(lines[1][6]) and math.isnan(lines[1][7])
+    assert lines[2][2:8] == [1, "0.3", "", 1, 50.0, 0.0]
+    assert lines[3] == ["cb", "class_labels", 20, "0.3", "", 2, 35.0, 5.0, "f1"]
     told = summary.told(best)
-    assert " ".join(map(str, head)) in " ".join(told.split())
+    assert "task start length rate seeds mean std metric" in " ".join(told.split())
     assert "rte class_labels 20 0.3 2 72.00 2.00 accuracy" in " ".join(told.split())
 
 
@@ -95,6 +96,28 @@ def test_means_are_told_where_there_is_something_to_compare(seeds, lengths, is_t
         )
         best |= best_of(made, 4, accuracy=60.0)
     assert ("std" in summary.told(best)) == is_told
+
+
+def test_prompts_of_other_numbers_of_steps_are_not_one_mean():
+    best = {}
+    for steps, seed in itertools.product((10, 30), (0, 1)):
+        made = dataclasses.replace(
+            entry("rte", seed), steps=steps, name=f"{steps, seed}"
+        )
+        best |= best_of(made, 4, accuracy=float(steps + seed))
+    _, *lines = summary.over_seeds(best)
+    assert [line[4:7] for line in lines] == [[10, 2, 10.5], [30, 2, 30.5]]
+    told = " ".join(summary.told(best).split())
+    assert "rate steps best" in told and "20 0.3 30 31.00 accuracy 4" in told
+
+
+def test_a_prompt_that_has_diverged_is_told():
+    best = best_of(entry("rte", 0), 8, accuracy=70.0)
+    best |= best_of(entry("rte", 1), 4, accuracy=75.0)
+    best["rte-seed1"] = dataclasses.replace(best["rte-seed1"], diverged=6)
+    told = summary.told(best)
+    assert "rte-seed1 has diverged at step 6; its best prompt is kept.\n" in told
+    assert told.count("diverged") == 1
 
 
 def test_one_prompt_is_a_line():
