@@ -41,6 +41,9 @@ SOURCES = ("yelp_polarity", "mnli", "qqp", "squad")
 TARGETS = ("cr", "mrpc")
 SPOT = "from the most similar source"
 _SOURCE_STEPS, _TARGET_STEPS = 150, 60
+_CAPTION = (
+    "Score against steps, mean over the seeds; bands are 95% bootstrap intervals."
+)
 _HEATMAP = "similarity_of_prompts_per_token"
 
 
@@ -189,7 +192,7 @@ def _draw(folder: pathlib.Path, scores: "pd.DataFrame", rows: Sequence[Row]) -> 
     table = pd.DataFrame(similarity.per_token(prompts, prompts), called, called)
     with figures.style():
         drawn = [
-            figures.learning_curves(lines),
+            figures.learning_curves(lines, "learning_curves", _CAPTION),
             figures.clusters(table, "per_token", "prompts"),
         ]
     for figure in drawn:
