@@ -26,7 +26,7 @@ def test_keys_beside_the_text_are_attended_to_and_not_computed(tiny_config):
     assert longer.scores - plain.scores == 100 * tiny_config.heads
     found = [flops.step_cost(tiny_config, "cpu", n)(40, 4) for n in (0, 10)]
     pairs = 10 * (tiny_config.encoder_layers * 40 + tiny_config.decoder_layers * 4)
-    each = 3 * 4 * tiny_config.d_joined + 1400 * tiny_config.heads
+    each = 3 * 4 * tiny_config.d_joined + 850 * tiny_config.heads
     assert found[1] - found[0] == pytest.approx(pairs * each)
 
 
