@@ -11,14 +11,30 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import tensorboardX
 import tqdm
-from tensorboardX.proto.event_pb2 import Event, SessionLog
-from tensorboardX.summary import scalar
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import logs, names, storage
 from spot_jax.reading import as_json, parse_json
+
+
+@contextlib.contextmanager
+def _unseen(*modules: str) -> Iterator[None]:
+    """Has imports inside find none of these modules, unless they are there already."""
+    hidden = [name for name in modules if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+# It takes what it finds, and needs neither here: torch would cost every start a second.
+with _unseen("torch", "google.cloud.storage"):
+    import tensorboardX
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+    from tensorboardX.summary import scalar
 
 logger = logging.getLogger(__name__)
 

@@ -62,9 +62,9 @@ def forward(
 
 
 # What a number of attention's scores costs beside its products, in operations of a
-# product: the softmax and its gradient read and write each several times. Fitted to steps
-# of rows of 128 to 512 on two CPU cores (T5 1.1 small: 820, base: 950, in float32);
-# elsewhere an estimate by the memory's speed.
+# product: the softmax and its gradient read and write each several times. Fitted to
+# steps of rows of 128 to 512 on two CPU cores (T5 1.1 small: 820, base: 950, in
+# float32); elsewhere an estimate by the memory's speed.
 _SCORE = {"cpu": 850.0}
 _SCORE_ELSEWHERE = 4000.0
 

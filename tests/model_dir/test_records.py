@@ -1,6 +1,10 @@
 import json
 import math
+import os
+import pathlib
 import struct
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -9,6 +13,8 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from spot_jax.errors import InputError
 from spot_jax.model_dir import records, storage
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def line(step: int, **values: float) -> dict:
@@ -153,3 +159,21 @@ def test_a_disk_that_is_full_is_told_by_every_writer(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="metrics.jsonl cannot be written .No space"):
         records.Metrics(tmp_path, 0)
     assert records.read_metrics(tmp_path) == [line(1, loss=0.5)]
+
+
+def test_what_a_library_takes_if_it_is_there_costs_no_start(tmp_path):
+    (tmp_path / "torch.py").write_text("raise SystemExit('a second is gone')")
+    program = (
+        "import sys, spot_jax.model_dir.records\n"
+        "assert 'torch' not in sys.modules\n"
+        "import torch"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    # It is hidden for that moment alone.
+    assert done.returncode == 1 and done.stderr.strip() == "a second is gone"

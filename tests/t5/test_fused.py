@@ -10,7 +10,7 @@ import pytest
 
 from spot_jax import t5
 from spot_jax.prompts.base import PromptBundle, sites
-from spot_jax.t5 import walk
+from spot_jax.t5 import fused, walk
 from tests.bundles import everywhere
 
 INPUTS = jnp.asarray([[5, 6, 7, 1, 9, 1], [8, 9, 1, 2, 1, 0]], jnp.int32)
@@ -62,11 +62,11 @@ def test_a_row_is_read_as_by_plain_products(way, config):
     key = jax.random.key(3) if config.dropout_rate and way == "dropping out" else None
     # JAX's own function is not strict where it computes with plain products.
     with jax.numpy_dtype_promotion("standard"):
-        plain, fused = (
+        plain, found = (
             np.asarray(read(each, params, None, key), np.float32)
             for each in both(config)
         )
-    np.testing.assert_allclose(fused, plain, atol=2e-6 if way != "in bfloat16" else 0.1)
+    np.testing.assert_allclose(found, plain, atol=2e-6 if way != "in bfloat16" else 0.1)
     # A control: what is read depends on the mask and on what drops out.
     assert np.abs(plain).max() > 0.1
 
@@ -86,18 +86,59 @@ def test_a_prompts_keys_and_values_are_read_the_same(drops, is_masked, bias, con
         bias_mode=bias,
         mask=np.asarray([1, 0, 1]) if is_masked else None,
     )
-    plain, fused = (read(each, params, prompt, key) for each in both(config))
-    np.testing.assert_allclose(fused, plain, atol=2e-6)
+    plain, found = (read(each, params, prompt, key) for each in both(config))
+    np.testing.assert_allclose(found, plain, atol=2e-6)
     hidden = read(config, params, prompt.replace(mask=np.asarray([1, 1, 0])), key)
     assert np.abs(hidden - plain).max() > 1e-3
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Has kernels looked for as on a GPU."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    fused.kernel.cache_clear()
+    with jax.numpy_dtype_promotion("standard"):
+        yield monkeypatch
+    fused.kernel.cache_clear()
+
+
+def test_a_kernel_that_is_not_there_is_not_used(gpu, caplog):
+    caplog.set_level("INFO")
+    assert fused.kernel() == "xla"
+    assert "Attention is not fused: " in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("fault", "kernel"),
+    [
+        (lambda given: given, "cudnn"),
+        (lambda given: given | {"bias": None}, "xla"),
+        (lambda given: given | {"bias": jnp.maximum(given["bias"], -3)}, "xla"),
+        (lambda given: given | {"scale": 1.1}, "xla"),
+        (lambda given: given | {"bias": given["bias"] * jnp.nan}, "xla"),
+    ],
+    ids=["right", "no bias", "a mask that shows", "another scale", "no number"],
+)
+def test_a_kernel_that_computes_something_else_is_not_used(fault, kernel, gpu):
+    own = jax.nn.dot_product_attention
+
+    def with_fault(*rows, implementation, **given):
+        given = fault(given) if implementation == "cudnn" else given
+        return own(*rows, implementation="xla", **given)
+
+    gpu.setattr(jax.nn, "dot_product_attention", with_fault)
+    assert fused.kernel() == kernel
+    # Also while a step is traced.
+    fused.kernel.cache_clear()
+    jax.eval_shape(lambda x: x if fused.kernel() == kernel else 1 / 0, 1.0)
 
 
 def test_a_bank_of_keys_and_values_is_read_the_same(config):
     params = drawn(config)
     banks = [everywhere(3, seed, config).enc_self for seed in (0, 1)]
     prompt = PromptBundle(enc_self=np.stack(banks, axis=2))
-    plain, fused = (read(each, params, prompt) for each in both(config))
-    np.testing.assert_allclose(fused, plain, atol=2e-6)
+    plain, found = (read(each, params, prompt) for each in both(config))
+    np.testing.assert_allclose(found, plain, atol=2e-6)
 
 
 @pytest.mark.parametrize("drops", [0.0, 0.4])
@@ -112,7 +153,7 @@ def test_a_prompts_gradients_are_the_same(drops, config):
         states = read(config, params, prompt, key)
         return (states * jax.random.normal(jax.random.key(5), states.shape)).sum()
 
-    plain, fused = (jax.grad(total, 1)(each, prompt) for each in both(config))
+    plain, found = (jax.grad(total, 1)(each, prompt) for each in both(config))
     for site, gradient in sites(plain).items():
-        np.testing.assert_allclose(sites(fused)[site], gradient, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(sites(found)[site], gradient, rtol=1e-4, atol=1e-4)
         assert np.abs(gradient).max() > 1e-3
