@@ -89,6 +89,7 @@ def test_products_are_those_that_a_study_is_estimated_by(chip, capsys):
     assert 8 * found["flops"] == pytest.approx(cost.tuning(sizes, 1, 0), rel=0.1)
 
 
+@pytest.mark.slow
 def test_microbatches_change_memory_and_not_operations(chip, capsys):
     chip(2**30)
     whole = told([*SMALL, "--bank", "4"], capsys)["asked"]["programs"][0]
@@ -98,6 +99,7 @@ def test_microbatches_change_memory_and_not_operations(chip, capsys):
     assert parts["memory"] < whole["memory"]
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_answered_with_settings_that_do(chip, capsys):
     chip(2**30)
     large = [*SMALL, "--bank", "8"]

@@ -45,6 +45,7 @@ def test_a_bank_is_trained_within_the_kind(trained):
         assert "low_rank.LowRankPrompt" in last.story["configuration"]
 
 
+@pytest.mark.slow
 def test_killed_it_resumes_to_the_same_prompts(trained, demo_model, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     commands = [

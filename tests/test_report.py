@@ -64,6 +64,7 @@ def test_the_page_needs_no_other_file(folder):
     assert not {name for name in repeated if f"#{name}" in html}
 
 
+@pytest.mark.slow
 def test_a_narrow_window_scrolls_tables_and_drawings_and_not_the_page(folder):
     html = (folder / "report.html").read_text()
     assert (

@@ -247,6 +247,7 @@ def test_model_tuning_leaves_a_model_that_can_be_prompted(demo_model, tmp_path):
     assert prompt.story["model"]["source"] == str(checkpoint)
 
 
+@pytest.mark.slow
 def test_multitask_model_tuning_tunes_the_target_after_the_mixture(
     demo_model, tmp_path
 ):

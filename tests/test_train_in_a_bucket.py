@@ -67,6 +67,7 @@ def test_a_run_in_a_bucket_is_the_run_on_a_disk(whole, store, demo_model):
     assert_same(whole, RUN)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on(whole, store, demo_model):
     given = runs.bindings(RUN, {k: repr(v) for k, v in demo_model.items()})
     given += ["MODEL_DIR='gs://bucket/run'"]

@@ -183,6 +183,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     assert train(**given) == whole
 
 
+@pytest.mark.slow
 def test_prompts_of_several_lengths_leave_alone(shared_arguments, tmp_path):
     both = {"prompts": dataclasses.replace(shared_arguments["prompts"], length=[3, 5])}
     given = shared_arguments | both

@@ -10,6 +10,7 @@ from spot_jax.workshop import time_steps
 QUICK = ["--inputs", "16", "--batch", "8", "--length", "4", "--steps", "2"]
 
 
+@pytest.mark.slow
 def test_it_prints_a_line_for_every_model(capsys):
     time_steps.main(["t5_1_1_tiny", "--json", "--bank", "2", *QUICK])
     told = capsys.readouterr().out
