@@ -165,8 +165,8 @@ def test_a_tpu_that_is_not_there_is_compiled_for(capsys):
     assert jax.devices()[0].platform == "cpu"
 
 
-# How much longer a prompt of 6 makes a row.
-SLOTS = {"p_tuning_v2": 0, "prefix_tuning": 0, "p_tuning": 6, "deep_prompt": 6}
+# How much longer a prompt of 6 makes a row, whose length is a multiple of 8.
+SLOTS = {"p_tuning_v2": 0, "prefix_tuning": 0, "p_tuning": 8, "deep_prompt": 8}
 
 
 @pytest.mark.parametrize(
