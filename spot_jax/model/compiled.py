@@ -6,6 +6,7 @@ import pathlib
 import platform
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 
 # A folder that gin does not name: of this user, as XDG has it.
 _CACHE = "spot_jax/compiled"
@@ -27,6 +28,9 @@ def keep(folder: str | None = None) -> str | None:
     """
     if folder is None:
         folder = jax.config.jax_compilation_cache_dir or str(_usual())
+    if (folder or None) != jax.config.jax_compilation_cache_dir:
+        # It stays the one that was opened first, otherwise.
+        compilation_cache.reset_cache()
     jax.config.update("jax_compilation_cache_dir", folder or None)
     if _SHORTEST not in os.environ:
         jax.config.update(_SHORTEST.lower(), 0.0)
@@ -46,7 +50,8 @@ def _processor() -> str:
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        lines = [platform.processor()]
+        lines = []
     told = sorted({line for line in lines if line.startswith(("flags", "Features"))})
+    told = told or [platform.processor()]
     of_features = hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
     return f"{platform.machine()}-{of_features}"

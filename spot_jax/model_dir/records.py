@@ -27,7 +27,7 @@ def _unseen(*modules: str) -> Iterator[None]:
         yield
     finally:
         for name in hidden:
-            del sys.modules[name]
+            sys.modules.pop(name, None)
 
 
 # It takes what it finds, and needs neither here: torch would cost every start a second.

@@ -133,6 +133,25 @@ def test_a_kernel_that_computes_something_else_is_not_used(fault, kernel, gpu):
     jax.eval_shape(lambda x: x if fused.kernel() == kernel else 1 / 0, 1.0)
 
 
+def test_a_kernel_without_gradients_is_not_used(gpu):
+    own = jax.nn.dot_product_attention
+
+    @jax.custom_vjp
+    def broken(results, row):
+        return results
+
+    broken.defvjp(
+        lambda results, row: (results, row), lambda row, _: (row, row * jnp.nan)
+    )
+
+    def with_fault(row, *rows, implementation, **given):
+        results = own(row, *rows, implementation="xla", **given)
+        return results if implementation == "xla" else broken(results, row)
+
+    gpu.setattr(jax.nn, "dot_product_attention", with_fault)
+    assert fused.kernel() == "xla"
+
+
 def test_a_bank_of_keys_and_values_is_read_the_same(config):
     params = drawn(config)
     banks = [everywhere(3, seed, config).enc_self for seed in (0, 1)]

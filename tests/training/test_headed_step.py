@@ -25,6 +25,9 @@ def assert_close(found, wanted, atol):
     for one, other in pairs:
         assert one.keys() == other.keys()
         for name, array in other.items():
+            if name == "bias" and wanted.head.kind == "span":
+                # A softmax over places does not see it: what moves it is rounding.
+                continue
             if isinstance(array, np.ndarray):
                 np.testing.assert_allclose(one[name], array, atol=atol, err_msg=name)
             else:
