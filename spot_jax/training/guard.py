@@ -19,8 +19,8 @@ from spot_jax.prompts.base import BANK_AXES, sites
 
 # What a number of a prompt may be. None that works comes near: 262,144 steps at SPoT's
 # rate of 0.3 lead to 78,643 at most, in the root mean square. And what is below keeps
-# every activation finite, in bfloat16 too, for each layer begins with an RMS norm, whose
-# float32 squares overflow from 1e19 on.
+# every activation finite, in bfloat16 too, for each layer begins with an RMS norm,
+# whose float32 squares overflow from 1e19 on.
 LARGEST = 1e8
 # A step that there is not.
 _NEVER = np.iinfo(np.int32).max
