@@ -58,7 +58,7 @@ parity: $(PARITY)/installed
 	@echo "Comparing with torch, transformers and peft."
 	$(PARITY)/bin/python -m pytest -m parity
 
-# An hour, on a machine that does nothing else; QUICK=1: two minutes, of a tiny T5.
+# Half an hour, on two cores that do nothing else; QUICK=1: two minutes, of a tiny T5.
 bench: $(PARITY)/installed
 	@echo "Measuring, beside PEFT, into $(if $(QUICK),runs/benchmarks/quick,docs)."
 	$(PARITY)/bin/python tests/benchmarks/bench.py $(if $(QUICK),--quick)

@@ -199,7 +199,10 @@ def _product(each: Instruction, here: Computation) -> float:
     """Returns the operations of a product; 0 of what is none."""
     # What GPUs' libraries multiply says so in the words of a dot.
     is_library = (
-        each.operation == "custom-call" and "dot_dimension_numbers" in each.rest
+        each.operation == "custom-call"
+        and "dot_dimension_numbers" in each.rest
+        # A whole attention, of which this would be one product of other sizes.
+        and '"__cudnn$fmha' not in each.rest
     )
     if not is_library and each.operation not in ("dot", "convolution"):
         return 0.0

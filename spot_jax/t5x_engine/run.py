@@ -86,7 +86,7 @@ class Run:
         config.check_used([flag.removeprefix(_BINDING) for flag in given])
         self._told = gin_utils.get_gin_config_str()
         _agree(self._told)
-        _check(model, data)
+        _check(model, data, prompts)
         if prompts and prompts.head is not None:
             raise InputError(
                 f"HEAD is {prompts.head!r}, and T5X trains by the language model's "
@@ -195,7 +195,12 @@ def _agree(told: str) -> None:
         )
 
 
-def _check(model: Model, data: Data) -> None:
+def _check(model: Model, data: Data, prompts: Prompts | None) -> None:
+    if model.attention == "fused" and prompts is None:
+        raise InputError(
+            "ATTENTION is 'fused', which gives no gradient of a T5's position biases, "
+            "and the T5 is tuned here. Leave it out, or set it to 'plain'."
+        )
     if data.tokenized:
         raise InputError(
             "TOKENIZED_DATA_DIR is for runs without TensorFlow, which T5X cannot do "

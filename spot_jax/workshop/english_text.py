@@ -21,7 +21,7 @@ from spot_jax.data.tokenized_writer import write_tokenized
 from spot_jax.errors import InputError
 from spot_jax.text.json_lines import read_lines
 
-# Rows of the embedding (gin/runs/english.gin), sentinels included: 62 times 128.
+# Rows of the embedding (gin/models/english.gin), sentinels included: 62 times 128.
 ROWS = 7936
 SENTINELS = 32
 # Files of the corpus, by what their names begin with.

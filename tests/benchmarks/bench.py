@@ -1,6 +1,6 @@
 """Program: asks all questions, and writes docs/benchmarks.md and docs/benchmarks.json.
 
-    make bench                         # an hour, on a machine that does nothing else
+    make bench                         # half an hour, on two cores for it alone
     make bench QUICK=1                 # two minutes, of a T5 that is tiny
     python tests/benchmarks/bench.py --only padded banks --shape base
 
@@ -64,7 +64,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=QUESTIONS, default=QUESTIONS)
     parser.add_argument("--shape", default="small", help="a T5 1.1 of gin/models")
-    parser.add_argument("--turns", type=int, default=6, help="that count")
+    parser.add_argument("--turns", type=int, default=4, help="that count")
     parser.add_argument("--quick", action="store_true", help="few cases of a tiny T5")
     parser.add_argument("--out", help="default: docs, or a folder of runs/ if --quick")
     options = parser.parse_args(argv)

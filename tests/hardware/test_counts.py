@@ -161,6 +161,24 @@ ENTRY %main (a: f32[8,16], b: f32[16,32]) -> f32[8,32] {{
     assert counts.count(text, trips=1, chips=1).products == 2 * 8 * 16 * 32
 
 
+def test_an_attention_of_cudnn_is_not_taken_for_a_product():
+    call = (
+        'custom_call_target="__cudnn$fmhaScaleBiasSoftmax", backend_config={"cudnn_fmha'
+        '_backend_config":{"bmm1_dot_dimension_numbers":{"lhs_contracting_dimensions":'
+        '["3"]}}}'
+    )
+    text = f"""
+HloModule attention, is_scheduled=true
+
+ENTRY %main (a: bf16[2,128,4,64], b: bf16[2,128,4,64]) -> bf16[2,4,128,64] {{
+  %a = bf16[2,128,4,64]{{3,2,1,0}} parameter(0)
+  %b = bf16[2,128,4,64]{{3,2,1,0}} parameter(1)
+  ROOT %c = (bf16[2,4,128,64]{{3,2,1,0}}, u8[0]{{0}}) custom-call(%a, %b), {call}
+}}
+"""
+    assert counts.count(text, trips=1, chips=1).products == 0
+
+
 def test_a_part_that_a_fusion_in_a_fusion_takes_is_all_that_is_read():
     text = """
 HloModule nested, is_scheduled=true

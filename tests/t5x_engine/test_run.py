@@ -23,13 +23,14 @@ def make(demo_model):
     """({data's setting: value}, prompts, weights, more) -> the run."""
     from spot_jax.t5x_engine.run import Run
 
-    def run(of_data=None, prompts=ONE, weights=..., **more):
+    def run(of_data=None, prompts=ONE, weights=..., attention=None, **more):
         if weights is ...:
             weights = demo_model["INITIAL_CHECKPOINT_PATH"]
         given = {"names": "demo_food", "lengths": FITTING} | (of_data or {})
         given = {"vocabulary": demo_model["VOCABULARY"]} | given
         data = Data(**given, modules="tests.demo_tasks")
-        return Run(Model(checkpoint=weights), data, prompts, **more)
+        model = Model(checkpoint=weights, attention=attention)
+        return Run(model, data, prompts, **more)
 
     return run
 
@@ -49,6 +50,8 @@ def test_it_knows_what_the_checkpoint_says(make):
         ({"prompts": Prompts([5, 6], init.class_labels)}, "bank of 2: demo_food-seed0"),
         ({"of_data": {"names": ("demo_food", "demo_film")}}, "bank of 2"),
         ({"prompts": Prompts(5, init.class_labels, head="cls")}, "HEAD is 'cls', and"),
+        ({"prompts": Prompts(5, init.class_labels, steps=2)}, "PROMPT_STEPS is 2, and"),
+        ({"prompts": None, "attention": "fused"}, "'fused', which gives no gradient"),
         ({"of_data": {"names": "demo_fod"}}, "did you mean demo_food"),
         ({"of_data": {"tokenized": "/tokens"}}, "without TensorFlow, which T5X cannot"),
         ({"weights": None}, "every run begins from weights"),

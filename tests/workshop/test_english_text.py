@@ -7,9 +7,11 @@ import json
 import numpy as np
 import pytest
 
+from spot_jax import config
 from spot_jax.data import vocabularies
 from spot_jax.data.tokenized import TokenizedExamples
 from spot_jax.errors import InputError
+from spot_jax.settings import Model
 from spot_jax.workshop import english_text as text
 
 LAST = 7935
@@ -100,6 +102,17 @@ def test_a_vocabulary_spells_labels_and_ends_in_the_sentinels(vocabulary):
     assert pieces.id_to_piece(size - 1) == "<extra_id_0>"
     assert pieces.id_to_piece(size - text.SENTINELS) == "<extra_id_31>"
     assert size <= text.ROWS
+
+
+def test_the_gin_files_have_the_sizes_of_what_is_drawn():
+    for task, file in ((text.SPANS, "pretrain"), (text.PREFIX, "adapt")):
+        config.parse(
+            ["gin/models/english.gin", f"gin/runs/english_{file}.gin"],
+            ["MODEL_DIR=None", "TRAIN_STEPS=1000", "INITIAL_CHECKPOINT_PATH=None"],
+        )
+        assert config.value("MIXTURE_OR_TASK_NAME") == task
+        assert config.value("TASK_FEATURE_LENGTHS") == text.LENGTHS[task]
+        assert config.configured(Model)().config.vocab_size == text.ROWS
 
 
 def test_draws_are_tokenized_folders_and_are_not_written_again(vocabulary, tmp_path):
