@@ -12,7 +12,7 @@ that would start from it or be chosen by it; all others are what they would be.
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from spot_jax.campaign.plan import STAGES, Run, Study, Tuning, runs
@@ -53,9 +53,11 @@ class FinishedRuns:
             prompts = _read_tunings(folder)
             if prompts is None:
                 return False
-            if not all(_is_over(path, run.steps) for path in {*prompts.values()}):
+            lasts = {path: _story_of_last(path) for path in {*prompts.values()}}
+            if not all(_is_over(*last, run.steps) for last in lasts.items()):
                 return False
-            self._prompts[run.name] = _sound(run, prompts)
+            gone = {path for path, story in lasts.items() if "diverged" in story}
+            self._prompts[run.name] = _sound(run, prompts, gone)
         return True
 
     def missing(self, stages: Sequence[str]) -> list[Run]:
@@ -110,20 +112,23 @@ def _read_tunings(folder: pathlib.Path) -> dict[Tuning, pathlib.Path] | None:
     return {line["tuning"]: prompts / line["name"] for line in lines}
 
 
-def _is_over(prompt: pathlib.Path, step: int) -> bool:
+def _story_of_last(prompt: pathlib.Path) -> Mapping[str, Any] | None:
+    """Returns what the last prompt says of itself; None where there is none yet."""
     last = names.in_folder(prompt, names.LAST)
-    if not last.is_file():
+    return files.read(last).story if last.is_file() else None
+
+
+def _is_over(prompt: pathlib.Path, story: Mapping[str, Any] | None, step: int) -> bool:
+    if story is None:
         return False
-    return _has_diverged(prompt) or said_by(last, "step") == step
+    last = names.in_folder(prompt, names.LAST)
+    return "diverged" in story or _said(last, story, "step") == step
 
 
-def _has_diverged(prompt: pathlib.Path) -> bool:
-    return "diverged" in files.read(names.in_folder(prompt, names.LAST)).story
-
-
-def _sound(run: Run, prompts: dict[Tuning, pathlib.Path]) -> dict[Tuning, pathlib.Path]:
+def _sound(
+    run: Run, prompts: dict[Tuning, pathlib.Path], gone: set[pathlib.Path]
+) -> dict[Tuning, pathlib.Path]:
     """Returns the prompts that did not diverge, and names the others."""
-    gone = {path for path in {*prompts.values()} if _has_diverged(path)}
     if gone:
         about = "%s: %s diverged; the study goes on without what diverged."
         logger.warning(about, run.name, ", ".join(sorted(p.name for p in gone)))
@@ -136,7 +141,10 @@ def said_by(path: pathlib.Path, key: str) -> Any:
     Raises:
         InputError: when it does not say it.
     """
-    story = files.read(path).story
+    return _said(path, files.read(path).story, key)
+
+
+def _said(path: pathlib.Path, story: Mapping[str, Any], key: str) -> Any:
     if key not in story:
         raise InputError(
             f"{path} does not say its {key}, as a prompt of a study does. Delete its "
