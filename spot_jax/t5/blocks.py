@@ -10,8 +10,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from spot_jax.t5 import fused
 from spot_jax.t5 import prefix as prefixes
+from spot_jax.t5.attention import Attention, KeysValues
 from spot_jax.t5.config import T5Config
-from spot_jax.t5.layers import Attention, KeysValues, MlpBlock, RMSNorm, on_mesh
+from spot_jax.t5.layers import MlpBlock, RMSNorm, on_mesh
 from spot_jax.t5.prefix import Own, Prefix, Reading
 from spot_jax.t5.relpos import RelativePositionBias
 

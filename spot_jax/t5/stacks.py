@@ -9,9 +9,10 @@ from jaxtyping import Array, Bool, Float, Int
 from spot_jax.prompts.base import PromptBundle
 from spot_jax.t5 import fused, masks, walk
 from spot_jax.t5 import prefix as prefixes
+from spot_jax.t5.attention import KeysValues
 from spot_jax.t5.blocks import DecoderLayer, EncoderLayer, norm_of
 from spot_jax.t5.config import T5Config
-from spot_jax.t5.layers import Dense, KeysValues
+from spot_jax.t5.layers import Dense
 from spot_jax.t5.prefix import Reading
 from spot_jax.t5.relpos import RelativePositionBias
 

@@ -14,8 +14,9 @@ from spot_jax.model import sharding
 from spot_jax.model.weights import LoadedModel
 from spot_jax.prompts.base import PromptBundle
 from spot_jax.t5 import T5Config, masks
+from spot_jax.t5.attention import KeysValues
 from spot_jax.t5.blocks import DecoderLayer, EncoderLayer, norm_of
-from spot_jax.t5.layers import Embedding, KeysValues
+from spot_jax.t5.layers import Embedding
 from spot_jax.t5.relpos import RelativePositionBias
 
 
